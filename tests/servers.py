@@ -111,7 +111,7 @@ class _Server:
         self._process = None
 
     def _log(self) -> str:
-        return (self.folder / "log").read_text(errors="replace")
+        return "".join(path.read_text(errors="replace") for path in self.folder.glob("*log"))
 
     def start(self) -> None:
         raise NotImplementedError

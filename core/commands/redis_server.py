@@ -29,7 +29,9 @@ save ""
 appendonly no
 # Queued wake-ups must never be dropped to make room.
 maxmemory-policy noeviction
+# Its advice on the kernel's settings is for big servers, and would only puzzle in the log of all processes.
 loglevel warning
+logfile "{folder}/redis.log"
 """
 
 

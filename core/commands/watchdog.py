@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -26,7 +25,8 @@ POLL_S = 0.02
 class Watchdog:
     """The parent's side. Every watched process must lead its own group (`start_new_session=True`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep_open: IO[str] | None = None) -> None:
+        """Start it; it holds the file `keep_open` (and so a lock on it) open until it has done its work."""
         read_end, write_end = os.pipe()
         self._orders = os.fdopen(write_end, "w", encoding="utf-8")
         self._process = subprocess.Popen(  # noqa: S603 - our own file
@@ -36,6 +36,7 @@ class Watchdog:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            pass_fds=() if keep_open is None else (keep_open.fileno(),),
         )
         os.close(read_end)
 
@@ -86,14 +87,21 @@ def _end_groups(endings: dict[int, int]) -> None:
     for pid, ending in endings.items():
         _signal_group(pid, ending)
     deadline = time.monotonic() + GRACE_S
-    while _any_alive(endings) and time.monotonic() < deadline:
+    while any(_is_running(pid) for pid in endings) and time.monotonic() < deadline:
         time.sleep(POLL_S)
     for pid in endings:
         _signal_group(pid, signal.SIGKILL)
 
 
-def _any_alive(pids: Iterable[int]) -> bool:
-    return any(_signal_group(pid, 0) for pid in pids)
+def _is_running(pid: int) -> bool:
+    """Whether the head of the group runs. A zombie does not: it waits for an init that may take its time."""
+    if not _signal_group(pid, 0):
+        return False
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:  # it has just gone, or this is not Linux
+        return not Path("/proc/self").exists()
+    return state != "Z"
 
 
 def _signal_group(pid: int, number: int) -> bool:
