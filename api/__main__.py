@@ -1,0 +1,45 @@
+"""`python -m api`: the HTTP API under uvicorn."""
+
+import os
+import sys
+
+import uvicorn
+
+from core.config import load_settings
+from core.errors import ConfigurationError
+from core.logging import configure_logging
+
+BACKLOG = 2_048
+KEEP_ALIVE_S = 30
+SHUTDOWN_TIMEOUT_S = 20
+"""In-flight requests finish within this; it is below the launcher's and compose's patience."""
+
+
+def main() -> int:
+    try:
+        settings = load_settings(os.environ)
+    except ConfigurationError as error:
+        print(f"outlay api: {error}", file=sys.stderr)
+        return 2
+    configure_logging(settings.log_level)
+    uvicorn.run(
+        "api.app:create_app_from_environment",
+        factory=True,
+        host=settings.api_host,
+        port=settings.api_port,
+        workers=settings.api_processes,
+        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Wires the collaborators into the Falcon application."""
+
+import asyncio
+import os
+from typing import Any
+
+import falcon.asgi
+
+from api.authentication import Authentication
+from api.collaborators import Collaborators
+from api.openapi import openapi_document
+from api.problems import add_error_handlers
+from api.resources.documentation import Documentation
+from api.routes import add_routes
+from core.config import Settings, load_settings
+from core.logging import configure_logging
+
+
+class Lifespan:
+    """Falcon middleware that starts and stops what the process holds."""
+
+    def __init__(self, collaborators: Collaborators) -> None:
+        self._collaborators = collaborators
+
+    async def process_startup(self, _scope: Any, _event: Any) -> None:
+        self._collaborators.expense_writer.start()
+
+    async def process_shutdown(self, _scope: Any, _event: Any) -> None:
+        await self._collaborators.expense_writer.close()
+        await asyncio.get_running_loop().run_in_executor(None, self._collaborators.close)
+
+
+def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
+    """The API over its own database pool. Nothing is connected before the first request."""
+    collaborators = Collaborators.of(settings)
+    authentication = Authentication(collaborators.tokens, collaborators.transactions)
+    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=[Lifespan(collaborators), authentication])
+    app.req_options.strip_url_path_trailing_slash = True
+    add_error_handlers(app)
+    add_routes(app, collaborators)
+    documentation = Documentation(openapi_document(app))
+    app.add_route("/openapi.json", documentation, suffix="document")
+    app.add_route("/docs", documentation)
+    return app
+
+
+def create_app_from_environment() -> falcon.asgi.App[Any, Any]:
+    """For uvicorn, which calls it in each of its processes."""
+    settings = load_settings(os.environ)
+    configure_logging(settings.log_level)
+    return create_app(settings)

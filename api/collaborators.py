@@ -1,0 +1,49 @@
+from dataclasses import dataclass
+
+from api.expense_writer import ExpenseWriter, new_expense_writer
+from api.passwords import Passwords
+from api.transactions import Transactions
+from core.config import Settings
+from core.database import Database
+from core.security import Tokens, derive_key
+from core.wakeups import WakeUps
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborators:
+    """What the resources of one process work with."""
+
+    settings: Settings
+    database: Database
+    wake_ups: WakeUps
+    transactions: Transactions
+    expense_writer: ExpenseWriter
+    tokens: Tokens
+    passwords: Passwords
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Collaborators":
+        # One connection a thread of the pool, and one for the group commit.
+        database = Database(settings.database, pool_size=settings.api_threads + 1)
+        wake_ups = WakeUps(settings)
+        transactions = Transactions(
+            database,
+            wake_ups,
+            threads=settings.api_threads,
+            fingerprint_key=derive_key(settings.secret, "idempotency"),
+        )
+        return cls(
+            settings=settings,
+            database=database,
+            wake_ups=wake_ups,
+            transactions=transactions,
+            expense_writer=new_expense_writer(transactions),
+            tokens=Tokens(settings.secret),
+            passwords=Passwords(cost=settings.bcrypt_cost),
+        )
+
+    def close(self) -> None:
+        self.transactions.close()
+        self.passwords.close()
+        self.wake_ups.close()
+        self.database.close()

@@ -1,0 +1,70 @@
+"""POST /v1/expenses by group commit: what arrives during a commit shares the next one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from api.answers import Answer, created
+from api.group_commit import GroupCommit, NotTogether
+from api.idempotency import repeated, to_be_stored
+from api.schemas.expenses import ExpenseOut
+from api.transactions import Transactions
+from core.errors import Conflict, OutlayError
+from core.queries.expenses import ExpenseRecord
+from core.services.expense_drafts import ExpenseInput
+from core.services.expenses import record_each_expense
+from core.services.idempotency import KeyedRequest, StoredAnswer, claim_keys, release_keys, store_answers
+
+
+@dataclass(frozen=True, slots=True)
+class ExpenseToWrite:
+    expense: ExpenseInput
+    request: KeyedRequest | None
+
+
+ExpenseWriter = GroupCommit[ExpenseToWrite, Answer]
+
+
+def new_expense_writer(transactions: Transactions) -> ExpenseWriter:
+    return GroupCommit(_write, transactions.write_now)
+
+
+def expense_created(record: ExpenseRecord) -> Answer:
+    location = f"/v1/expenses/{record.id}"
+    return created(ExpenseOut.of(record), location=location, version=record.version)
+
+
+def _write(session: Session, items: Sequence[ExpenseToWrite]) -> Sequence[Answer | OutlayError]:
+    claims = _claim(session, [item.request for item in items if item.request is not None])
+    fresh = [item for item in items if item.request is None or claims[item.request] is None]
+    recorded = record_each_expense(session, items=[item.expense for item in fresh])
+    answers = {
+        id(item): expense_created(outcome) if isinstance(outcome, ExpenseRecord) else outcome
+        for item, outcome in zip(fresh, recorded, strict=True)
+    }
+    _settle(session, [(item.request, answers[id(item)]) for item in fresh if item.request is not None])
+    return [answers[id(item)] if id(item) in answers else _earlier(claims[item.request]) for item in items]
+
+
+def _claim(
+    session: Session, requests: Sequence[KeyedRequest]
+) -> dict[KeyedRequest | None, StoredAnswer | Conflict | None]:
+    if len({(one.owner_id, one.key) for one in requests}) < len(requests):
+        raise NotTogether("a request and its repetition need a transaction each")
+    return dict(zip(requests, claim_keys(session, requests), strict=True)) if requests else {}
+
+
+def _settle(session: Session, answers: Sequence[tuple[KeyedRequest, Answer | OutlayError]]) -> None:
+    kept = [(request, to_be_stored(one)) for request, one in answers if isinstance(one, Answer)]
+    given_up = [request for request, one in answers if not isinstance(one, Answer)]
+    if kept:
+        store_answers(session, kept)
+    if given_up:
+        release_keys(session, given_up)
+
+
+def _earlier(claim: StoredAnswer | Conflict | None) -> Answer | OutlayError:
+    if claim is None:
+        raise AssertionError("a request that was claimed has an answer of its own")
+    return claim if isinstance(claim, Conflict) else repeated(claim)

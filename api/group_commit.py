@@ -1,0 +1,117 @@
+"""Group commit: requests that arrive while a commit is under way share the next transaction.
+
+A commit costs a disk flush and a few round trips, whether it carries one expense or a hundred. One thread
+takes whatever has queued up meanwhile; so a lone request waits for nobody, and under load the cost is shared.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sqlalchemy.orm import Session
+
+from core.database import is_unavailable
+from core.errors import OutlayError, Overloaded
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MAX_BATCH = 256
+"""Past this the flush is well shared, and a larger batch would only let its first items wait longer."""
+
+MAX_WAITING = 2_000
+"""About a second's work; whoever comes later is better off trying again."""
+
+log = logging.getLogger(__name__)
+
+
+class NotTogether(Exception):
+    """These items cannot share a transaction; each gets its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[T, R]):
+    item: T
+    future: "asyncio.Future[R]"
+
+
+class GroupCommit(Generic[T, R]):
+    """Applies items in shared transactions.
+
+    `apply(session, items)` gives each item's result or, if the item is unacceptable, its `OutlayError`; such
+    an item must have written nothing. If it raises, each item is tried again in a transaction of its own, so
+    that one bad item never takes the others down. `transact` opens, commits and retries the transaction.
+    """
+
+    def __init__(
+        self,
+        apply: Callable[[Session, Sequence[T]], Sequence[R | OutlayError]],
+        transact: "Callable[[Callable[[Session], Sequence[R | OutlayError]]], Sequence[R | OutlayError]]",
+    ) -> None:
+        self._apply = apply
+        self._transact = transact
+        self._queue: queue.SimpleQueue[_Waiting[T, R] | None] = queue.SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop
+        self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
+
+    def start(self) -> None:
+        """Begin to work for the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def submit(self, item: T) -> R:
+        """The item's result, once it has been committed."""
+        if self._queue.qsize() >= MAX_WAITING:
+            raise Overloaded("too many writes are waiting")
+        future: asyncio.Future[R] = self._loop.create_future()
+        self._queue.put(_Waiting(item, future))
+        return await future
+
+    async def close(self) -> None:
+        """Finish what is waiting, then stop."""
+        self._queue.put(None)
+        await self._loop.run_in_executor(None, self._thread.join)
+
+    def _run(self) -> None:
+        is_open = True
+        while is_open:
+            batch, is_open = self._take()
+            if batch:
+                outcomes = self._commit([waiting.item for waiting in batch])
+                self._loop.call_soon_threadsafe(_resolve, batch, outcomes)
+
+    def _take(self) -> tuple[list[_Waiting[T, R]], bool]:
+        batch: list[_Waiting[T, R]] = []
+        waiting = self._queue.get()
+        while waiting is not None:
+            batch.append(waiting)
+            if len(batch) == MAX_BATCH:
+                return batch, True
+            try:
+                waiting = self._queue.get_nowait()
+            except queue.Empty:
+                return batch, True
+        return batch, False
+
+    def _commit(self, items: list[T]) -> Sequence[R | BaseException]:
+        try:
+            return self._transact(lambda session: self._apply(session, items))
+        except Exception as error:  # noqa: BLE001 - every waiting request must get its answer
+            if len(items) == 1 or is_unavailable(error):
+                return [error] * len(items)
+            log.warning("group_commit.split items=%d error=%r", len(items), error)
+            return [self._commit([item])[0] for item in items]
+
+
+def _resolve(batch: "Sequence[_Waiting[T, R]]", outcomes: Sequence[R | BaseException]) -> None:
+    for waiting, outcome in zip(batch, outcomes, strict=True):
+        if waiting.future.cancelled():  # the client hung up; what was written stays written
+            continue
+        if isinstance(outcome, BaseException):
+            waiting.future.set_exception(outcome)
+        else:
+            waiting.future.set_result(outcome)

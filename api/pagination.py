@@ -1,0 +1,29 @@
+"""Keyset pagination: a cursor says behind which row the next page begins, so pages never shift."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any, TypeVar
+
+import msgspec
+
+from api.problems import InvalidParameter
+from core.errors import FieldError
+
+T = TypeVar("T")
+
+
+def encode_cursor(*position: Any) -> str:
+    return urlsafe_b64encode(msgspec.json.encode(position)).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: str | None, kind: type[T]) -> T | None:
+    """The position of a cursor as the tuple type; None where there is no cursor.
+
+    Raises:
+        InvalidParameter: it is none of ours, or of a list that is sorted in another way.
+    """
+    if cursor is None:
+        return None
+    try:
+        return msgspec.json.decode(urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)), type=kind)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise InvalidParameter(FieldError("cursor", "not a cursor of this list")) from error

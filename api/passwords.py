@@ -1,0 +1,44 @@
+"""bcrypt off the event loop, in a pool of its own, so that logins never starve the database's threads."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from core.errors import Overloaded
+from core.security import hash_password, is_password
+
+T = TypeVar("T")
+
+MAX_WAITING = 40
+"""At cost 12 and two cores about five seconds of waiting; past that a 503 is kinder than a queue."""
+
+
+class Passwords:
+    def __init__(self, *, cost: int) -> None:
+        self._cost = cost
+        self._executor = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="password")
+        self._waiting = 0
+        # Somebody unknown is checked against this, so that it takes as long as for somebody known.
+        self._nobody = hash_password("nobody's password", cost=cost)
+
+    async def hash(self, password: str) -> str:
+        return await self._run(lambda: hash_password(password, cost=self._cost))
+
+    async def is_password(self, password: str, password_hash: str | None) -> bool:
+        """Whether the password fits; without a hash (an unknown login) never, after the same work."""
+        is_right = await self._run(lambda: is_password(password, password_hash or self._nobody))
+        return is_right and password_hash is not None
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._waiting >= MAX_WAITING:
+            raise Overloaded("too many logins are waiting")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=True)

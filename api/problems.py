@@ -1,0 +1,122 @@
+"""Errors as RFC 9457 `application/problem+json`. The one place where errors become HTTP."""
+
+import logging
+from typing import Any
+
+import falcon
+import msgspec
+from falcon.asgi import App, Request, Response
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from core import errors
+from core.database import is_unavailable
+
+PROBLEM_JSON = "application/problem+json"
+
+RETRY_AFTER_UNAVAILABLE_S = 2
+
+log = logging.getLogger(__name__)
+
+
+class ProblemField(msgspec.Struct, omit_defaults=True):
+    """A wrong field: `pointer` for the body, `parameter` for the query, `header` for a header."""
+
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+    header: str | None = None
+
+
+class Problem(msgspec.Struct, omit_defaults=True):
+    """RFC 9457 problem details; `error` is the code that OAuth 2 clients look for (RFC 6749, section 5.2)."""
+
+    title: str
+    status: int
+    type: str = "about:blank"
+    detail: str | None = None
+    errors: list[ProblemField] = []
+    error: str | None = None
+
+
+class InvalidParameter(errors.InvalidInput):
+    """A wrong value in the query string; the pointers name parameters."""
+
+
+class InvalidHeader(errors.InvalidInput):
+    """A wrong value in a header; the pointers name headers."""
+
+
+STATUSES: dict[type[errors.OutlayError], str] = {
+    errors.InvalidInput: falcon.HTTP_422,
+    errors.Unauthenticated: falcon.HTTP_401,
+    errors.Forbidden: falcon.HTTP_403,
+    errors.NotFound: falcon.HTTP_404,
+    errors.Conflict: falcon.HTTP_409,
+    errors.StaleVersion: falcon.HTTP_412,
+    errors.Overloaded: falcon.HTTP_503,
+}
+
+
+def send_problem(
+    resp: Response,
+    status: str,
+    *,
+    detail: str | None = None,
+    fields: list[ProblemField],
+    oauth_error: str | None = None,
+) -> None:
+    code, _, title = status.partition(" ")
+    resp.status = status
+    resp.content_type = PROBLEM_JSON
+    problem = Problem(title=title, status=int(code), detail=detail, errors=fields, error=oauth_error)
+    resp.data = msgspec.json.encode(problem)
+    # What a handler had begun to say does not hold for the error.
+    resp.text = resp.media = None
+
+
+def add_error_handlers(app: App[Any, Any]) -> None:
+    app.add_error_handler(errors.OutlayError, _on_outlay_error)
+    app.add_error_handler(SQLAlchemyError, _on_database_error)
+    app.add_error_handler(Exception, _on_surprise)
+    app.set_error_serializer(_serialize_http_error)
+
+
+async def _on_outlay_error(_req: Request, resp: Response, error: errors.OutlayError, _params: Any) -> None:
+    status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+    send_problem(resp, status, detail=error.detail, fields=_fields(error))
+    if isinstance(error, errors.Unauthenticated):
+        resp.set_header("WWW-Authenticate", "Bearer")
+    if isinstance(error, errors.Overloaded):
+        resp.set_header("Retry-After", str(error.retry_after_s))
+
+
+def _fields(error: errors.OutlayError) -> list[ProblemField]:
+    if isinstance(error, InvalidParameter):
+        return [ProblemField(field.detail, parameter=field.pointer) for field in error.fields]
+    if isinstance(error, InvalidHeader):
+        return [ProblemField(field.detail, header=field.pointer) for field in error.fields]
+    if isinstance(error, errors.InvalidInput):
+        return [ProblemField(field.detail, pointer=field.pointer) for field in error.fields]
+    return []
+
+
+async def _on_database_error(_req: Request, resp: Response, error: SQLAlchemyError, _params: Any) -> None:
+    if is_unavailable(error):
+        log.error("database.unavailable %s", error)
+        send_problem(resp, falcon.HTTP_503, detail="the database is away; try again", fields=[])
+        resp.set_header("Retry-After", str(RETRY_AFTER_UNAVAILABLE_S))
+    elif isinstance(error, IntegrityError):
+        # Services check first and say what is wrong; what the database still refuses lost a race.
+        log.warning("database.conflict %s", error.orig)
+        send_problem(resp, falcon.HTTP_409, detail="a change at the same moment got in the way", fields=[])
+    else:
+        await _on_surprise(_req, resp, error, _params)
+
+
+async def _on_surprise(req: Request, resp: Response, error: Exception, _params: Any) -> None:
+    log.error("request.failed method=%s path=%s", req.method, req.path, exc_info=error)
+    send_problem(resp, falcon.HTTP_500, detail="this is our fault; it has been logged", fields=[])
+
+
+def _serialize_http_error(_req: Request, resp: Response, error: falcon.HTTPError) -> None:
+    send_problem(resp, falcon.code_to_http_status(error.status), detail=error.description, fields=[])

@@ -1,0 +1,97 @@
+"""Liveness and readiness, for whoever restarts processes and routes requests."""
+
+import logging
+from typing import Literal
+
+import falcon
+import msgspec
+from falcon.asgi import Request, Response
+from redis import Redis, RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.answers import ok
+from api.collaborators import Collaborators
+from api.openapi import endpoint
+from core import clock
+from core.services.outbox import oldest_waiting_at
+
+REDIS_TIMEOUT_S = 1
+
+DEGRADED_OUTBOX_AGE_S = 60
+"""The sweep comes every five seconds; a job that waits a minute means that no worker is there or keeps up."""
+
+TAG = "Operation"
+
+State = Literal["ok", "down"]
+
+log = logging.getLogger(__name__)
+
+
+class Liveness(msgspec.Struct):
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(msgspec.Struct):
+    """`outbox_age_s`: for how long the oldest follow-up job has been waiting."""
+
+    status: Literal["ok", "degraded", "down"]
+    database: State
+    redis: State
+    outbox_age_s: float
+
+
+class Health:
+    is_public = True
+
+    def __init__(self, collaborators: Collaborators) -> None:
+        self._database = collaborators.database
+        self._transactions = collaborators.transactions
+        self._redis = Redis.from_url(
+            collaborators.settings.redis,
+            socket_timeout=REDIS_TIMEOUT_S,
+            socket_connect_timeout=REDIS_TIMEOUT_S,
+        )
+
+    @endpoint(TAG, answers={200: Liveness}, is_public=True)
+    async def on_get(self, _req: Request, resp: Response) -> None:
+        """Tell that the process answers."""
+        ok(Liveness()).send(resp)
+
+    @endpoint(TAG, answers={200: Readiness}, is_public=True)
+    async def on_get_ready(self, _req: Request, resp: Response) -> None:
+        """Tell whether requests can be served.
+
+        Without the database they cannot: 503, with the same body. Without Redis the API still takes expenses, so
+        that is degraded, but ready.
+        """
+        readiness = await self._transactions.run(self._readiness)
+        resp.status = falcon.HTTP_503 if readiness.status == "down" else falcon.HTTP_200
+        resp.data = msgspec.json.encode(readiness)
+        resp.content_type = falcon.MEDIA_JSON
+
+    def _readiness(self) -> Readiness:
+        database, outbox_age_s = self._check_database()
+        redis = self._check_redis()
+        status: Literal["ok", "degraded", "down"] = "ok"
+        if database == "down":
+            status = "down"
+        elif redis == "down" or outbox_age_s > DEGRADED_OUTBOX_AGE_S:
+            status = "degraded"
+        return Readiness(status, database, redis, round(outbox_age_s, 3))
+
+    def _check_database(self) -> tuple[State, float]:
+        try:
+            with self._database.reading() as session:
+                waiting_since = oldest_waiting_at(session)
+        except SQLAlchemyError as error:
+            log.warning("readiness.database_down error=%s", error)
+            return "down", 0.0
+        return "ok", 0.0 if waiting_since is None else (clock.now() - waiting_since).total_seconds()
+
+    def _check_redis(self) -> State:
+        try:
+            self._redis.ping()
+        except RedisError as error:
+            log.warning("readiness.redis_down error=%s", error)
+            return "down"
+        return "ok"

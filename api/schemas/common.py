@@ -1,0 +1,56 @@
+"""Pieces that the request and answer structs share."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+MAX_PAGE = 200
+"""Items a page; a client that wants more asks again with the cursor."""
+
+AMOUNT_PATTERN = r"^-?[0-9]+(\.[0-9]+)?$"
+
+Amount = Annotated[
+    str,
+    Meta(
+        description="Decimal string in the currency's own decimals.",
+        examples=["12.34"],
+        pattern=AMOUNT_PATTERN,
+    ),
+]
+
+AmountInput = Annotated[
+    msgspec.Raw,
+    Meta(
+        description="A decimal string; a JSON number is read exactly as it is written.",
+        examples=["12.34"],
+        extra_json_schema={
+            "anyOf": [{"type": "string", "pattern": AMOUNT_PATTERN, "maxLength": 30}, {"type": "number"}]
+        },
+    ),
+]
+
+Currency = Annotated[str, Meta(description="ISO 4217 code.", examples=["EUR"], pattern="^[A-Z]{3}$")]
+
+PLAIN = r"^[^\x00-\x1f\x7f]*$(?!\n)"
+"""One line of text without control characters. Python's `$` would let a line feed at the end pass."""
+
+TEXT = r"^[^\x00]*$"
+"""PostgreSQL's text cannot hold NUL."""
+
+
+def amount_text(raw: msgspec.Raw) -> str:
+    """What was written as an amount, without the quotes if it was a string; anything else stays as it is."""
+    text = bytes(raw).decode()
+    return text[1:-1] if text[:1] == text[-1:] == '"' and len(text) > 1 else text
+
+
+DecimalParameter = Annotated[str, Meta(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,4})?$", examples=["9.99"])]
+"""An amount of whatever currency in a query string; four decimals are the most that any currency has."""
+
+
+def ten_thousandths(text: str) -> int:
+    """A `DecimalParameter` in ten-thousandths of a major unit."""
+    whole, _, fraction = text.lstrip("-").partition(".")
+    value = int(whole + fraction.ljust(4, "0"))
+    return -value if text.startswith("-") else value

@@ -1,0 +1,99 @@
+"""One request, one transaction: services run in a bounded pool of threads, one a database connection."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+from uuid import UUID
+
+from falcon.asgi import Request
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from api.answers import Answer
+from api.idempotency import answer_once, keyed_request
+from core.database import Database, is_retryable
+from core.errors import Overloaded
+from core.services.idempotency import KeyedRequest
+from core.services.outbox import staged_jobs
+from core.wakeups import WakeUps
+
+T = TypeVar("T")
+
+MAX_WAITING = 1_000
+"""About a second's work of a busy process; whoever comes later is better off trying again."""
+
+MAX_ATTEMPTS = 3
+"""Deadlocks and dropped connections: the second try nearly always succeeds, a third says it is not luck."""
+
+
+class Transactions:
+    """Runs queries and services off the event loop."""
+
+    def __init__(
+        self, database: Database, wake_ups: WakeUps, *, threads: int, fingerprint_key: bytes
+    ) -> None:
+        self._database = database
+        self._wake_ups = wake_ups
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="transaction")
+        self._waiting = 0
+        self._fingerprint_key = fingerprint_key
+
+    async def read(self, query: Callable[[Session], T]) -> T:
+        """The result of a query; it sees everything that was committed before the call."""
+        return await self.run(lambda: self._read(query))
+
+    async def write(self, service: Callable[[Session], T]) -> T:
+        """The result of a service, once its transaction has committed."""
+        return await self.run(lambda: self.write_now(service))
+
+    async def post(self, req: Request, owner_id: UUID, service: Callable[[Session], Answer]) -> Answer:
+        """As `write`, but a repeated `Idempotency-Key` gives the stored answer instead of a second effect."""
+        request = self.keyed_request(req, owner_id)
+        if request is None:
+            return await self.write(service)
+        return await self.write(lambda session: answer_once(session, request, service))
+
+    def keyed_request(self, req: Request, owner_id: UUID) -> KeyedRequest | None:
+        return keyed_request(req, owner_id, self._fingerprint_key)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Any blocking work, in one of the threads."""
+        if self._waiting >= MAX_WAITING:
+            raise Overloaded("too many requests are waiting")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        finally:
+            self._waiting -= 1
+
+    def _read(self, query: Callable[[Session], T]) -> T:
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                with self._database.reading() as session:
+                    return query(session)
+            except DBAPIError as error:
+                if attempt == MAX_ATTEMPTS or not error.connection_invalidated:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def write_now(self, service: Callable[[Session], T]) -> T:
+        """For threads: run the service, commit, wake the workers for what it staged."""
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            is_done = False
+            try:
+                with self._database.transaction() as session:
+                    result = service(session)
+                    is_done = True
+            except DBAPIError as error:
+                # A connection lost in the commit may have committed: only the client may repeat that.
+                is_lost_before_commit = error.connection_invalidated and not is_done
+                if attempt < MAX_ATTEMPTS and (is_retryable(error) or is_lost_before_commit):
+                    continue
+                raise
+            self._wake_ups.request(staged_jobs(session))
+            return result
+        raise AssertionError("the last attempt returns or raises")
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=True)

@@ -1,0 +1,96 @@
+"""Settings of every process, read from `OUTLAY_*` environment variables, each with a working default."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from core.errors import ConfigurationError
+
+ENVIRONMENT_PREFIX = "OUTLAY_"
+
+DEVELOPMENT_SECRET = "outlay-development-secret-never-use-in-production"  # noqa: S105 - refused in production
+MIN_SECRET_BYTES = 32
+"""HS256 needs a key at least as long as its digest (RFC 7518, section 3.2)."""
+
+MIN_PRODUCTION_BCRYPT_COST = 12
+"""About a quarter of a second a guess on a current core (OWASP asks for at least 10)."""
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One field a variable: `api_port` is `OUTLAY_API_PORT`. `.env.example` lists them all."""
+
+    environment: Literal["development", "production"] = "development"
+    secret: str = DEVELOPMENT_SECRET
+    data_dir: str = "./var"
+    database_url: str = ""
+    redis_url: str = ""
+    redis_prefix: Annotated[str, Meta(min_length=1)] = "outlay"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    api_host: str = "127.0.0.1"
+    api_port: Port = 8000
+    api_processes: Annotated[int, Meta(ge=1, le=64)] = 1
+    api_threads: Annotated[int, Meta(ge=1, le=100)] = 8
+    bcrypt_cost: Annotated[int, Meta(ge=4, le=16)] = 12
+
+    ws_host: str = "127.0.0.1"
+    ws_port: Port = 8001
+    ws_max_connections: Annotated[int, Meta(ge=1)] = 10_000
+    ws_max_connections_per_user: Annotated[int, Meta(ge=1)] = 20
+    ws_allowed_origins: str = "http://localhost:8000,http://127.0.0.1:8000"
+
+    worker_processes: Annotated[int, Meta(ge=1, le=64)] = 2
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL; without `OUTLAY_DATABASE_URL` it is SQLite in the data folder."""
+        return self.database_url or f"sqlite:///{Path(self.data_dir).resolve() / 'outlay.db'}"
+
+    @property
+    def redis(self) -> str:
+        """Redis URL; `make run` sets it to its own server when `OUTLAY_REDIS_URL` is empty."""
+        return self.redis_url or "redis://127.0.0.1:6379/0"
+
+    @property
+    def allowed_origins(self) -> tuple[str, ...]:
+        return tuple(origin.strip() for origin in self.ws_allowed_origins.split(",") if origin.strip())
+
+    @property
+    def is_production(self) -> bool:
+        return self.environment == "production"
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Settings from an environment; an empty variable counts as unset.
+
+    Raises:
+        ConfigurationError: a value is malformed, or production lacks a real secret.
+    """
+    given = {
+        name: environ[ENVIRONMENT_PREFIX + name.upper()]
+        for name in Settings.__struct_fields__
+        if environ.get(ENVIRONMENT_PREFIX + name.upper())
+    }
+    try:
+        settings = msgspec.convert(given, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        reason, _, field = str(error).partition(" - at `$.")
+        raise ConfigurationError(f"{ENVIRONMENT_PREFIX}{field.rstrip('`').upper()}: {reason}") from error
+    _check_secret(settings)
+    if settings.is_production and settings.bcrypt_cost < MIN_PRODUCTION_BCRYPT_COST:
+        raise ConfigurationError(
+            f"OUTLAY_BCRYPT_COST: production needs at least {MIN_PRODUCTION_BCRYPT_COST}"
+        )
+    return settings
+
+
+def _check_secret(settings: Settings) -> None:
+    if len(settings.secret.encode()) < MIN_SECRET_BYTES:
+        raise ConfigurationError(f"OUTLAY_SECRET: needs at least {MIN_SECRET_BYTES} bytes")
+    if settings.is_production and settings.secret == DEVELOPMENT_SECRET:
+        raise ConfigurationError("OUTLAY_SECRET: production needs a secret of its own; none is set")

@@ -1,0 +1,136 @@
+"""The engine for PostgreSQL and SQLite, and the transactions that the edges open on it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+CONNECT_TIMEOUT_S = 5
+"""A database that does not answer within this is down; the caller gets its 503 in time to try again."""
+
+STATEMENT_TIMEOUT_MS = 30_000
+"""Longer than any query should run, shorter than a proxy's patience."""
+
+LOCK_TIMEOUT_MS = 10_000
+"""Row locks are held for milliseconds; whoever waits this long waits for something that hangs."""
+
+SQLITE_BUSY_TIMEOUT_S = 30
+"""Writers queue for the one write lock; under a burst the last in the queue must still get it."""
+
+POOL_WAIT_S = 10
+"""Thread pools are as large as connection pools, so nobody should ever wait for a connection."""
+
+READ_ONLY = "outlay_read_only"
+
+
+class Database:
+    """One process's connections. Make it after a fork, never before."""
+
+    def __init__(self, url: str, *, pool_size: int) -> None:
+        self.engine = _create_engine(url, pool_size=pool_size)
+        self._reading = self.engine.execution_options(**{READ_ONLY: True})
+        if self.dialect == "postgresql":
+            # Single statements need no BEGIN and ROLLBACK around them; that is two round trips less.
+            self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @property
+    def dialect(self) -> str:
+        return self.engine.dialect.name
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session that is committed at the end, or rolled back whole. For the edges only."""
+        with Session(self.engine, autoflush=False, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session for queries: each sees what is committed when it runs, and nothing is ever written."""
+        with Session(self._reading, autoflush=False, expire_on_commit=False) as session:
+            yield session
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _create_engine(url: str, *, pool_size: int) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite_engine(url, pool_size=pool_size)
+    if parsed.drivername == "postgres":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    return create_engine(
+        parsed,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_S,
+        pool_recycle=1800,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}",
+            "application_name": "outlay",
+        },
+    )
+
+
+def _sqlite_engine(url: str, *, pool_size: int) -> Engine:
+    path = make_url(url).database
+    if path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_S,
+        connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare_sqlite_connection)
+    event.listen(engine, "begin", _begin_sqlite_transaction)
+    return engine
+
+
+def _prepare_sqlite_connection(connection: Any, _record: Any) -> None:
+    # Not synchronous=NORMAL: an acknowledged expense must survive a power cut, not only a crash of ours.
+    connection.isolation_level = None  # the driver must not begin transactions of its own
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite_transaction(connection: Connection) -> None:
+    """A deferred BEGIN fails when it upgrades to a write, whatever the timeout; so writers say so first."""
+    is_reading = connection.get_execution_options().get(READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
+
+
+UNREACHABLE_STATES = ("08", "53", "57P")
+"""Connection exceptions, insufficient resources, shut-down and start-up (PostgreSQL, appendix A)."""
+
+RETRIED_STATES = ("40001", "40P01")
+"""Serialization failure and deadlock: nothing is wrong with the work, only with its timing."""
+
+SQLITE_BUSY = 5
+"""SQLITE_BUSY (sqlite.org/rescode.html): the write lock was not to be had within the busy timeout."""
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """The database cannot be reached, hung up or is overrun, as opposed to refusing this statement."""
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated or getattr(error.orig, "sqlite_errorcode", None) == SQLITE_BUSY:
+        return True
+    if not isinstance(error, OperationalError) or not isinstance(error.orig, psycopg.Error):
+        return False
+    sqlstate = error.orig.sqlstate  # a connection that was never made has none
+    return sqlstate is None or sqlstate.startswith(UNREACHABLE_STATES)
+
+
+def is_retryable(error: BaseException) -> bool:
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in RETRIED_STATES

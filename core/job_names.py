@@ -1,0 +1,9 @@
+"""Follow-up jobs: an outbox row asks for one by name, the Celery task of that name does it."""
+
+EVALUATE_BUDGETS = "evaluate_budgets"
+"""Key: user id. Payload: `{"from": ISO date | null}`, the earliest day touched (null: everything)."""
+
+DELIVER_NOTIFICATIONS = "deliver_notifications"
+"""Key: user id. Payload: `{"seq": int}`, the first notification that is not published yet."""
+
+OUTBOX_JOBS = (EVALUATE_BUDGETS, DELIVER_NOTIFICATIONS)

@@ -1,0 +1,33 @@
+"""SQLAlchemy tables. Importing this package makes all of them known to `Base.metadata`."""
+
+from core.models.alerts import Alert, PaceAlert
+from core.models.base import Base
+from core.models.budgets import Budget, BudgetAmount, BudgetCategory
+from core.models.categories import Category
+from core.models.expenses import Expense, ExpenseLine, ExpenseTag
+from core.models.idempotency import IdempotencyKey
+from core.models.notifications import Notification
+from core.models.outbox import OutboxRow
+from core.models.sessions import LoginSession, RefreshToken
+from core.models.spending import DailySpending
+from core.models.users import User
+
+__all__ = [
+    "Alert",
+    "Base",
+    "Budget",
+    "BudgetAmount",
+    "BudgetCategory",
+    "Category",
+    "DailySpending",
+    "Expense",
+    "ExpenseLine",
+    "ExpenseTag",
+    "IdempotencyKey",
+    "LoginSession",
+    "Notification",
+    "OutboxRow",
+    "PaceAlert",
+    "RefreshToken",
+    "User",
+]

@@ -1,0 +1,78 @@
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index, SmallInteger, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.models.base import Base
+
+
+class Expense(Base):
+    """Money spent on a local date; negative is a refund; with `deleted_at` it lies in the trash.
+
+    With lines, `category_id` is empty and the lines sum to `amount_minor`. `line_count` and `tag_count` spare
+    a page of plain expenses two queries. `payee_key` and `search_text` are what is searched: case-folded, as
+    SQLite folds ASCII only.
+    """
+
+    __tablename__ = "expenses"
+    __table_args__ = (
+        ForeignKeyConstraint(["user_id", "category_id"], ["categories.user_id", "categories.id"]),
+        Index("ix_expenses_spent_on", "user_id", "spent_on", "id"),
+        Index("ix_expenses_category", "user_id", "category_id", "spent_on", "id"),
+    )
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    category_id: Mapped[UUID | None]
+    spent_on: Mapped[date]
+    payee: Mapped[str | None] = mapped_column(String(200))
+    payee_key: Mapped[str | None] = mapped_column(Text)
+    note: Mapped[str | None] = mapped_column(Text)
+    search_text: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(String(20))
+    line_count: Mapped[int] = mapped_column(SmallInteger)
+    tag_count: Mapped[int] = mapped_column(SmallInteger)
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+
+class ExpenseLine(Base):
+    """A part of an expense under its own category."""
+
+    __tablename__ = "expense_lines"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["user_id", "expense_id"], ["expenses.user_id", "expenses.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(["user_id", "category_id"], ["categories.user_id", "categories.id"]),
+        Index("ix_expense_lines_category", "user_id", "category_id", "expense_id"),
+    )
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    expense_id: Mapped[UUID] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    category_id: Mapped[UUID | None]
+    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    note: Mapped[str | None] = mapped_column(Text)
+
+
+class ExpenseTag(Base):
+    """A tag on an expense, in the order in which the user gave it."""
+
+    __tablename__ = "expense_tags"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["user_id", "expense_id"], ["expenses.user_id", "expenses.id"], ondelete="CASCADE"
+        ),
+        Index("ix_expense_tags_tag", "user_id", "tag", "expense_id"),
+    )
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    expense_id: Mapped[UUID] = mapped_column(primary_key=True)
+    tag: Mapped[str] = mapped_column(String(50), primary_key=True)
+    position: Mapped[int] = mapped_column(SmallInteger)

@@ -1,0 +1,48 @@
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.models import LoginSession, User
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """A login that still counts, with the number of its user's newest notification."""
+
+    user_id: UUID
+    session_id: UUID
+    notification_seq: int
+
+
+def live_sessions(
+    session: Session, keys: Iterable[tuple[UUID, UUID]]
+) -> dict[tuple[UUID, UUID], LiveSession]:
+    """Which of the `(user_id, session_id)` pairs are neither revoked nor expired, of an active user."""
+    rows = session.execute(
+        select(LoginSession.user_id, LoginSession.id, User.notification_seq)
+        .join(User, User.id == LoginSession.user_id)
+        .where(
+            tuple_(LoginSession.user_id, LoginSession.id).in_(list(keys)),
+            LoginSession.revoked_at.is_(None),
+            LoginSession.expires_at > clock.now(),
+            User.is_active,
+        )
+    )
+    return {(row.user_id, row.id): LiveSession(row.user_id, row.id, row.notification_seq) for row in rows}
+
+
+def sessions_of(session: Session, *, user_id: UUID) -> Sequence[LoginSession]:
+    """The user's live sessions, the one used last first. There are never many: opening one removes others."""
+    return session.scalars(
+        select(LoginSession)
+        .where(
+            LoginSession.user_id == user_id,
+            LoginSession.revoked_at.is_(None),
+            LoginSession.expires_at > clock.now(),
+        )
+        .order_by(LoginSession.last_used_at.desc(), LoginSession.id.desc())
+    ).all()

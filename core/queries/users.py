@@ -1,0 +1,45 @@
+"""Reading users: for themselves, and for the login."""
+
+import unicodedata
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.errors import Unauthenticated
+from core.models import User
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a login is checked against."""
+
+    user_id: UUID
+    password_hash: str
+    is_active: bool
+
+
+def account_key(name: str) -> str:
+    """The form in which user names and e-mail addresses are unique: whatever the case or the way accents are composed."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def load_user(session: Session, *, user_id: UUID) -> User:
+    """The caller's own row.
+
+    Raises:
+        Unauthenticated: the account was deleted a moment ago, under a token that is still remembered.
+    """
+    user = session.get(User, user_id)
+    if user is None:
+        raise Unauthenticated("the account is gone")
+    return user
+
+
+def find_credentials(session: Session, *, login: str) -> Credentials | None:
+    """By user name or e-mail address; no user name has an @."""
+    key = account_key(login)
+    column = User.email_key if "@" in key else User.username_key
+    row = session.execute(select(User.id, User.password_hash, User.is_active).where(column == key)).first()
+    return None if row is None else Credentials(row.id, row.password_hash, row.is_active)

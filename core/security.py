@@ -1,0 +1,121 @@
+"""Passwords (bcrypt), access tokens and tickets (JWT by RFC 8725), refresh tokens, fingerprints."""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import bcrypt
+import jwt
+
+from core.errors import Unauthenticated
+
+ACCESS_TOKEN_LIFETIME = timedelta(minutes=10)
+TICKET_LIFETIME = timedelta(seconds=30)
+"""A ticket is asked for right before the WebSocket is opened with it."""
+
+ALGORITHM = "HS256"
+ISSUER = "outlay"
+ACCESS = "at+jwt"
+"""The `typ` of an access token (RFC 9068); no other token of ours passes for one."""
+TICKET = "ticket+jwt"
+
+REFRESH_TOKEN_BYTES = 32
+
+MIN_PASSWORD_BYTES = 10
+MAX_PASSWORD_BYTES = 72
+"""bcrypt reads no further; silently ignoring the rest would make two passwords the same."""
+
+
+def hash_password(password: str, *, cost: int) -> str:
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()
+
+
+def is_password(password: str, password_hash: str) -> bool:
+    """Whether the password belongs to the hash. One that bcrypt could not have hashed never does."""
+    candidate = password.encode("utf-8", "surrogatepass")
+    if len(candidate) > MAX_PASSWORD_BYTES or b"\0" in candidate:
+        # As much work as for a real candidate, so that the time does not tell them apart.
+        bcrypt.checkpw(b"", password_hash.encode())
+        return False
+    return bcrypt.checkpw(candidate, password_hash.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class TokenClaims:
+    """What a token of ours says: whose it is, of which session, until when; `id` tells tickets apart."""
+
+    user_id: UUID
+    session_id: UUID
+    expires_at: int
+    id: str
+
+
+class Tokens:
+    """Makes and reads the signed tokens; the keys are derived from the one secret, one a purpose."""
+
+    def __init__(self, secret: str) -> None:
+        self._key = derive_key(secret, "tokens")
+
+    def access_token(self, *, user_id: UUID, session_id: UUID, now: datetime) -> str:
+        return self._encode(ACCESS, user_id, session_id, now, ACCESS_TOKEN_LIFETIME)
+
+    def ticket(self, *, user_id: UUID, session_id: UUID, now: datetime) -> str:
+        return self._encode(TICKET, user_id, session_id, now, TICKET_LIFETIME)
+
+    def read(self, token: str, *types: str) -> TokenClaims:
+        """The claims of a valid token of one of the types.
+
+        Raises:
+            Unauthenticated: malformed, expired, of another type, or not signed by us.
+        """
+        try:
+            decoded = jwt.decode_complete(
+                token,
+                self._key,
+                algorithms=[ALGORITHM],
+                issuer=ISSUER,
+                audience=list(types),
+                options={"require": ["exp", "iat", "iss", "aud", "sub", "sid", "jti"]},
+            )
+            claims: dict[str, Any] = decoded["payload"]
+            if decoded["header"].get("typ") != claims["aud"]:
+                raise Unauthenticated("the token is of another type")
+            return TokenClaims(
+                UUID(claims["sub"]), UUID(claims["sid"]), int(claims["exp"]), str(claims["jti"])
+            )
+        except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError) as error:
+            raise Unauthenticated("the token is not valid or has expired") from error
+
+    def _encode(self, kind: str, user_id: UUID, session_id: UUID, now: datetime, lifetime: timedelta) -> str:
+        claims = {
+            "iss": ISSUER,
+            "aud": kind,
+            "sub": str(user_id),
+            "sid": str(session_id),
+            "iat": int(now.timestamp()),
+            "exp": int((now + lifetime).timestamp()),
+            "jti": secrets.token_urlsafe(12),
+        }
+        return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers={"typ": kind})
+
+
+def derive_key(secret: str, purpose: str) -> bytes:
+    """A key of its own for each purpose, so that what is signed for one can't be used for another."""
+    return hmac.digest(secret.encode(), f"outlay/{purpose}".encode(), "sha256")
+
+
+def fingerprint(key: bytes, *parts: bytes) -> bytes:
+    """Keyed digest of a request: tells whether two are the same without revealing either."""
+    mac = hmac.new(key, digestmod=hashlib.sha256)
+    for part in parts:
+        mac.update(len(part).to_bytes(8, "big") + part)
+    return mac.digest()
+
+
+def hash_token(secret: bytes) -> bytes:
+    """What is stored of a random token; it has 256 bits of entropy, so a plain digest is enough."""
+    return hashlib.sha256(secret).digest()

@@ -1,0 +1,218 @@
+"""Registering, changing and deleting an account."""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.errors import Conflict, FieldError, InvalidInput, Unauthenticated
+from core.ids import new_id
+from core.job_names import EVALUATE_BUDGETS
+from core.models import Base, Budget, IdempotencyKey, OutboxRow, User
+from core.queries.users import account_key, load_user
+from core.rules.money import is_currency
+from core.security import MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES
+from core.services.default_categories import create_default_categories
+from core.services.outbox import Job, stage_jobs
+from core.services.versions import check_version
+
+MAX_EMAIL_CHARACTERS = 254
+"""A mail path has 256 octets, two of them angle brackets (RFC 5321, section 4.5.3.1.3)."""
+
+NOBODY = UUID(int=0)
+"""Owns the idempotency keys of registrations, whose user is yet to be made."""
+
+LONGEST_REGISTRATION = timedelta(minutes=5)
+"""More than lies between a registration's claim of its idempotency key and its user, even if it waited."""
+
+UNPORTABLE_TIMEZONES = frozenset({"Factory", "localtime"})
+"""Names that zoneinfo may list too, which mean whatever the machine is set to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAccount:
+    """What somebody registers with; `display_name` defaults to the user name."""
+
+    username: str
+    email: str
+    password: str = field(repr=False)
+    display_name: str | None = None
+    timezone: str = "UTC"
+    currency: str = "EUR"
+
+
+def check_new_account(account: NewAccount) -> None:
+    """Refuse what is not acceptable before the costly hash is computed.
+
+    Raises:
+        InvalidInput: names every wrong field.
+    """
+    errors = [
+        *_email_errors(account.email),
+        *_password_errors(account.password),
+        *_profile_errors({"timezone": account.timezone, "currency": account.currency}),
+    ]
+    if errors:
+        raise InvalidInput(*errors)
+
+
+def register(session: Session, *, account: NewAccount, password_hash: str) -> User:
+    """A new user with the default categories. The account has passed `check_new_account`.
+
+    Raises:
+        Conflict: the user name or the e-mail address is taken.
+    """
+    now = clock.now()
+    values = {
+        "id": new_id(),
+        "username": account.username,
+        "username_key": account_key(account.username),
+        "email": account.email,
+        "email_key": account_key(account.email),
+        "display_name": account.display_name or account.username,
+        "password_hash": password_hash,
+        "timezone": account.timezone,
+        "currency": account.currency,
+        "is_active": True,
+        "created_at": now,
+        "updated_at": now,
+    }
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    # Looking first would leave a gap for somebody who registers the same at the same moment.
+    user = session.scalar(dialect.insert(User).values(values).on_conflict_do_nothing().returning(User))
+    if user is None:
+        raise Conflict(_taken(session, values))
+    create_default_categories(session, user_id=user.id, now=now)
+    return user
+
+
+def change_profile(
+    session: Session, *, user_id: UUID, changes: Mapping[str, str], expected_versions: Set[int] | None
+) -> User:
+    """Change any of `display_name`, `timezone` and `currency`; nothing new leaves the version as it is.
+
+    Raises:
+        InvalidInput, StaleVersion.
+    """
+    if errors := _profile_errors(changes):
+        raise InvalidInput(*errors)
+    user = _lock_user(session, user_id)
+    check_version(user.version, expected_versions)
+    news = {name: value for name, value in changes.items() if value != getattr(user, name)}
+    if not news:
+        return user
+    now = clock.now()
+    session.execute(
+        update(User).where(User.id == user_id).values(**news, version=User.version + 1, updated_at=now)
+    )
+    if "timezone" in news:
+        _move_days(session, user_id, now)
+    session.refresh(user)
+    return user
+
+
+def delete_account(session: Session, *, user_id: UUID, expected_versions: Set[int] | None) -> None:
+    """Delete the user with all that is theirs, in whatever table, later ones included.
+
+    Raises:
+        StaleVersion: somebody else changed the account first.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        # Years of expenses may take longer than any other statement is allowed to.
+        session.execute(text("SET LOCAL statement_timeout = 0"))
+    # Workers lock a user's outbox rows before the user's row; in another order we would wait in a circle.
+    _delete_jobs(session, user_id)
+    user = _lock_user(session, user_id)
+    check_version(user.version, expected_versions)
+    _forget_registration(session, user)
+    for table in reversed(Base.metadata.sorted_tables):
+        if "user_id" in table.columns:
+            session.execute(delete(table).where(table.c.user_id == user_id))
+    session.execute(delete(User).where(User.id == user_id))
+    # Once more, for what others committed while we waited for their rows.
+    _delete_jobs(session, user_id)
+
+
+def _email_errors(email: str) -> list[FieldError]:
+    """Sane rather than strict: whether an address works is known only once a message has arrived there."""
+    local, _, domain = email.partition("@")
+    if not local or not domain or "@" in domain:
+        return [FieldError("/email", "not an e-mail address: it needs one @ with something on either side")]
+    if " " in email or not email.isprintable():
+        return [FieldError("/email", "an e-mail address has no spaces or control characters")]
+    if max(len(email), len(account_key(email))) > MAX_EMAIL_CHARACTERS:
+        return [FieldError("/email", f"longer than {MAX_EMAIL_CHARACTERS} characters")]
+    return []
+
+
+def _password_errors(password: str) -> list[FieldError]:
+    size = len(password.encode())
+    if not MIN_PASSWORD_BYTES <= size <= MAX_PASSWORD_BYTES:
+        detail = f"{MIN_PASSWORD_BYTES} to {MAX_PASSWORD_BYTES} bytes as UTF-8; this has {size}"
+        return [FieldError("/password", detail)]
+    if "\0" in password:
+        return [FieldError("/password", "NUL is not allowed")]
+    return []
+
+
+def _profile_errors(fields: Mapping[str, str]) -> list[FieldError]:
+    errors = []
+    if "timezone" in fields and fields["timezone"] not in _timezones():
+        errors.append(FieldError("/timezone", "not an IANA time zone, such as Europe/Berlin"))
+    if "currency" in fields and not is_currency(fields["currency"]):
+        errors.append(FieldError("/currency", "not an active ISO 4217 code"))
+    return errors
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    """Listing them reads hundreds of files, so it is done once, when the first one is asked for."""
+    return frozenset(available_timezones()) - UNPORTABLE_TIMEZONES
+
+
+def _taken(session: Session, values: Mapping[str, Any]) -> str:
+    by_name = select(User.id).where(User.username_key == values["username_key"])
+    if session.scalar(by_name) is not None:
+        return "the username is taken"
+    return "the email is taken"
+
+
+def _lock_user(session: Session, user_id: UUID) -> User:
+    user = session.scalar(select(User).where(User.id == user_id).with_for_update())
+    if user is None:
+        raise Unauthenticated("the account is gone")
+    return user
+
+
+def _move_days(session: Session, user_id: UUID, now: datetime) -> None:
+    """In another time zone periods begin at other instants, and today may be another day."""
+    session.execute(
+        update(Budget)
+        .where(Budget.user_id == user_id, Budget.archived_at.is_(None))
+        .values(next_period_at=now)
+    )
+    stage_jobs(session, [Job(EVALUATE_BUDGETS, str(user_id), {"from": None})])
+
+
+def _delete_jobs(session: Session, user_id: UUID) -> None:
+    session.execute(delete(OutboxRow).where(OutboxRow.key == str(user_id)))
+
+
+def _forget_registration(session: Session, user: User) -> None:
+    """The stored answer to a registration holds the name and the address, but belongs to nobody."""
+    around_then = IdempotencyKey.created_at.between(user.created_at - LONGEST_REGISTRATION, user.created_at)
+    answers = session.execute(
+        select(IdempotencyKey.key, IdempotencyKey.body).where(IdempotencyKey.user_id == NOBODY, around_then)
+    )
+    own = [row.key for row in answers if row.body and str(user.id).encode() in row.body]
+    session.execute(
+        delete(IdempotencyKey).where(IdempotencyKey.user_id == NOBODY, IdempotencyKey.key.in_(own))
+    )

@@ -1,0 +1,141 @@
+"""From what a client says of an expense to what is stored: defaults filled in, everything checked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.errors import FieldError, InvalidInput, NotFound
+from core.ids import new_id
+from core.models import Category, User
+from core.queries.expenses import ExpenseRecord, Line
+from core.rules.money import AmountError, format_amount, is_currency, parse_amount
+from core.rules.periods import MAX_DAY, MIN_DAY, is_supported
+
+
+@dataclass(frozen=True, slots=True)
+class LineInput:
+    category_id: UUID | None
+    amount: str
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpenseInput:
+    """An expense as a client gives it: `amount` as written; None for what is left to the defaults."""
+
+    user_id: UUID
+    amount: str
+    currency: str | None = None
+    category_id: UUID | None = None
+    spent_on: date | None = None
+    payee: str | None = None
+    note: str | None = None
+    tags: tuple[str, ...] = ()
+    lines: tuple[LineInput, ...] = ()
+    source: str = "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What the drafts of a batch are checked against."""
+
+    now: datetime
+    users: dict[UUID, tuple[str, str]]
+    categories: frozenset[tuple[UUID, UUID]]
+
+
+def draft_expenses(
+    session: Session, inputs: Sequence[ExpenseInput]
+) -> list[ExpenseRecord | InvalidInput | NotFound]:
+    """For each input the expense to be stored, or what is wrong with it; two queries for all of them."""
+    context = _Context(clock.now(), _users(session, inputs), _categories(session, inputs))
+    drafts: list[ExpenseRecord | InvalidInput | NotFound] = []
+    for given in inputs:
+        try:
+            drafts.append(_draft(given, context))
+        except (InvalidInput, NotFound) as error:
+            drafts.append(error)
+    return drafts
+
+
+def _users(session: Session, inputs: Sequence[ExpenseInput]) -> dict[UUID, tuple[str, str]]:
+    query = select(User.id, User.currency, User.timezone).where(User.id.in_({one.user_id for one in inputs}))
+    return {row.id: (row.currency, row.timezone) for row in session.execute(query)}
+
+
+def _categories(session: Session, inputs: Sequence[ExpenseInput]) -> frozenset[tuple[UUID, UUID]]:
+    wanted = {one.category_id for one in inputs} | {line.category_id for one in inputs for line in one.lines}
+    wanted.discard(None)
+    if not wanted:
+        return frozenset()
+    query = select(Category.user_id, Category.id).where(
+        Category.user_id.in_({one.user_id for one in inputs}), Category.id.in_(wanted)
+    )
+    return frozenset((row.user_id, row.id) for row in session.execute(query))
+
+
+def _draft(given: ExpenseInput, context: _Context) -> ExpenseRecord:
+    user = context.users.get(given.user_id)
+    if user is None:
+        raise NotFound("no such user")
+    currency = given.currency or user[0]
+    spent_on = given.spent_on or clock.local_date(context.now, user[1])
+    if not is_currency(currency):
+        raise InvalidInput(FieldError("/currency", "not an active ISO 4217 currency code"))
+    errors: list[FieldError] = []
+    if not is_supported(spent_on):
+        errors.append(FieldError("/spent_on", f"must be between {MIN_DAY} and {MAX_DAY}"))
+    if given.category_id is not None and given.lines:
+        errors.append(FieldError("/category_id", "an expense with lines has the categories of its lines"))
+    elif given.category_id is not None and (given.user_id, given.category_id) not in context.categories:
+        errors.append(FieldError("/category_id", "no such category"))
+    amount = _amount(given.amount, currency, "/amount", errors)
+    lines = _lines(given, currency, context, errors)
+    if lines and not errors:
+        missing = amount - sum(line.amount_minor for line in lines)
+        if missing:
+            reason = f"the lines miss the amount by {format_amount(missing, currency)} {currency}"
+            errors.append(FieldError("/lines", reason))
+    if errors:
+        raise InvalidInput(*errors)
+    return ExpenseRecord(
+        user_id=given.user_id,
+        id=new_id(),
+        amount_minor=amount,
+        currency=currency,
+        category_id=given.category_id,
+        spent_on=spent_on,
+        payee=given.payee,
+        note=given.note,
+        source=given.source,
+        version=1,
+        created_at=context.now,
+        updated_at=context.now,
+        tags=tuple(dict.fromkeys(given.tags)),
+        lines=lines,
+    )
+
+
+def _lines(
+    given: ExpenseInput, currency: str, context: _Context, errors: list[FieldError]
+) -> tuple[Line, ...]:
+    lines = []
+    for position, line in enumerate(given.lines):
+        if line.category_id is not None and (given.user_id, line.category_id) not in context.categories:
+            errors.append(FieldError(f"/lines/{position}/category_id", "no such category"))
+        amount = _amount(line.amount, currency, f"/lines/{position}/amount", errors)
+        lines.append(Line(line.category_id, amount, line.note))
+    return tuple(lines)
+
+
+def _amount(text: str, currency: str, pointer: str, errors: list[FieldError]) -> int:
+    try:
+        return parse_amount(text, currency)
+    except AmountError as error:
+        errors.append(FieldError(pointer, str(error)))
+        return 0

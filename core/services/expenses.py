@@ -1,0 +1,231 @@
+"""Recording, revising, deleting and restoring expenses."""
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Table, delete, insert, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.errors import InvalidInput, OutlayError
+from core.models import Expense, ExpenseLine, ExpenseTag
+from core.queries.expenses import ExpenseRecord, load_expense, search_key
+from core.rules.money import format_amount
+from core.services.expense_drafts import ExpenseInput, LineInput, draft_expenses
+from core.services.spending import Spending, apply_spending
+from core.services.versions import check_version
+
+TRASH_LIFETIME = timedelta(days=30)
+"""Time enough to notice a mistake; after that the expense is gone for good."""
+
+PURGE_BATCH = 1_000
+"""Expenses a transaction: the purge must never hold locks for long."""
+
+EXPENSES: Table = Expense.__table__  # type: ignore[assignment]
+LINES: Table = ExpenseLine.__table__  # type: ignore[assignment]
+TAGS: Table = ExpenseTag.__table__  # type: ignore[assignment]
+
+
+def record_expenses(session: Session, *, items: Sequence[ExpenseInput]) -> list[ExpenseRecord]:
+    """Record all of the expenses, or none.
+
+    Raises:
+        InvalidInput: what is wrong, with pointers that begin with the item's position: `/3/amount`.
+    """
+    drafts = draft_expenses(session, items)
+    wrong = [
+        draft.below(f"/{position}")
+        for position, draft in enumerate(drafts)
+        if isinstance(draft, InvalidInput)
+    ]
+    if wrong:
+        raise InvalidInput(*(field for error in wrong for field in error.fields))
+    return store_expenses(session, drafts)
+
+
+def record_each_expense(
+    session: Session, *, items: Sequence[ExpenseInput]
+) -> list[ExpenseRecord | OutlayError]:
+    """Record the expenses that are right; in the place of each other one stands what is wrong with it."""
+    drafts = draft_expenses(session, items)
+    store_expenses(session, drafts)
+    return list(drafts)
+
+
+def store_expenses(session: Session, drafts: Sequence[ExpenseRecord | OutlayError]) -> list[ExpenseRecord]:
+    """Insert drafts with their lines, tags and totals and have budgets evaluated; errors are passed over."""
+    records = [draft for draft in drafts if isinstance(draft, ExpenseRecord)]
+    if not records:
+        return []
+    session.execute(insert(EXPENSES), [_row(record) for record in records])
+    _insert_parts(session, records)
+    apply_spending(session, (part for record in records for part in spending_of(record)))
+    return records
+
+
+def revise_expense(
+    session: Session,
+    *,
+    user_id: UUID,
+    expense_id: UUID,
+    changes: Mapping[str, Any],
+    expected_versions: Set[int] | None = None,
+) -> ExpenseRecord:
+    """Change fields of `ExpenseInput`; giving a category drops the lines, and giving lines the category.
+
+    Raises:
+        NotFound, StaleVersion
+        InvalidInput: the expense would not be right any more.
+    """
+    record = load_expense(session, user_id=user_id, expense_id=expense_id, for_update=True)
+    check_version(record.version, expected_versions)
+    draft = draft_expenses(session, [replace(_as_input(record), **_consistent(changes))])[0]
+    if not isinstance(draft, ExpenseRecord):
+        raise draft
+    revised = replace(draft, id=record.id, created_at=record.created_at, version=record.version + 1)
+    _update(session, record, **_row(revised))
+    for table in (LINES, TAGS):
+        session.execute(delete(table).where(table.c.user_id == user_id, table.c.expense_id == expense_id))
+    _insert_parts(session, [revised])
+    before, after = spending_of(record), spending_of(revised)
+    if before != after:
+        apply_spending(session, [*(part.reversed() for part in before), *after])
+    return revised
+
+
+def _consistent(changes: Mapping[str, Any]) -> dict[str, Any]:
+    if changes.get("category_id") is not None and "lines" not in changes:
+        return {**changes, "lines": ()}
+    if changes.get("lines") and "category_id" not in changes:
+        return {**changes, "category_id": None}
+    return dict(changes)
+
+
+def _as_input(record: ExpenseRecord) -> ExpenseInput:
+    return ExpenseInput(
+        user_id=record.user_id,
+        amount=format_amount(record.amount_minor, record.currency),
+        currency=record.currency,
+        category_id=record.category_id,
+        spent_on=record.spent_on,
+        payee=record.payee,
+        note=record.note,
+        tags=record.tags,
+        lines=tuple(
+            LineInput(line.category_id, format_amount(line.amount_minor, record.currency), line.note)
+            for line in record.lines
+        ),
+        source=record.source,
+    )
+
+
+def delete_expense(
+    session: Session, *, user_id: UUID, expense_id: UUID, expected_versions: Set[int] | None = None
+) -> None:
+    """Move the expense to the trash, where it counts no more and stays for `TRASH_LIFETIME`.
+
+    Raises:
+        NotFound, StaleVersion
+    """
+    record = load_expense(session, user_id=user_id, expense_id=expense_id, for_update=True)
+    check_version(record.version, expected_versions)
+    now = clock.now()
+    _update(session, record, version=record.version + 1, updated_at=now, deleted_at=now)
+    apply_spending(session, [part.reversed() for part in spending_of(record)])
+
+
+def restore_expense(session: Session, *, user_id: UUID, expense_id: UUID) -> ExpenseRecord:
+    """Bring the expense back from the trash.
+
+    Raises:
+        NotFound: it is not in the trash.
+    """
+    record = load_expense(session, user_id=user_id, expense_id=expense_id, is_in_trash=True, for_update=True)
+    restored = replace(record, version=record.version + 1, updated_at=clock.now(), deleted_at=None)
+    _update(session, restored, version=restored.version, updated_at=restored.updated_at, deleted_at=None)
+    apply_spending(session, spending_of(restored))
+    return restored
+
+
+def purge_trash(session: Session) -> int:
+    """Delete for good a batch of what has lain in the trash for too long; answers how many there were."""
+    doomed = session.execute(
+        select(EXPENSES.c.user_id, EXPENSES.c.id)
+        .where(EXPENSES.c.deleted_at < clock.now() - TRASH_LIFETIME)
+        .limit(PURGE_BATCH)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if doomed:
+        keys = [(row.user_id, row.id) for row in doomed]
+        session.execute(delete(EXPENSES).where(tuple_(EXPENSES.c.user_id, EXPENSES.c.id).in_(keys)))
+    return len(doomed)
+
+
+def spending_of(record: ExpenseRecord) -> list[Spending]:
+    """The expense as the daily totals count it: each line under its category, or the whole under its own."""
+    if not record.lines:
+        whole = (record.user_id, record.spent_on, record.category_id, record.currency, record.amount_minor)
+        return [Spending(*whole)]
+    return [
+        Spending(record.user_id, record.spent_on, line.category_id, record.currency, line.amount_minor)
+        for line in record.lines
+    ]
+
+
+def _update(session: Session, record: ExpenseRecord, **values: Any) -> None:
+    session.execute(
+        update(EXPENSES)
+        .where(EXPENSES.c.user_id == record.user_id, EXPENSES.c.id == record.id)
+        .values(**values)
+    )
+
+
+def _row(record: ExpenseRecord) -> dict[str, Any]:
+    return {
+        "user_id": record.user_id,
+        "id": record.id,
+        "amount_minor": record.amount_minor,
+        "currency": record.currency,
+        "category_id": record.category_id,
+        "spent_on": record.spent_on,
+        "payee": record.payee,
+        "payee_key": search_key(record.payee),
+        "note": record.note,
+        "search_text": search_key(
+            record.payee, record.note, *record.tags, *(line.note for line in record.lines)
+        ),
+        "source": record.source,
+        "line_count": len(record.lines),
+        "tag_count": len(record.tags),
+        "version": record.version,
+        "created_at": record.created_at,
+        "updated_at": record.updated_at,
+        "deleted_at": record.deleted_at,
+    }
+
+
+def _insert_parts(session: Session, records: Iterable[ExpenseRecord]) -> None:
+    lines = [
+        {
+            "user_id": record.user_id,
+            "expense_id": record.id,
+            "position": position,
+            "category_id": line.category_id,
+            "amount_minor": line.amount_minor,
+            "note": line.note,
+        }
+        for record in records
+        for position, line in enumerate(record.lines)
+    ]
+    tags = [
+        {"user_id": record.user_id, "expense_id": record.id, "tag": tag, "position": position}
+        for record in records
+        for position, tag in enumerate(record.tags)
+    ]
+    if lines:
+        session.execute(insert(LINES), lines)
+    if tags:
+        session.execute(insert(TAGS), tags)

@@ -1,0 +1,114 @@
+"""Stored answers to POSTs that carry an idempotency key.
+
+The key is claimed in the transaction of the effect: a second request with it waits for the first one and then
+finds its answer, and an effect that was rolled back leaves no key behind.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Table, bindparam, delete, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.errors import Conflict
+from core.models import IdempotencyKey
+
+KEY_LIFETIME = timedelta(hours=24)
+"""Long enough for any client's retries; after that the same key is a new request."""
+
+TABLE: Table = IdempotencyKey.__table__  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedRequest:
+    """A request that is to have one effect: the same fingerprint means the same request."""
+
+    owner_id: UUID
+    key: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    status: int
+    body: bytes | None
+    location: str | None
+    etag: str | None
+
+
+def claim_keys(session: Session, requests: Sequence[KeyedRequest]) -> list[StoredAnswer | Conflict | None]:
+    """For each request None if it is the first with its key, else the stored answer or the conflict.
+
+    No two of the requests may have the same key. Waits for other transactions that hold one of the keys.
+    """
+    now = clock.now()
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    rows = [
+        {"user_id": one.owner_id, "key": one.key, "fingerprint": one.fingerprint, "created_at": now}
+        # In key order, so that two transactions never wait for each other in a circle.
+        for one in sorted(requests, key=lambda one: (one.owner_id, one.key))
+    ]
+    insert = dialect.insert(TABLE).values(rows).on_conflict_do_nothing()
+    claimed = set(session.execute(insert.returning(TABLE.c.user_id, TABLE.c.key)).tuples())
+    taken = [one for one in requests if (one.owner_id, one.key) not in claimed]
+    stored = _stored(session, taken) if taken else {}
+    return [
+        None if (one.owner_id, one.key) in claimed else _answer(one, *stored[one.owner_id, one.key])
+        for one in requests
+    ]
+
+
+def store_answers(session: Session, answers: Iterable[tuple[KeyedRequest, StoredAnswer]]) -> None:
+    """Keep the answers of claimed requests for whoever asks again."""
+    session.execute(
+        update(TABLE)
+        .where(TABLE.c.user_id == bindparam("owner"), TABLE.c.key == bindparam("its_key"))
+        .values(
+            status=bindparam("new_status"),
+            body=bindparam("new_body"),
+            location=bindparam("new_location"),
+            etag=bindparam("new_etag"),
+        ),
+        [
+            {
+                "owner": request.owner_id,
+                "its_key": request.key,
+                "new_status": answer.status,
+                "new_body": answer.body,
+                "new_location": answer.location,
+                "new_etag": answer.etag,
+            }
+            for request, answer in answers
+        ],
+    )
+
+
+def release_keys(session: Session, requests: Iterable[KeyedRequest]) -> None:
+    """Give up claims: the requests had no effect, and may be sent again in a better form."""
+    keys = [(one.owner_id, one.key) for one in requests]
+    session.execute(delete(TABLE).where(tuple_(TABLE.c.user_id, TABLE.c.key).in_(keys)))
+
+
+def purge_keys(session: Session) -> None:
+    session.execute(delete(TABLE).where(TABLE.c.created_at < clock.now() - KEY_LIFETIME))
+
+
+def _stored(
+    session: Session, requests: Sequence[KeyedRequest]
+) -> dict[tuple[UUID, str], tuple[bytes, StoredAnswer]]:
+    keys = [(one.owner_id, one.key) for one in requests]
+    rows = session.execute(select(TABLE).where(tuple_(TABLE.c.user_id, TABLE.c.key).in_(keys)))
+    return {
+        (row.user_id, row.key): (row.fingerprint, StoredAnswer(row.status, row.body, row.location, row.etag))
+        for row in rows
+    }
+
+
+def _answer(request: KeyedRequest, fingerprint: bytes, answer: StoredAnswer) -> StoredAnswer | Conflict:
+    if fingerprint != request.fingerprint:
+        return Conflict("this Idempotency-Key was used for another request")
+    return answer

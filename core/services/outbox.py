@@ -1,0 +1,120 @@
+"""Staging and settling of follow-up jobs (a transactional outbox).
+
+A write stages its jobs in its own transaction. Whoever does a job deletes its rows in the transaction of the
+effect; so a job is neither lost nor done twice, whatever is killed when.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.models import OutboxRow
+
+CLAIM_LIMIT = 500
+"""Rows a transaction: enough to fold a burst, few enough to commit within a fraction of a second."""
+
+MAX_ATTEMPTS = 12
+"""With the back-off below a job is tried for about an hour and a half before it counts as dead."""
+
+FIRST_BACK_OFF = timedelta(seconds=2)
+LONGEST_BACK_OFF = timedelta(minutes=15)
+
+MAX_ERROR_CHARACTERS = 2_000
+"""Enough for the message and the end of a traceback."""
+
+STAGED = "outlay.staged_jobs"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    name: str
+    key: str
+    payload: dict[str, Any]
+
+
+def stage_jobs(session: Session, jobs: Iterable[Job]) -> None:
+    """Ask for follow-up jobs, to be done once this transaction has committed."""
+    now = clock.now()
+    rows = [
+        {
+            "job": job.name,
+            "key": job.key,
+            "payload": job.payload,
+            "attempts": 0,
+            "created_at": now,
+            "available_at": now,
+        }
+        for job in jobs
+    ]
+    if rows:
+        session.execute(insert(OutboxRow), rows)
+        session.info.setdefault(STAGED, set()).update(row["job"] for row in rows)
+
+
+def staged_jobs(session: Session) -> frozenset[str]:
+    """The names of the jobs that this session has staged: whoever commits it wakes the workers for them."""
+    return frozenset(session.info.get(STAGED, ()))
+
+
+def claim_rows(session: Session, *, job: str, key: str | None = None) -> Sequence[OutboxRow]:
+    """The oldest waiting rows of a job, locked until the transaction ends; what others hold is skipped."""
+    query = (
+        select(OutboxRow)
+        .where(OutboxRow.job == job, OutboxRow.dead_at.is_(None), OutboxRow.available_at <= clock.now())
+        .order_by(OutboxRow.id)
+        .limit(CLAIM_LIMIT)
+        .with_for_update(skip_locked=True)
+    )
+    if key is not None:
+        query = query.where(OutboxRow.key == key)
+    return session.scalars(query).all()
+
+
+def settle_rows(session: Session, rows: Sequence[OutboxRow]) -> None:
+    """Delete the rows of jobs that are done, in the transaction that did them."""
+    session.execute(delete(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])))
+
+
+def back_off(session: Session, rows: Sequence[OutboxRow], *, error: str) -> None:
+    """Try these rows again later; after `MAX_ATTEMPTS` they are dead and wait for somebody to look."""
+    now = clock.now()
+    for row in rows:
+        attempts = row.attempts + 1
+        session.execute(
+            update(OutboxRow)
+            .where(OutboxRow.id == row.id)
+            .values(
+                attempts=attempts,
+                last_error=error[-MAX_ERROR_CHARACTERS:],
+                available_at=now + delay_after(attempts),
+                dead_at=now if attempts >= MAX_ATTEMPTS else None,
+            )
+        )
+
+
+def delay_after(attempts: int) -> timedelta:
+    return min(FIRST_BACK_OFF * (1 << attempts - 1), LONGEST_BACK_OFF)
+
+
+def revive_dead_rows(session: Session, *, row_id: int | None = None) -> Sequence[str]:
+    """Give dead rows (all, or one) another round of attempts; answers the names of their jobs."""
+    query = update(OutboxRow).where(OutboxRow.dead_at.is_not(None))
+    if row_id is not None:
+        query = query.where(OutboxRow.id == row_id)
+    revived = session.scalars(
+        query.values(attempts=0, dead_at=None, available_at=clock.now()).returning(OutboxRow.job)
+    ).all()
+    session.info.setdefault(STAGED, set()).update(revived)
+    return revived
+
+
+def oldest_waiting_at(session: Session) -> datetime | None:
+    """Since when the oldest row that is not dead has been waiting."""
+    return session.scalar(
+        select(OutboxRow.created_at).where(OutboxRow.dead_at.is_(None)).order_by(OutboxRow.id).limit(1)
+    )

@@ -1,0 +1,90 @@
+"""The daily totals, kept in the transaction of every write that changes an expense."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from core.errors import invalid
+from core.job_names import EVALUATE_BUDGETS
+from core.models import DailySpending
+from core.models.spending import UNCATEGORISED
+from core.services.outbox import Job, stage_jobs
+
+TABLE: Table = DailySpending.__table__  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """A part of an expense, as the totals see it. `count` is +1 when it comes and -1 when it goes."""
+
+    user_id: UUID
+    day: date
+    category_id: UUID | None
+    currency: str
+    amount_minor: int
+    count: int = 1
+
+    def reversed(self) -> "Spending":
+        return replace(self, amount_minor=-self.amount_minor, count=-self.count)
+
+
+def apply_spending(session: Session, parts: Iterable[Spending]) -> None:
+    """Add the parts to the totals and have the budgets of their users evaluated.
+
+    Raises:
+        InvalidInput: a day's total would leave what a total may hold.
+    """
+    totals: dict[tuple[UUID, date, UUID, str], tuple[int, int]] = {}
+    first_days: dict[UUID, date] = {}
+    for part in parts:
+        key = (part.user_id, part.day, part.category_id or UNCATEGORISED, part.currency)
+        amount, count = totals.get(key, (0, 0))
+        totals[key] = (amount + part.amount_minor, count + part.count)
+        first_days[part.user_id] = min(part.day, first_days.get(part.user_id, part.day))
+    _add(session, totals)
+    stage_jobs(
+        session,
+        [
+            Job(EVALUATE_BUDGETS, str(user_id), {"from": day.isoformat()})
+            for user_id, day in first_days.items()
+        ],
+    )
+
+
+def _add(session: Session, totals: Mapping[tuple[UUID, date, UUID, str], tuple[int, int]]) -> None:
+    # In key order, so that two transactions never wait for each other in a circle.
+    rows = [
+        {
+            "user_id": key[0],
+            "day": key[1],
+            "category_id": key[2],
+            "currency": key[3],
+            "amount_minor": amount,
+            "count": n,
+        }
+        for key, (amount, n) in sorted(totals.items())
+        if amount or n
+    ]
+    if not rows:
+        return
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(TABLE)
+    add = insert.on_conflict_do_update(
+        index_elements=["user_id", "day", "category_id", "currency"],
+        set_={
+            "amount_minor": TABLE.c.amount_minor + insert.excluded.amount_minor,
+            "count": TABLE.c["count"] + insert.excluded["count"],
+        },
+    )
+    try:
+        session.execute(add, rows)
+    except IntegrityError as error:
+        if "amount_in_range" in str(error.orig):
+            raise invalid("/amount", "the day's total would be larger than can be kept") from error
+        raise

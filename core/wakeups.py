@@ -1,0 +1,132 @@
+"""Wakes the workers after a commit, outside the request.
+
+A wake-up says only "there is work of this name"; the outbox says which. At most one per job is waiting at the
+broker: a flag in Redis is set by whoever sends it and cleared by the worker before it looks at the outbox. A
+wake-up that is lost costs latency only, as the flag runs out and beat sweeps every few seconds.
+"""
+
+import logging
+import threading
+from collections.abc import Iterable
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis import Redis, RedisError
+
+from core.config import Settings
+
+FLAG_LIFETIME_MS = 2_000
+"""Longer than a wake-up waits at a healthy broker, shorter than the sweep that makes up for a lost one."""
+
+SOCKET_TIMEOUT_S = 3
+RETRY_AFTER_S = 1.0
+"""Pause after Redis failed: the sweep covers what is skipped meanwhile."""
+
+log = logging.getLogger(__name__)
+
+
+def broker_options(settings: Settings) -> dict[str, object]:
+    """Celery settings that concern the broker, the same for those who send and those who receive."""
+    return {
+        "broker_url": settings.redis,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_pool_limit": 4,
+        "broker_transport_options": {
+            # Tasks finish within a minute; what a dead worker held comes back after two.
+            "visibility_timeout": 120,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "socket_timeout": 10,
+            "socket_connect_timeout": SOCKET_TIMEOUT_S,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+            "global_keyprefix": f"{settings.redis_prefix}:",
+            "max_retries": 1,
+        },
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "task_publish_retry": False,
+        "task_default_queue": "jobs",
+    }
+
+
+class WakeUpFlags:
+    """Which jobs have a wake-up waiting at the broker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._prefix = settings.redis_prefix
+        self._redis = Redis.from_url(
+            settings.redis, socket_timeout=SOCKET_TIMEOUT_S, socket_connect_timeout=SOCKET_TIMEOUT_S
+        )
+
+    def raise_flag(self, job: str) -> bool:
+        """True for the one who is to send the wake-up."""
+        return bool(self._redis.set(self._name(job), 1, nx=True, px=FLAG_LIFETIME_MS))
+
+    def lower_flag(self, job: str) -> None:
+        """Before the outbox is read: who commits from now on sends a wake-up again."""
+        self._redis.delete(self._name(job))
+
+    def close(self) -> None:
+        self._redis.close()
+
+    def _name(self, job: str) -> str:
+        return f"{self._prefix}:woken:{job}"
+
+
+class WakeUps:
+    """A thread that sends wake-ups for what the process has committed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._flags = WakeUpFlags(settings)
+        self._celery = Celery("outlay", set_as_current=False)
+        self._celery.conf.update(broker_options(settings))
+        self._wanted: set[str] = set()
+        self._condition = threading.Condition()
+        self._is_closed = False
+        self._is_failing = False
+        self._thread = threading.Thread(target=self._run, name="wake-ups", daemon=True)
+        self._thread.start()
+
+    def request(self, jobs: Iterable[str]) -> None:
+        """Have the workers look for these jobs. Returns at once and never fails."""
+        with self._condition:
+            self._wanted.update(jobs)
+            if self._wanted:
+                self._condition.notify()
+
+    def close(self) -> None:
+        with self._condition:
+            self._is_closed = True
+            self._condition.notify()
+        self._thread.join(timeout=2 * SOCKET_TIMEOUT_S)
+        self._celery.close()
+        self._flags.close()
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                self._condition.wait_for(lambda: self._wanted or self._is_closed)
+                if not self._wanted:
+                    return
+                jobs, self._wanted = self._wanted, set()
+            self._send(jobs)
+
+    def _send(self, jobs: set[str]) -> None:
+        try:
+            for job in sorted(jobs):
+                if self._flags.raise_flag(job):
+                    self._celery.send_task(job)
+            if self._is_failing:
+                log.warning("wake_ups.recovered")
+                self._is_failing = False
+        except (RedisError, OperationalError, OSError) as error:
+            # The jobs are safe in the outbox, and the sweep finds them there.
+            if not self._is_failing:
+                log.warning("wake_ups.failing jobs=%s error=%r", ",".join(sorted(jobs)), error)
+                self._is_failing = True
+            with self._condition:
+                self._condition.wait_for(lambda: self._is_closed, timeout=RETRY_AFTER_S)
