@@ -1,0 +1,52 @@
+"""The real API under uvicorn, in a thread of the test process."""
+
+import threading
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+
+from api.app import create_app
+from core.config import Settings
+
+START_TIMEOUT_S = 20
+
+
+class RunningApi:
+    """Serves on a free port of the loopback while the context is open."""
+
+    def __init__(self, settings: Settings) -> None:
+        config = uvicorn.Config(
+            create_app(settings), host="127.0.0.1", port=0, log_config=None, access_log=False, ws="none"
+        )
+        self._server = _Announcing(config)
+        self._thread = threading.Thread(target=self._server.run, name="api", daemon=True)
+
+    @property
+    def url(self) -> str:
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        if not self._server.has_started.wait(START_TIMEOUT_S):
+            raise TimeoutError("the API did not start")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+
+class _Announcing(uvicorn.Server):
+    """uvicorn's server, telling when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.has_started = threading.Event()
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        await super().startup()
+        self.has_started.set()
