@@ -68,6 +68,7 @@ class Supervisor:
             os.close(for_child)
         self._processes[program.name] = process
         self._watchdog.watch(process.pid)
+        self._console.say(f"{program.name} started (process {process.pid})")
         if self._is_stopping.is_set():  # said while it was being started
             process.terminate()
         copying = asyncio.create_task(self._copy_output(program.name, output))
