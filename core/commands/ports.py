@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from core.errors import ConfigurationError
 
 LOOPBACK = "127.0.0.1"
+ANY_ADDRESS = {"0.0.0.0", "::", ""}  # noqa: S104 - compared with, not listened on
 
 FIRST_OWN_PORT, LAST_OWN_PORT = 20_000, 32_000
 """Below the range from which Linux takes the near ends of connections (32768 and up). Within that range a
@@ -53,6 +54,12 @@ def require_free(wanted: dict[str, tuple[str, int]]) -> None:
                 probe.listen(1)
             except OSError as error:
                 raise ConfigurationError(_reason(prefix, host, port, error)) from error
+
+
+def reachable(host: str, port: int) -> str:
+    """Where a server that listens on the host is reached from this machine."""
+    name = LOOPBACK if host in ANY_ADDRESS else host
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
 
 
 def _reason(prefix: str, host: str, port: int, error: OSError) -> str:

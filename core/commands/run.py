@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from core.commands.console import Console
 from core.commands.data_folder import lock_folder, persistent_secret, prepare_folder
 from core.commands.healthcheck import is_healthy
-from core.commands.ports import LOOPBACK, require_free
+from core.commands.ports import LOOPBACK, reachable, require_free
 from core.commands.redis_server import EmbeddedRedis
 from core.commands.supervisor import Program, Supervisor
 from core.commands.watchdog import Watchdog
@@ -36,8 +36,6 @@ REDIS_TIMEOUT_S = 10.0
 SLOW_START_S = 30.0
 """After this long it is said what is still being waited for."""
 POLL_S = 0.1
-
-ANY_ADDRESS = {"0.0.0.0", "::", ""}  # noqa: S104 - compared with, not listened on
 
 
 class StartError(OutlayError):
@@ -139,11 +137,11 @@ class _System:
 
     @property
     def _api(self) -> str:
-        return _reachable(self._settings.api_host, self._settings.api_port)
+        return reachable(self._settings.api_host, self._settings.api_port)
 
     @property
     def _gateway(self) -> str:
-        return _reachable(self._settings.ws_host, self._settings.ws_port)
+        return reachable(self._settings.ws_host, self._settings.ws_port)
 
     def _banner(self) -> tuple[str, ...]:
         redis = f"{LOOPBACK}:{self._redis.port} (embedded; password in redis.conf)" if self._redis else ""
@@ -158,12 +156,6 @@ class _System:
             "  Try        make demo",
             "Ctrl-C stops.",
         )
-
-
-def _reachable(host: str, port: int) -> str:
-    """Where a server that listens on the host is reached from this machine."""
-    name = LOOPBACK if host in ANY_ADDRESS else host
-    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
 
 
 def _without_password(url: str) -> str:
