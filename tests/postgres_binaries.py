@@ -83,7 +83,9 @@ def _readable_by_all(folder: Path, scratch: Path) -> Path:
     try:
         binaries.run("postgres", "--version")
     except (OSError, RuntimeError):
-        copy = scratch / "pginstall"
-        shutil.copytree(folder.parent, copy, symlinks=True)
-        return copy / "bin"
+        package = folder.parents[1]
+        # The programs find their libraries by a path relative to their own: beside the package.
+        for original in package.parent.glob(f"{package.name}*"):
+            shutil.copytree(original, scratch / original.name, symlinks=True)
+        return scratch / folder.relative_to(package.parent)
     return folder
