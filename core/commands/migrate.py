@@ -5,6 +5,9 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from core.errors import ConfigurationError
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
@@ -14,7 +17,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    command.upgrade(migration_config(), arguments.target)
+    try:
+        command.upgrade(migration_config(), arguments.target)
+    except ArgumentError as error:
+        raise ConfigurationError(f"OUTLAY_DATABASE_URL: {error}") from error
+    except OperationalError as error:
+        if error.statement is not None:
+            raise
+        # No connection could be made: the reason is all that helps.
+        raise ConfigurationError(f"OUTLAY_DATABASE_URL: {' '.join(str(error.orig).split())}") from error
+    print("The database is up to date.")
     return 0
 
 
