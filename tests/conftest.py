@@ -1,7 +1,7 @@
 """Real servers for the whole run: one PostgreSQL and one Redis, shared by all parallel workers.
 
-The controlling process starts them and migrates a template of each database once; each worker works on clones.
-The workers find them by environment variables, which they inherit.
+The controlling process starts them and migrates a template of each database once; each worker works on
+clones. The workers find them by environment variables, which they inherit.
 """
 
 import os
@@ -17,7 +17,7 @@ import pytest
 from core.config import Settings
 from core.database import Database
 from core.models import Base
-from tests.cast import Cast, register_cast
+from tests.cast import Cast, http_client, register_cast
 from tests.migrating import migrate
 from tests.running_api import RunningApi
 from tests.servers import TestPostgres, TestRedis
@@ -133,7 +133,7 @@ def _api(settings: Settings) -> Iterator[RunningApi]:
 @pytest.fixture
 def client(_api: RunningApi, database: Database) -> Iterator[httpx.Client]:
     """An HTTP client without credentials for the API over the empty database."""
-    with httpx.Client(base_url=_api.url, timeout=30) as client:
+    with http_client(_api.url) as client:
         yield client
 
 
