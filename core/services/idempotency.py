@@ -53,7 +53,8 @@ def claim_keys(session: Session, requests: Sequence[KeyedRequest]) -> list[Store
         for one in sorted(requests, key=lambda one: (one.owner_id, one.key))
     ]
     insert = dialect.insert(TABLE).values(rows).on_conflict_do_nothing()
-    claimed = set(session.execute(insert.returning(TABLE.c.user_id, TABLE.c.key)).tuples())
+    returned = session.execute(insert.returning(TABLE.c.user_id, TABLE.c.key))
+    claimed = {(row.user_id, row.key) for row in returned}
     taken = [one for one in requests if (one.owner_id, one.key) not in claimed]
     stored = _stored(session, taken) if taken else {}
     return [
