@@ -1,0 +1,105 @@
+"""What must always be true, asked of the database itself; a beat job reports what these find."""
+
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, Table, func, literal, or_, select, true, union_all
+from sqlalchemy.orm import Session
+
+from core.models import DailySpending, Expense, ExpenseLine
+from core.models.spending import UNCATEGORISED
+
+TOTALS: Table = DailySpending.__table__  # type: ignore[assignment]
+EXPENSES: Table = Expense.__table__  # type: ignore[assignment]
+LINES: Table = ExpenseLine.__table__  # type: ignore[assignment]
+
+MAX_DIFFERENCES = 1_000
+"""Enough to see what went wrong; whoever mends it counts everything anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpendingDifference:
+    """A daily total that is not the sum of its expenses; where one side has nothing, it counts as zero."""
+
+    user_id: UUID
+    day: date
+    category_id: UUID
+    currency: str
+    kept_minor: int
+    kept_count: int
+    actual_minor: int
+    actual_count: int
+
+
+def spending_differences(session: Session, *, user_id: UUID | None = None) -> list[SpendingDifference]:
+    """Where `daily_spending` differs from the sum of the expenses outside the trash, for all users or one.
+
+    An expense with lines counts as its lines, each under its own category. Answers `MAX_DIFFERENCES` at most.
+    """
+    parts = union_all(_kept(user_id), _whole_expenses(user_id), _lines(user_id)).subquery()
+    key = (parts.c.user_id, parts.c.day, parts.c.category_id, parts.c.currency)
+    sums = [
+        func.sum(parts.c[name]).label(name)
+        for name in ("kept_minor", "kept_count", "actual_minor", "actual_count")
+    ]
+    kept_minor, kept_count, actual_minor, actual_count = sums
+    differs = or_(kept_minor != actual_minor, kept_count != actual_count)
+    query = select(*key, *sums).group_by(*key).having(differs).order_by(*key).limit(MAX_DIFFERENCES)
+    return [
+        # PostgreSQL adds up 64-bit numbers as numeric, so that a sum cannot overflow.
+        SpendingDifference(*row[:4], *(int(value) for value in row[4:]))
+        for row in session.execute(query)
+    ]
+
+
+def _kept(user_id: UUID | None) -> Select[UUID, date, UUID, str, int, int, int, int]:
+    return select(
+        TOTALS.c.user_id,
+        TOTALS.c.day,
+        TOTALS.c.category_id,
+        TOTALS.c.currency,
+        TOTALS.c.amount_minor.label("kept_minor"),
+        TOTALS.c["count"].label("kept_count"),
+        literal(0).label("actual_minor"),
+        literal(0).label("actual_count"),
+    ).where(_is_of(TOTALS, user_id))
+
+
+def _whole_expenses(user_id: UUID | None) -> Select[UUID, date, UUID, str, int, int, int, int]:
+    return select(
+        EXPENSES.c.user_id,
+        EXPENSES.c.spent_on,
+        _or_uncategorised(EXPENSES.c.category_id),
+        EXPENSES.c.currency,
+        literal(0),
+        literal(0),
+        EXPENSES.c.amount_minor,
+        literal(1),
+    ).where(_is_of(EXPENSES, user_id), EXPENSES.c.deleted_at.is_(None), EXPENSES.c.line_count == 0)
+
+
+def _lines(user_id: UUID | None) -> Select[UUID, date, UUID, str, int, int, int, int]:
+    is_part = (EXPENSES.c.user_id == LINES.c.user_id) & (EXPENSES.c.id == LINES.c.expense_id)
+    return (
+        select(
+            LINES.c.user_id,
+            EXPENSES.c.spent_on,
+            _or_uncategorised(LINES.c.category_id),
+            EXPENSES.c.currency,
+            literal(0),
+            literal(0),
+            LINES.c.amount_minor,
+            literal(1),
+        )
+        .join(EXPENSES, is_part)
+        .where(_is_of(LINES, user_id), EXPENSES.c.deleted_at.is_(None))
+    )
+
+
+def _or_uncategorised(category_id: ColumnElement[UUID]) -> ColumnElement[UUID]:
+    return func.coalesce(category_id, literal(UNCATEGORISED, category_id.type))
+
+
+def _is_of(table: Table, user_id: UUID | None) -> ColumnElement[bool]:
+    return true() if user_id is None else table.c.user_id == user_id
