@@ -7,8 +7,8 @@ import msgspec
 from spectree import Response as Answers
 from spectree import SpecTree
 from spectree._types import ModelAdapterType
-from spectree.model_adapter.msgspec_adapter import MsgspecModelAdapter
 from spectree.config import ModeEnum
+from spectree.model_adapter.msgspec_adapter import MsgspecModelAdapter
 from spectree.models import SecureType, SecurityScheme, SecuritySchemeData
 
 from api.problems import PROBLEM_JSON, Problem

@@ -5,8 +5,14 @@ from typing import Any
 import falcon.asgi
 
 from api.collaborators import Collaborators
+from api.resources.accounts import Me, Registration
+from api.resources.alerts import Alerts
+from api.resources.budgets import BudgetArchive, BudgetHistory, Budgets, OneBudget
+from api.resources.categories import Categories, OneCategory
 from api.resources.expenses import ExpenseRestoration, Expenses, ExpensesBulk, OneExpense
 from api.resources.health import Health
+from api.resources.notifications import Notifications, OneNotification, ReadAllNotifications
+from api.resources.sessions import Login, Logout, OneSession, Refresh, Sessions, Ticket, Token
 
 
 def add_routes(app: falcon.asgi.App[Any, Any], collaborators: Collaborators) -> None:
@@ -20,8 +26,28 @@ def add_routes(app: falcon.asgi.App[Any, Any], collaborators: Collaborators) -> 
 
 def v1_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
     return [
+        ("/auth/register", Registration(collaborators)),
+        ("/auth/login", Login(collaborators)),
+        ("/auth/token", Token(collaborators)),
+        ("/auth/refresh", Refresh(collaborators)),
+        ("/auth/logout", Logout(collaborators)),
+        ("/auth/ticket", Ticket(collaborators)),
+        ("/me", Me(collaborators)),
+        ("/me/sessions", Sessions(collaborators)),
+        ("/me/sessions/{session_id:uuid}", OneSession(collaborators)),
+        ("/categories", Categories(collaborators)),
+        ("/categories/{category_id:uuid}", OneCategory(collaborators)),
         ("/expenses", Expenses(collaborators)),
         ("/expenses/bulk", ExpensesBulk(collaborators)),
         ("/expenses/{expense_id:uuid}", OneExpense(collaborators)),
         ("/expenses/{expense_id:uuid}/restore", ExpenseRestoration(collaborators)),
+        ("/budgets", Budgets(collaborators)),
+        ("/budgets/{budget_id:uuid}", OneBudget(collaborators)),
+        ("/budgets/{budget_id:uuid}/archive", BudgetArchive(collaborators, is_archived=True)),
+        ("/budgets/{budget_id:uuid}/unarchive", BudgetArchive(collaborators, is_archived=False)),
+        ("/budgets/{budget_id:uuid}/history", BudgetHistory(collaborators)),
+        ("/alerts", Alerts(collaborators)),
+        ("/notifications", Notifications(collaborators)),
+        ("/notifications/{seq:int(min=1, max=9223372036854775807)}", OneNotification(collaborators)),
+        ("/notifications/read-all", ReadAllNotifications(collaborators)),
     ]

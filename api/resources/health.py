@@ -61,8 +61,8 @@ class Health:
     async def on_get_ready(self, _req: Request, resp: Response) -> None:
         """Tell whether requests can be served.
 
-        Without the database they cannot: 503, with the same body. Without Redis the API still takes expenses, so
-        that is degraded, but ready.
+        Without the database they cannot: 503, with the same body. Without Redis the API still takes
+        expenses: degraded, but ready.
         """
         readiness = await self._transactions.run(self._readiness)
         resp.status = falcon.HTTP_503 if readiness.status == "down" else falcon.HTTP_200

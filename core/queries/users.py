@@ -2,11 +2,13 @@
 
 import unicodedata
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core import clock
 from core.errors import Unauthenticated
 from core.models import User
 
@@ -21,7 +23,7 @@ class Credentials:
 
 
 def account_key(name: str) -> str:
-    """The form in which user names and e-mail addresses are unique: whatever the case or the way accents are composed."""
+    """The form in which user names and e-mail addresses are unique, whatever their case or composition."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
@@ -35,6 +37,18 @@ def load_user(session: Session, *, user_id: UUID) -> User:
     if user is None:
         raise Unauthenticated("the account is gone")
     return user
+
+
+def local_today(session: Session, *, user_id: UUID) -> date:
+    """The present day on the user's calendar.
+
+    Raises:
+        Unauthenticated: the account was deleted a moment ago.
+    """
+    timezone = session.scalar(select(User.timezone).where(User.id == user_id))
+    if timezone is None:
+        raise Unauthenticated("the account is gone")
+    return clock.local_date(clock.now(), timezone)
 
 
 def find_credentials(session: Session, *, login: str) -> Credentials | None:

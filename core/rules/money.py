@@ -7,10 +7,10 @@ import re
 
 from core.rules.currencies import EXPONENTS
 
-MAX_AMOUNT_MINOR = 10**13
-"""Largest amount of one entry, either sign: a hundred thousand million euros.
+MAX_AMOUNT_MINOR = 10**14
+"""Largest amount of one entry, either sign: a million million euros, or a house in rials.
 
-A signed 64-bit integer holds the sum of 922,337 such entries, so no total that a query or a running sum
+A signed 64-bit integer holds the sum of 92,233 such entries, so no total that a query or a running sum
 adds up leaves it. Beyond it PostgreSQL refuses, and SQLite's `+` silently goes on in floating point.
 """
 

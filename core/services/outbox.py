@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.models import OutboxRow
 
-CLAIM_LIMIT = 500
-"""Rows a transaction: enough to fold a burst, few enough to commit within a fraction of a second."""
+CLAIM_LIMIT = 5_000
+"""Rows a transaction. A burst asks for the same few keys again and again: the more rows are folded, the
+fewer times a key is worked on. Claiming and deleting this many takes a tenth of a second."""
 
 MAX_ATTEMPTS = 12
 """With the back-off below a job is tried for about an hour and a half before it counts as dead."""
@@ -26,6 +27,8 @@ LONGEST_BACK_OFF = timedelta(minutes=15)
 
 MAX_ERROR_CHARACTERS = 2_000
 """Enough for the message and the end of a traceback."""
+
+TABLE: Table = OutboxRow.__table__  # type: ignore[assignment]
 
 STAGED = "outlay.staged_jobs"
 
@@ -52,7 +55,7 @@ def stage_jobs(session: Session, jobs: Iterable[Job]) -> None:
         for job in jobs
     ]
     if rows:
-        session.execute(insert(OutboxRow), rows)
+        session.execute(insert(TABLE), rows)
         session.info.setdefault(STAGED, set()).update(row["job"] for row in rows)
 
 
@@ -61,26 +64,37 @@ def staged_jobs(session: Session) -> frozenset[str]:
     return frozenset(session.info.get(STAGED, ()))
 
 
-def claim_rows(session: Session, *, job: str, key: str | None = None) -> Sequence[OutboxRow]:
+@dataclass(frozen=True, slots=True)
+class ClaimedRow:
+    """A waiting row of a job that this transaction holds."""
+
+    id: int
+    key: str
+    payload: dict[str, Any]
+    created_at: datetime
+    attempts: int
+
+
+def claim_rows(session: Session, *, job: str, key: str | None = None) -> list[ClaimedRow]:
     """The oldest waiting rows of a job, locked until the transaction ends; what others hold is skipped."""
     query = (
-        select(OutboxRow)
-        .where(OutboxRow.job == job, OutboxRow.dead_at.is_(None), OutboxRow.available_at <= clock.now())
-        .order_by(OutboxRow.id)
+        select(TABLE.c.id, TABLE.c.key, TABLE.c.payload, TABLE.c.created_at, TABLE.c.attempts)
+        .where(TABLE.c.job == job, TABLE.c.dead_at.is_(None), TABLE.c.available_at <= clock.now())
+        .order_by(TABLE.c.id)
         .limit(CLAIM_LIMIT)
         .with_for_update(skip_locked=True)
     )
     if key is not None:
-        query = query.where(OutboxRow.key == key)
-    return session.scalars(query).all()
+        query = query.where(TABLE.c.key == key)
+    return [ClaimedRow(*row) for row in session.execute(query)]
 
 
-def settle_rows(session: Session, rows: Sequence[OutboxRow]) -> None:
+def settle_rows(session: Session, rows: Sequence[ClaimedRow]) -> None:
     """Delete the rows of jobs that are done, in the transaction that did them."""
-    session.execute(delete(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])))
+    session.execute(delete(TABLE).where(TABLE.c.id.in_([row.id for row in rows])))
 
 
-def back_off(session: Session, rows: Sequence[OutboxRow], *, error: str) -> None:
+def back_off(session: Session, rows: Sequence[ClaimedRow], *, error: str) -> None:
     """Try these rows again later; after `MAX_ATTEMPTS` they are dead and wait for somebody to look."""
     now = clock.now()
     for row in rows:

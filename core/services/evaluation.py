@@ -1,0 +1,198 @@
+"""Where a budget becomes an alert."""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.ids import new_id
+from core.models import Alert, Budget, PaceAlert
+from core.queries.alerts import open_alerts
+from core.queries.budgets import BudgetFigures, BudgetRecord, list_budgets, open_book
+from core.rules.money import format_amount
+from core.rules.periods import Period, next_period, period_of, periods_between, start_instant
+from core.rules.thresholds import is_crossed, percent_tenths
+from core.services.locks import lock_user
+from core.services.notifications import notify
+
+GRACE = timedelta(days=7)
+"""How long after its end a period may still alert: people enter the last days' receipts when it is over."""
+
+Message = tuple[str, dict[str, Any]]
+
+
+def evaluate_budgets(
+    session: Session, *, user_id: UUID, touched_from: date | None, asked_at: datetime
+) -> None:
+    """Open, resolve and announce the alerts of a user's budgets.
+
+    Args:
+        touched_from: the earliest day whose spending has changed since the last time; None: everything.
+        asked_at: when the oldest of those changes was written. However late this runs, the periods that were
+            running then still get their alerts.
+    """
+    user = lock_user(session, user_id=user_id)
+    if user is None:
+        return  # the account was deleted meanwhile
+    now = clock.now()
+    today, asked_on = (clock.local_date(at, user.timezone) for at in (now, asked_at))
+    alerts = open_alerts(session, user_id=user_id, ending_after=touched_from)
+    budgets = list_budgets(session, user_id=user_id)
+    messages: list[Message] = []
+    for budget in budgets:
+        own = [alert for alert in alerts if alert.budget_id == budget.id]
+        may_open = [
+            period
+            for period in periods_between(budget.rule, max(asked_on - GRACE, budget.starts_on), today)
+            if touched_from is None or period.end > touched_from
+        ]
+        messages += _evaluate(session, budget, own, may_open, today)
+        _plan_next_period(session, budget, today, user.timezone)
+    active = {budget.id for budget in budgets}
+    _resolve(session, [alert for alert in alerts if alert.budget_id not in active])
+    notify(session, user_id=user_id, messages=messages)
+
+
+def _evaluate(
+    session: Session, budget: BudgetRecord, alerts: list[Alert], may_open: list[Period], today: date
+) -> list[Message]:
+    """Settle one budget's alerts; answers what its user has to be told."""
+    figures = _figures(session, budget, alerts, may_open, today)
+    obsolete = [alert for alert in alerts if not _still_belongs(alert, budget, figures)]
+    recovered = [
+        alert
+        for alert in alerts
+        if alert not in obsolete and not _crosses(figures[alert.period_start], alert.threshold)
+    ]
+    _resolve(session, [*obsolete, *recovered])
+    is_open = {(alert.period_start, alert.threshold) for alert in alerts}
+    crossed = [
+        (figures[period.start], threshold)
+        for period in may_open
+        for threshold in budget.thresholds
+        if (period.start, threshold) not in is_open and _crosses(figures[period.start], threshold)
+    ]
+    _open(session, budget, crossed)
+    messages = [("budget.threshold", _data(budget, state, threshold)) for state, threshold in crossed]
+    messages += [("budget.recovered", _data(budget, figures[a.period_start], a.threshold)) for a in recovered]
+    return messages + _pace_messages(session, budget, figures, today)
+
+
+def _figures(
+    session: Session, budget: BudgetRecord, alerts: list[Alert], may_open: list[Period], today: date
+) -> dict[date, BudgetFigures]:
+    """The figures of the periods that may open an alert or have one open, by the period's start."""
+    periods = {period.start: period for period in may_open}
+    for alert in alerts:
+        period = period_of(budget.rule, alert.period_start)
+        if period is not None:
+            periods[period.start] = period
+    if not periods:
+        return {}
+    book = open_book(session, budget, list(periods.values()))
+    return {start: book.figures(period, today) for start, period in periods.items()}
+
+
+def _crosses(state: BudgetFigures, threshold: int) -> bool:
+    return is_crossed(state.spent_minor, state.limit_minor, threshold)
+
+
+def _still_belongs(alert: Alert, budget: BudgetRecord, figures: dict[date, BudgetFigures]) -> bool:
+    """Whether the alert's period and threshold are still among the budget's, which may have been changed."""
+    return alert.period_start in figures and alert.threshold in budget.thresholds
+
+
+def _open(session: Session, budget: BudgetRecord, crossed: list[tuple[BudgetFigures, int]]) -> None:
+    now = clock.now()
+    rows = [
+        {
+            "user_id": budget.user_id,
+            "id": new_id(),
+            "budget_id": budget.id,
+            "period_start": state.period.start,
+            "period_end": state.period.end,
+            "threshold": threshold,
+            "spent_minor": state.spent_minor,
+            "limit_minor": state.limit_minor,
+            "currency": budget.currency,
+            "created_at": now,
+        }
+        for state, threshold in crossed
+    ]
+    if rows:
+        session.execute(insert(Alert), rows)
+
+
+def _resolve(session: Session, alerts: Iterable[Alert]) -> None:
+    ids = [alert.id for alert in alerts]
+    user_ids = {alert.user_id for alert in alerts}
+    if ids:
+        session.execute(
+            update(Alert)
+            .where(Alert.user_id.in_(user_ids), Alert.id.in_(ids))
+            .values(resolved_at=clock.now())
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _pace_messages(
+    session: Session, budget: BudgetRecord, figures: dict[date, BudgetFigures], today: date
+) -> list[Message]:
+    """Once a period, that spending goes on too fast for the limit."""
+    state = next((state for state in figures.values() if today in state.period), None)
+    if state is None or not budget.has_pace_alert or state.projected_minor <= state.limit_minor:
+        return []
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    row = {"user_id": budget.user_id, "budget_id": budget.id, "period_start": state.period.start}
+    is_first = session.execute(
+        dialect.insert(PaceAlert)
+        .values(**row, created_at=clock.now())
+        .on_conflict_do_nothing()
+        .returning(PaceAlert.period_start)
+    ).first()
+    projected = format_amount(state.projected_minor, budget.currency)
+    data = {**_data(budget, state, None), "projected": projected}
+    return [("budget.projected", data)] if is_first else []
+
+
+def _data(budget: BudgetRecord, state: BudgetFigures, threshold: int | None) -> dict[str, Any]:
+    tenths = percent_tenths(state.spent_minor, state.limit_minor)
+    data = {
+        "budget_id": str(budget.id),
+        "budget_name": budget.name,
+        "threshold": threshold,
+        "percent": None if tenths is None else tenths / 10,
+        "spent": format_amount(state.spent_minor, budget.currency),
+        "limit": format_amount(state.limit_minor, budget.currency),
+        "currency": budget.currency,
+        "period_start": state.period.start.isoformat(),
+        "period_end": state.period.end.isoformat(),
+    }
+    return data if threshold is not None else {k: v for k, v in data.items() if k != "threshold"}
+
+
+def _plan_next_period(session: Session, budget: BudgetRecord, today: date, timezone: str) -> None:
+    """Note when the next period begins: it may begin above a threshold, by expenses dated ahead."""
+    next_at = next_period_instant(budget, today, timezone)
+    if next_at != budget.next_period_at:
+        session.execute(
+            update(Budget)
+            .where(Budget.user_id == budget.user_id, Budget.id == budget.id)
+            .values(next_period_at=next_at)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def next_period_instant(budget: BudgetRecord, today: date, timezone: str) -> datetime | None:
+    """The instant at which the budget's next period begins for its user; None when there is none."""
+    rule = budget.rule
+    if rule.kind == "once" and today < rule.anchor:
+        return start_instant(rule.anchor, timezone)
+    period = period_of(rule, today)
+    following = None if period is None else next_period(rule, period)
+    return None if following is None else start_instant(following.start, timezone)

@@ -1,0 +1,34 @@
+"""`python -m workers worker` and `python -m workers beat`."""
+
+import os
+import sys
+
+from core.config import load_settings
+from core.errors import ConfigurationError
+from core.logging import configure_logging
+from workers.app import create_app
+
+ROLES = ("worker", "beat")
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1 or arguments[0] not in ROLES:
+        print(f"usage: python -m workers {{{','.join(ROLES)}}}", file=sys.stderr)
+        return 2
+    try:
+        settings = load_settings(os.environ)
+    except ConfigurationError as error:
+        print(f"outlay {arguments[0]}: {error}", file=sys.stderr)
+        return 2
+    configure_logging(settings.log_level)
+    app = create_app(settings)
+    if arguments == ["worker"]:
+        options = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+        app.worker_main(["--quiet", "worker", *options, f"--loglevel={settings.log_level}"])
+    else:
+        app.Beat(loglevel=settings.log_level, quiet=True).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

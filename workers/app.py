@@ -1,0 +1,55 @@
+"""The Celery application: wake-ups in, work from the outbox."""
+
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_process_init, worker_process_shutdown
+
+from core.config import Settings
+from core.job_names import DELIVER_NOTIFICATIONS, EVALUATE_BUDGETS
+from core.wakeups import broker_options
+from workers.process import start_runtime, stop_runtime
+from workers.runtime import ApplyJob
+from workers.schedules import beat_schedule
+from workers.tasks import budgets, housekeeping, notifications
+
+JOBS: dict[str, ApplyJob] = {
+    EVALUATE_BUDGETS: budgets.apply_evaluation,
+    DELIVER_NOTIFICATIONS: notifications.apply_delivery,
+}
+"""Which function does an outbox job."""
+
+TASK_MODULES = (budgets, housekeeping, notifications)
+"""Imported, so that their tasks are known."""
+
+
+def create_app(settings: Settings) -> Celery:
+    app = Celery("outlay")
+    app.conf.update(broker_options(settings))
+    app.conf.update(
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_time_limit=60,
+        task_soft_time_limit=45,
+        worker_prefetch_multiplier=1,
+        worker_soft_shutdown_timeout=25,
+        worker_max_tasks_per_child=2_000,
+        worker_concurrency=settings.worker_processes,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_send_task_events=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        beat_schedule=beat_schedule(),
+        beat_scheduler="celery.beat:Scheduler",
+        timezone="UTC",
+    )
+
+    @worker_process_init.connect(weak=False)
+    def _start(**_signal: Any) -> None:
+        start_runtime(settings, JOBS)
+
+    @worker_process_shutdown.connect(weak=False)
+    def _stop(**_signal: Any) -> None:
+        stop_runtime()
+
+    return app

@@ -1,0 +1,109 @@
+"""What a worker process holds, and how it works off the outbox."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+
+from celery.exceptions import SoftTimeLimitExceeded
+from redis import Redis, RedisError
+from sqlalchemy.orm import Session
+
+from core.config import Settings
+from core.database import Database, is_unavailable
+from core.services.outbox import ClaimedRow, back_off, claim_rows, settle_rows, staged_jobs
+from core.wakeups import SOCKET_TIMEOUT_S, WakeUpFlags
+
+DRAIN_TIME_S = 20.0
+"""A task stops claiming after this, well within its time limit; the next wake-up or sweep goes on."""
+
+log = logging.getLogger(__name__)
+
+ApplyJob = Callable[["Runtime", Session, str, Sequence[ClaimedRow]], None]
+"""Has the effect of a job's rows with one key: `(runtime, session, key, rows)`, without committing."""
+
+
+class Runtime:
+    """One worker process's connections. Made after the fork."""
+
+    def __init__(self, settings: Settings, jobs: Mapping[str, ApplyJob]) -> None:
+        self.settings = settings
+        self.database = Database(settings.database, pool_size=1)
+        self.redis = Redis.from_url(
+            settings.redis, socket_timeout=SOCKET_TIMEOUT_S, socket_connect_timeout=SOCKET_TIMEOUT_S
+        )
+        self._jobs = jobs
+        self._flags = WakeUpFlags(settings)
+
+    def drain(self, job: str) -> int:
+        """Work off the rows of a job, then what they asked for in turn; answers how many rows there were.
+
+        Follow-ups are done right here, as another trip through the broker would only cost time; should this
+        process die in between, the sweep finds them in the outbox.
+        """
+        self._lower_flag(job)
+        deadline = time.monotonic() + DRAIN_TIME_S
+        total, follow_ups = 0, set[str]()
+        while time.monotonic() < deadline:
+            done, staged = self._drain_once(job)
+            total += done
+            follow_ups |= staged
+            if not done:
+                break
+        for follow_up in sorted(follow_ups - {job}):
+            total += self.drain(follow_up)
+        return total
+
+    def _drain_once(self, job: str) -> tuple[int, frozenset[str]]:
+        """One transaction: claim rows, have their effect, delete them. If that fails, key by key."""
+        keys: list[str] = []
+        try:
+            with self.database.transaction() as session:
+                rows = sorted(claim_rows(session, job=job), key=lambda row: row.key)
+                keys = sorted({row.key for row in rows})
+                self._apply(session, job, rows)
+            return len(rows), staged_jobs(session)
+        except (SoftTimeLimitExceeded, RedisError):
+            raise
+        except Exception as error:
+            if is_unavailable(error) or not keys:
+                raise
+            log.warning("job.split job=%s keys=%d error=%r", job, len(keys), error)
+        outcomes = [self._drain_key(job, key) for key in keys]
+        return sum(done for done, _ in outcomes), frozenset().union(*(staged for _, staged in outcomes))
+
+    def _drain_key(self, job: str, key: str) -> tuple[int, frozenset[str]]:
+        try:
+            with self.database.transaction() as session:
+                rows = claim_rows(session, job=job, key=key)
+                self._apply(session, job, rows)
+            return len(rows), staged_jobs(session)
+        except (SoftTimeLimitExceeded, RedisError):
+            raise
+        except Exception as error:
+            if is_unavailable(error):
+                raise
+            log.exception("job.failed job=%s key=%s", job, key)
+            with self.database.transaction() as session:
+                failed = claim_rows(session, job=job, key=key)
+                back_off(session, failed, error=repr(error))
+            return 0, frozenset()
+
+    def _apply(self, session: Session, job: str, rows: Sequence[ClaimedRow]) -> None:
+        # In key order, so that two workers never wait for each other in a circle.
+        for key, group in groupby(rows, key=lambda row: row.key):
+            self._jobs[job](self, session, key, list(group))
+        if rows:
+            settle_rows(session, rows)
+
+    def _lower_flag(self, job: str) -> None:
+        try:
+            self._flags.lower_flag(job)
+        except RedisError as error:
+            # The flag runs out by itself.
+            log.warning("wake_ups.flag_stays job=%s error=%r", job, error)
+
+    def close(self) -> None:
+        self.database.close()
+        self.redis.close()
+        self._flags.close()

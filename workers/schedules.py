@@ -1,0 +1,31 @@
+"""All that beat asks for. Two beats at once do no harm: each task finds out by itself what is due."""
+
+from typing import Any
+
+from celery.schedules import crontab
+
+from core.job_names import OUTBOX_JOBS
+
+SWEEP_S = 5.0
+"""How late a job is at most when its wake-up was lost."""
+
+PERIOD_START_S = 30.0
+"""How long after a period's first midnight expenses dated ahead may alert."""
+
+
+def beat_schedule() -> dict[str, dict[str, Any]]:
+    return {
+        **{f"sweep {job}": _every(SWEEP_S, job) for job in OUTBOX_JOBS},
+        "start budget periods": _every(PERIOD_START_S, "start_budget_periods"),
+        "purge": _at("purge", crontab(minute=17)),
+        "check invariants": _at("check_invariants", crontab(hour=3, minute=41)),
+    }
+
+
+def _every(seconds: float, task: str) -> dict[str, Any]:
+    # Ticks that nobody has picked up by the next one are worthless: they must not pile up.
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+
+
+def _at(task: str, when: crontab) -> dict[str, Any]:
+    return {"task": task, "schedule": when, "options": {"expires": 3_600}}

@@ -1,0 +1,45 @@
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+from celery import shared_task
+from sqlalchemy.orm import Session
+
+from core.job_names import EVALUATE_BUDGETS
+from core.services.budgets import start_due_periods
+from core.services.evaluation import evaluate_budgets
+from core.services.outbox import ClaimedRow
+from workers.process import current_runtime
+from workers.runtime import Runtime
+
+PERIOD_BATCH = 500
+"""Budgets a transaction whose period begins: at a month's first midnight there may be very many."""
+
+
+def apply_evaluation(_runtime: Runtime, session: Session, key: str, rows: Sequence[ClaimedRow]) -> None:
+    """Evaluate a user's budgets once for all that was written since the last time."""
+    days = [row.payload["from"] for row in rows]
+    touched_from = None if None in days else date.fromisoformat(min(days))
+    evaluate_budgets(
+        session,
+        user_id=UUID(key),
+        touched_from=touched_from,
+        asked_at=min(row.created_at for row in rows),
+    )
+
+
+@shared_task(name=EVALUATE_BUDGETS)
+def evaluate_budgets_task() -> None:
+    current_runtime().drain(EVALUATE_BUDGETS)
+
+
+@shared_task(name="start_budget_periods")
+def start_budget_periods_task() -> None:
+    """A tick: evaluate the budgets whose next period has begun."""
+    runtime = current_runtime()
+    started = PERIOD_BATCH
+    while started == PERIOD_BATCH:
+        with runtime.database.transaction() as session:
+            started = start_due_periods(session, limit=PERIOD_BATCH)
+        if started:
+            runtime.drain(EVALUATE_BUDGETS)

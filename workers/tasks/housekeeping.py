@@ -1,0 +1,37 @@
+"""What keeps the database tidy, and proves that it is right."""
+
+import logging
+
+from celery import shared_task
+
+from core.queries.invariants import spending_differences
+from core.queries.notifications import numbering_gaps
+from core.services.expenses import PURGE_BATCH, purge_trash
+from core.services.idempotency import purge_keys
+from core.services.sessions import purge_sessions
+from workers.process import current_runtime
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name="purge")
+def purge_task() -> None:
+    """Remove what has outlived its promise: old trash, stored answers, ended logins."""
+    runtime = current_runtime()
+    purged = PURGE_BATCH
+    while purged == PURGE_BATCH:
+        with runtime.database.transaction() as session:
+            purged = purge_trash(session)
+    for purge in (purge_keys, purge_sessions):
+        with runtime.database.transaction() as session:
+            purge(session)
+
+
+@shared_task(name="check_invariants")
+def check_invariants_task() -> None:
+    """Prove that the daily totals equal the expenses, and that no notification number is missing."""
+    with current_runtime().database.reading() as session:
+        for difference in spending_differences(session):
+            log.error("invariant.daily_spending %s", difference)
+        for user_id in numbering_gaps(session):
+            log.error("invariant.notification_numbers user=%s", user_id)
