@@ -6,7 +6,6 @@ from typing import Any
 
 import falcon.asgi
 
-from api.authentication import Authentication
 from api.collaborators import Collaborators
 from api.openapi import openapi_document
 from api.problems import add_error_handlers
@@ -33,8 +32,9 @@ class Lifespan:
 def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     """The API over its own database pool. Nothing is connected before the first request."""
     collaborators = Collaborators.of(settings)
-    authentication = Authentication(collaborators.tokens, collaborators.transactions)
-    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=[Lifespan(collaborators), authentication])
+    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
+        middleware=[Lifespan(collaborators), collaborators.authentication]
+    )
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
     add_routes(app, collaborators)

@@ -44,6 +44,13 @@ class Authentication:
         self._transactions = transactions
         self._remembered: dict[str, _Remembered] = {}
 
+    def forget(self, user_id: UUID, session_id: UUID | None = None) -> None:
+        """Have this process look up the session again (or all of the user's), as it has just been ended."""
+        for token, known in list(self._remembered.items()):
+            principal = known.principal
+            if principal.user_id == user_id and session_id in (None, principal.session_id):
+                self._remembered.pop(token, None)
+
     async def process_resource(self, req: Request, _resp: Response, resource: Any, _params: Any) -> None:
         is_public = resource is None or getattr(resource, "is_public", False)
         if not is_public and req.method not in UNPROTECTED_METHODS:

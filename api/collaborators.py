@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 
+from api.authentication import Authentication
 from api.expense_writer import ExpenseWriter, new_expense_writer
 from api.passwords import Passwords
 from api.transactions import Transactions
@@ -19,6 +20,7 @@ class Collaborators:
     transactions: Transactions
     expense_writer: ExpenseWriter
     tokens: Tokens
+    authentication: Authentication
     passwords: Passwords
 
     @classmethod
@@ -32,13 +34,15 @@ class Collaborators:
             threads=settings.api_threads,
             fingerprint_key=derive_key(settings.secret, "idempotency"),
         )
+        tokens = Tokens(settings.secret)
         return cls(
             settings=settings,
             database=database,
             wake_ups=wake_ups,
             transactions=transactions,
             expense_writer=new_expense_writer(transactions),
-            tokens=Tokens(settings.secret),
+            tokens=tokens,
+            authentication=Authentication(tokens, transactions),
             passwords=Passwords(cost=settings.bcrypt_cost),
         )
 

@@ -46,6 +46,10 @@ class InvalidHeader(errors.InvalidInput):
     """A wrong value in a header; the pointers name headers."""
 
 
+class InvalidGrant(errors.Unauthenticated):
+    """A login, password or refresh token that is not valid, in the words of OAuth 2."""
+
+
 STATUSES: dict[type[errors.OutlayError], str] = {
     errors.InvalidInput: falcon.HTTP_422,
     errors.Unauthenticated: falcon.HTTP_401,
@@ -83,7 +87,8 @@ def add_error_handlers(app: App[Any, Any]) -> None:
 
 async def _on_outlay_error(_req: Request, resp: Response, error: errors.OutlayError, _params: Any) -> None:
     status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
-    send_problem(resp, status, detail=error.detail, fields=_fields(error))
+    oauth_error = "invalid_grant" if isinstance(error, InvalidGrant) else None
+    send_problem(resp, status, detail=error.detail, fields=_fields(error), oauth_error=oauth_error)
     if isinstance(error, errors.Unauthenticated):
         resp.set_header("WWW-Authenticate", "Bearer")
     if isinstance(error, errors.Overloaded):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import delete, exists, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -25,6 +25,9 @@ MAX_SESSIONS = 100
 MAX_USER_AGENT_CHARACTERS = 300
 MAX_ADDRESS_CHARACTERS = 45
 """The longest IPv6 address, with an embedded IPv4 one."""
+
+ENDED_SESSION_LIFETIME = timedelta(days=7)
+"""A spent refresh token that comes back must still be known for what it is."""
 
 REFRESH_TOKEN = re.compile(r"[A-Za-z0-9_-]{86}")
 """64 bytes as base64url without padding: user id, session id, random bytes."""
@@ -43,7 +46,7 @@ class OpenSession:
 class RefreshRefused:
     """The refresh token is of no use. A reused one has also ended the session, which must be committed."""
 
-    ended_session_id: UUID | None = None
+    ended_session: tuple[UUID, UUID] | None = None
 
 
 def open_session(
@@ -93,7 +96,7 @@ def rotate_refresh_token(session: Session, *, refresh_token: str) -> OpenSession
         if session.scalar(select(RefreshToken.spent_at).where(*is_this_token)) is None:
             return RefreshRefused()
         revoke_session(session, user_id=user_id, session_id=session_id)
-        return RefreshRefused(session_id)
+        return RefreshRefused((user_id, session_id))
     if expires_at <= now or not _extend(session, user_id, session_id, now):
         return RefreshRefused()
     return _issue_refresh_token(session, user_id, session_id, now)
@@ -196,3 +199,14 @@ def _address(address: str | None) -> str | None:
     except ValueError:
         return None
     return text if len(text) <= MAX_ADDRESS_CHARACTERS else None
+
+
+def purge_sessions(session: Session) -> None:
+    """Remove the logins that have ended, with their refresh tokens, and the tokens that have expired."""
+    long_ago = clock.now() - ENDED_SESSION_LIFETIME
+    session.execute(
+        delete(LoginSession).where(
+            or_(LoginSession.revoked_at < long_ago, LoginSession.expires_at < long_ago)
+        )
+    )
+    session.execute(delete(RefreshToken).where(RefreshToken.expires_at < long_ago))

@@ -1,0 +1,191 @@
+"""Accounts, tokens and sessions as clients write and read them."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from api.schemas.common import PLAIN, Currency
+from core.models import LoginSession, User
+from core.security import MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES
+from core.services.accounts import MAX_EMAIL_CHARACTERS, NewAccount
+
+MAX_LOGIN_CHARACTERS = 254
+"""No user name and no e-mail address is longer."""
+
+MAX_GIVEN_PASSWORD_CHARACTERS = 1_000
+"""What is longer than a password can be is merely wrong, up to this."""
+
+Username = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=40,
+        pattern=r"^[A-Za-z0-9._-]+$(?!\n)",
+        description="Letters, digits, dot, underscore and hyphen; unique whatever the case.",
+        examples=["ada"],
+    ),
+]
+Email = Annotated[
+    str,
+    Meta(
+        max_length=MAX_EMAIL_CHARACTERS,
+        description="Unique whatever the case.",
+        examples=["ada@example.org"],
+        extra_json_schema={"format": "email"},
+    ),
+]
+NewPassword = Annotated[
+    str,
+    Meta(
+        description=f"{MIN_PASSWORD_BYTES} to {MAX_PASSWORD_BYTES} bytes as UTF-8, without NUL.",
+        examples=["correct horse battery"],
+        # Bytes are counted by the service; no text of another length can have as many.
+        extra_json_schema={"minLength": MIN_PASSWORD_BYTES // 4 + 1, "maxLength": MAX_PASSWORD_BYTES},
+    ),
+]
+Password = Annotated[str, Meta(max_length=MAX_GIVEN_PASSWORD_CHARACTERS, examples=["correct horse battery"])]
+Login = Annotated[
+    str,
+    Meta(
+        max_length=MAX_LOGIN_CHARACTERS,
+        pattern=PLAIN,
+        description="User name or e-mail address.",
+        examples=["ada"],
+    ),
+]
+DisplayName = Annotated[str, Meta(min_length=1, max_length=100, pattern=PLAIN, examples=["Ada Lovelace"])]
+Timezone = Annotated[
+    str, Meta(max_length=64, description="IANA time zone; days are local.", examples=["Europe/Berlin"])
+]
+RefreshTokenText = Annotated[str, Meta(max_length=200, description="As it was given; it is spent by this.")]
+
+
+class RegistrationIn(msgspec.Struct, forbid_unknown_fields=True):
+    """A new account. `display_name` defaults to the user name."""
+
+    username: Username
+    email: Email
+    password: NewPassword
+    display_name: DisplayName | None = None
+    timezone: Timezone = "UTC"
+    currency: Currency = "EUR"
+
+    def to_account(self) -> NewAccount:
+        return NewAccount(
+            username=self.username,
+            email=self.email,
+            password=self.password,
+            display_name=self.display_name,
+            timezone=self.timezone,
+            currency=self.currency,
+        )
+
+
+class ProfilePatch(msgspec.Struct, forbid_unknown_fields=True):
+    """Fields to change."""
+
+    display_name: DisplayName | UnsetType = UNSET
+    timezone: Timezone | UnsetType = UNSET
+    currency: Annotated[Currency, Meta(description="The default of new expenses.")] | UnsetType = UNSET
+
+    def to_changes(self) -> dict[str, str]:
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        return {name: value for name, value in fields.items() if value is not UNSET}
+
+
+class AccountDeletionIn(msgspec.Struct, forbid_unknown_fields=True):
+    password: Password
+
+
+class UserOut(msgspec.Struct):
+    """The caller's account; `currency` is the default of new expenses."""
+
+    id: UUID
+    username: str
+    email: str
+    display_name: str
+    timezone: str
+    currency: Currency
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, user: User) -> "UserOut":
+        return cls(
+            user.id,
+            user.username,
+            user.email,
+            user.display_name,
+            user.timezone,
+            user.currency,
+            user.created_at,
+            user.updated_at,
+        )
+
+
+class LoginIn(msgspec.Struct, forbid_unknown_fields=True):
+    login: Login
+    password: Password
+
+
+class RefreshIn(msgspec.Struct, forbid_unknown_fields=True):
+    refresh_token: RefreshTokenText
+
+
+class TokenForm(msgspec.Struct):
+    """OAuth 2 token request (RFC 6749, sections 4.3.2 and 6); unknown fields are ignored, as it demands."""
+
+    grant_type: Literal["password", "refresh_token"]
+    username: Login | None = None
+    password: Password | None = None
+    refresh_token: RefreshTokenText | None = None
+
+
+class TokensOut(msgspec.Struct):
+    """Bearer tokens; `expires_in` is in seconds and holds for the access token."""
+
+    access_token: str
+    expires_in: int
+    refresh_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of the scheme
+
+
+class TicketOut(msgspec.Struct):
+    """Opens one WebSocket within `expires_in` seconds."""
+
+    ticket: str
+    expires_in: int
+
+
+class SessionOut(msgspec.Struct):
+    """A login on one device; `is_current` marks the one that asks."""
+
+    id: UUID
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    user_agent: str | None
+    ip_address: str | None
+    is_current: bool
+
+    @classmethod
+    def of(cls, row: LoginSession, *, current_id: UUID) -> "SessionOut":
+        return cls(
+            row.id,
+            row.created_at,
+            row.last_used_at,
+            row.expires_at,
+            row.user_agent,
+            row.ip_address,
+            row.id == current_id,
+        )
+
+
+class SessionPage(msgspec.Struct):
+    """All live sessions, the one used last first; `next_cursor` is always null."""
+
+    items: list[SessionOut]
+    next_cursor: str | None = None
