@@ -17,7 +17,7 @@ from core.errors import Conflict, FieldError, InvalidInput, Unauthenticated
 from core.ids import new_id
 from core.job_names import EVALUATE_BUDGETS
 from core.models import Base, Budget, IdempotencyKey, OutboxRow, User
-from core.queries.users import account_key, load_user
+from core.queries.users import account_key
 from core.rules.money import is_currency
 from core.security import MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES
 from core.services.default_categories import create_default_categories
@@ -87,7 +87,9 @@ def register(session: Session, *, account: NewAccount, password_hash: str) -> Us
     }
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     # Looking first would leave a gap for somebody who registers the same at the same moment.
-    user = session.scalar(dialect.insert(User).values(values).on_conflict_do_nothing().returning(User))
+    user: User | None = session.scalar(
+        dialect.insert(User).values(values).on_conflict_do_nothing().returning(User)
+    )
     if user is None:
         raise Conflict(_taken(session, values))
     create_default_categories(session, user_id=user.id, now=now)
@@ -104,7 +106,7 @@ def change_profile(
     """
     if errors := _profile_errors(changes):
         raise InvalidInput(*errors)
-    user = _lock_user(session, user_id)
+    user = _lock_user(session, user_id, is_to_be_deleted=False)
     check_version(user.version, expected_versions)
     news = {name: value for name, value in changes.items() if value != getattr(user, name)}
     if not news:
@@ -130,7 +132,7 @@ def delete_account(session: Session, *, user_id: UUID, expected_versions: Set[in
         session.execute(text("SET LOCAL statement_timeout = 0"))
     # Workers lock a user's outbox rows before the user's row; in another order we would wait in a circle.
     _delete_jobs(session, user_id)
-    user = _lock_user(session, user_id)
+    user = _lock_user(session, user_id, is_to_be_deleted=True)
     check_version(user.version, expected_versions)
     _forget_registration(session, user)
     for table in reversed(Base.metadata.sorted_tables):
@@ -185,8 +187,10 @@ def _taken(session: Session, values: Mapping[str, Any]) -> str:
     return "the email is taken"
 
 
-def _lock_user(session: Session, user_id: UUID) -> User:
-    user = session.scalar(select(User).where(User.id == user_id).with_for_update())
+def _lock_user(session: Session, user_id: UUID, *, is_to_be_deleted: bool) -> User:
+    """Only before a deletion must those wait who add rows that refer to the user, such as expenses."""
+    query = select(User).where(User.id == user_id)
+    user = session.scalar(query.with_for_update(key_share=not is_to_be_deleted))
     if user is None:
         raise Unauthenticated("the account is gone")
     return user

@@ -1,4 +1,4 @@
-"""The categories that a new user starts with: enough to file the first month, few enough to be read at once."""
+"""The categories that a new user starts with: enough for the first month, few enough to be read at once."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.ids import new_id
 from core.models import Category
+from core.queries.expenses import search_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def _row(
         "id": new_id(),
         "parent_id": parent_id,
         "name": name,
-        "name_key": name.casefold(),
+        "name_key": search_key(name),
         "color": color,
         "icon": icon,
         "created_at": now,
