@@ -1,0 +1,157 @@
+"""Deleting the own account: all of it, and nothing else."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import httpx
+from sqlalchemy import insert, select
+
+from core import clock
+from core.database import Database
+from core.ids import new_id
+from core.job_names import EVALUATE_BUDGETS
+from core.models import (
+    Alert,
+    Base,
+    BudgetAmount,
+    BudgetCategory,
+    Category,
+    DailySpending,
+    Expense,
+    ExpenseLine,
+    ExpenseTag,
+    IdempotencyKey,
+    Notification,
+    OutboxRow,
+    PaceAlert,
+    User,
+)
+from tests.api.accounts import add_budget, count, pointers, register_ada
+from tests.cast import PASSWORD, Cast, Person, register
+
+
+def delete_me(
+    person: Person, password: str = PASSWORD, headers: dict[str, str] | None = None
+) -> httpx.Response:
+    return person.client.request("DELETE", "/v1/me", json={"password": password}, headers=headers)
+
+
+def test_it_needs_the_password(cast: Cast) -> None:
+    answer = delete_me(cast.owner, "not my password")
+    assert answer.status_code == 403
+    assert "password" in answer.json()["detail"]
+    assert pointers(cast.owner.client.request("DELETE", "/v1/me", json={})) == ["/password"]
+    assert cast.owner.client.get("/v1/me").status_code == 200
+
+
+def test_it_heeds_the_version_that_it_is_based_on(cast: Cast) -> None:
+    assert delete_me(cast.owner, headers={"If-Match": '"7"'}).status_code == 412
+    assert cast.owner.client.get("/v1/me").status_code == 200
+    assert delete_me(cast.owner, headers={"If-Match": '"1"'}).status_code == 204
+
+
+def test_everything_that_was_the_users_is_gone_and_nothing_else(
+    client: httpx.Client, database: Database
+) -> None:
+    with register(client, "stranger") as stranger:
+        add_one_of_everything(database, stranger.id)
+        before = contents(database)
+        key = {"Idempotency-Key": "registration-1"}
+        assert register_ada(client, key).status_code == 201
+        login = client.post("/v1/auth/login", json={"login": "ada", "password": PASSWORD}).json()
+        client.headers["Authorization"] = f"Bearer {login['access_token']}"
+        user_id = UUID(client.get("/v1/me").json()["id"])
+        add_one_of_everything(database, user_id)
+        grown = contents(database)
+        assert {name for name in before if len(grown[name]) <= len(before[name])} == set()
+        assert client.request("DELETE", "/v1/me", json={"password": PASSWORD}).status_code == 204
+        assert contents(database) == before
+
+
+def test_its_tokens_and_its_login_are_dead_at_once(cast: Cast, client: httpx.Client) -> None:
+    assert delete_me(cast.owner).status_code == 204
+    assert cast.owner.client.get("/v1/me").status_code == 401
+    login = client.post("/v1/auth/login", json={"login": "owner", "password": PASSWORD})
+    refresh = client.post("/v1/auth/refresh", json={"refresh_token": cast.owner.tokens["refresh_token"]})
+    assert (login.status_code, refresh.status_code) == (401, 401)
+    assert cast.member.client.get("/v1/me").status_code == 200
+
+
+def test_the_name_is_free_again(cast: Cast, client: httpx.Client) -> None:
+    delete_me(cast.owner)
+    with register(client, "owner") as again:
+        assert again.id != cast.owner.id
+
+
+def test_of_two_deletions_at_once_both_find_the_account_gone(cast: Cast, database: Database) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        answers = sorted(threads.map(lambda _: delete_me(cast.owner).status_code, range(4)))
+    assert answers[0] == 204
+    assert set(answers[1:]) <= {204, 401}
+    assert count(database, User) == 2
+
+
+def contents(database: Database) -> dict[str, list[str]]:
+    """Every row of every table."""
+    with database.reading() as session:
+        return {
+            table.name: sorted(str(tuple(row)) for row in session.execute(select(table)))
+            for table in Base.metadata.sorted_tables
+        }
+
+
+def add_one_of_everything(database: Database, user_id: UUID) -> None:
+    """A row at least in every table, so that a table which deletion forgets would show."""
+    now, today = clock.now(), date(2026, 1, 1)
+    budget_id, expense_id = add_budget(database, user_id), new_id()
+    own = {"user_id": user_id}
+    expense = {
+        **own,
+        "id": expense_id,
+        "amount_minor": 100,
+        "currency": "EUR",
+        "spent_on": today,
+        "search_text": "",
+        "source": "manual",
+        "line_count": 1,
+        "tag_count": 1,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+    alert = {
+        **own,
+        "id": new_id(),
+        "budget_id": budget_id,
+        "period_start": today,
+        "period_end": today,
+        "threshold": 80,
+        "spent_minor": 80,
+        "limit_minor": 100,
+        "currency": "EUR",
+        "created_at": now,
+    }
+    with database.transaction() as session:
+        category_id = session.scalars(select(Category.id).where(Category.user_id == user_id)).first()
+        in_budget = {**own, "budget_id": budget_id}
+        in_expense = {**own, "expense_id": expense_id, "position": 0}
+        total = {"day": today, "category_id": category_id, "currency": "EUR", "amount_minor": 100, "count": 1}
+        rows: list[tuple[type[Base], dict[str, Any]]] = [
+            (BudgetAmount, {**in_budget, "effective_on": today, "amount_minor": 100}),
+            (BudgetCategory, {**in_budget, "category_id": category_id}),
+            (Alert, alert),
+            (PaceAlert, {**in_budget, "period_start": today, "created_at": now}),
+            (Expense, expense),
+            (ExpenseLine, {**in_expense, "category_id": category_id, "amount_minor": 100}),
+            (ExpenseTag, {**in_expense, "tag": "trip"}),
+            (DailySpending, {**own, **total}),
+            (Notification, {**own, "seq": 1, "kind": "digest.ready", "data": {}, "created_at": now}),
+            (IdempotencyKey, {**own, "key": "one", "fingerprint": b"f" * 32, "created_at": now}),
+        ]
+        for job in (EVALUATE_BUDGETS, "a job of later"):
+            staged = {"job": job, "key": str(user_id), "payload": {}, "created_at": now, "available_at": now}
+            rows.append((OutboxRow, staged))
+        for model, values in rows:
+            session.execute(insert(model).values(values))
