@@ -1,0 +1,69 @@
+"""A WebSocket that can neither flood the gateway nor hold on to it."""
+
+import asyncio
+import logging
+import socket
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection
+
+RECEIVED_BURST_BYTES = 32 * 1024
+"""What a client may send at once: the handshake (with a browser's cookies) and a token fit well."""
+
+RECEIVED_BYTES_PER_S = 1024
+"""What it may go on sending. It has nothing to say but answers to pings; parsing frames costs CPU time, and
+pings of its own are answered into a buffer that nobody limits."""
+
+SEND_BUFFER_BYTES = 64 * 1024
+"""The kernel would grow it to megabytes for a client that does not read, and hide that it is slow."""
+
+CLOSE_TIMEOUT_S = 2.0
+"""Whoever doesn't answer a close frame within this is cut off."""
+
+END_TIMEOUT_S = CLOSE_TIMEOUT_S + 0.5
+"""The library's own timeout starts only when the send buffer has room again; this one starts at once."""
+
+log = logging.getLogger(__name__)
+
+
+class GatewaySocket(ServerConnection):
+    """The library's connection, with a limit to what it takes in; it knows since when nothing goes out."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.stalled_since: float | None = None
+        """Time of the loop since when the client has not taken what was sent; None while all is well."""
+        self._allowance = float(RECEIVED_BURST_BYTES)
+        self._allowed_at = self.loop.time()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
+    def data_received(self, data: bytes) -> None:
+        now = self.loop.time()
+        earned = (now - self._allowed_at) * RECEIVED_BYTES_PER_S
+        self._allowance = min(self._allowance + earned, RECEIVED_BURST_BYTES) - len(data)
+        self._allowed_at = now
+        if self._allowance < 0:
+            log.warning("socket.flooded peer=%s", self.remote_address)
+            self.transport.abort()
+            return
+        super().data_received(data)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.stalled_since = self.loop.time()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.stalled_since = None
+
+    async def end(self, code: int, reason: str) -> None:
+        """Close with a code; cut the connection when the client doesn't play its part in time."""
+        try:
+            async with asyncio.timeout(END_TIMEOUT_S):
+                await self.close(code, reason)
+        except TimeoutError:
+            log.debug("socket.cut peer=%s code=%d", self.remote_address, code)
+            self.transport.abort()
