@@ -1,0 +1,133 @@
+"""Moving everything in one category to another, in a few statements however much it is."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Table, and_, delete, insert, literal, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, aliased
+
+from core import clock
+from core.errors import Conflict
+from core.job_names import EVALUATE_BUDGETS
+from core.models import Budget, BudgetCategory, Category, DailySpending, Expense, ExpenseLine
+from core.queries.categories import CATEGORIES
+from core.services.outbox import Job, stage_jobs
+
+EXPENSES: Table = Expense.__table__  # type: ignore[assignment]
+LINES: Table = ExpenseLine.__table__  # type: ignore[assignment]
+TOTALS: Table = DailySpending.__table__  # type: ignore[assignment]
+BUDGETS: Table = Budget.__table__  # type: ignore[assignment]
+BUDGET_CATEGORIES: Table = BudgetCategory.__table__  # type: ignore[assignment]
+
+
+def move_category_content(session: Session, *, category: Category, target: Category) -> None:
+    """Put expenses, lines, budgets and sub-categories under the target, and add its totals to the target's.
+
+    The caller holds the category's row for update: what would be put into it waits until this is committed.
+    The expenses are locked before the totals, as in every other write; so those cannot change meanwhile.
+
+    Raises:
+        Conflict: the sub-categories do not fit below the target, or a day's total would become too large.
+    """
+    user_id, now = category.user_id, clock.now()
+    if session.get_bind().dialect.name == "postgresql":
+        # A million expenses take longer than any other statement is allowed to.
+        session.execute(text("SET LOCAL statement_timeout = 0"))
+    _move_children(session, category, target, now)
+    _move_expenses(session, user_id, category.id, target.id, now)
+    _add_totals(session, user_id, category.id, target.id)
+    _move_budgets(session, user_id, category.id, target.id, now)
+    stage_jobs(session, [Job(EVALUATE_BUDGETS, str(user_id), {"from": None})])
+
+
+def _move_children(session: Session, category: Category, target: Category, now: datetime) -> None:
+    child, namesake = aliased(Category), aliased(Category)
+    children = (child.user_id == category.user_id, child.parent_id == category.id)
+    if session.scalar(select(child.id).where(*children).limit(1)) is None:
+        return
+    if target.parent_id is not None:
+        raise Conflict("it has sub-categories, which cannot go below a sub-category: there are two levels")
+    is_namesake = and_(
+        namesake.user_id == child.user_id,
+        namesake.parent_id == target.id,
+        namesake.name_key == child.name_key,
+    )
+    taken = session.scalar(select(child.name).join(namesake, is_namesake).where(*children).limit(1))
+    if taken is not None:
+        raise Conflict(f"both categories have a sub-category '{taken}': rename or delete one of them first")
+    session.execute(
+        update(CATEGORIES)
+        .where(CATEGORIES.c.user_id == category.user_id, CATEGORIES.c.parent_id == category.id)
+        .values(parent_id=target.id, version=CATEGORIES.c.version + 1, updated_at=now)
+    )
+
+
+def _move_expenses(session: Session, user_id: UUID, source: UUID, target: UUID, now: datetime) -> None:
+    """Those in the trash too. An expense with lines has no category of its own, so none is touched twice."""
+    touched: dict[str, Any] = {"version": EXPENSES.c.version + 1, "updated_at": now}
+    session.execute(
+        update(EXPENSES)
+        .where(EXPENSES.c.user_id == user_id, EXPENSES.c.category_id == source)
+        .values(category_id=target, **touched)
+    )
+    is_own_line = (LINES.c.user_id == user_id, LINES.c.category_id == source)
+    session.execute(
+        update(EXPENSES)
+        .where(
+            EXPENSES.c.user_id == user_id, EXPENSES.c.id.in_(select(LINES.c.expense_id).where(*is_own_line))
+        )
+        .values(**touched)
+    )
+    session.execute(update(LINES).where(*is_own_line).values(category_id=target))
+
+
+def _add_totals(session: Session, user_id: UUID, source: UUID, target: UUID) -> None:
+    is_source = (TOTALS.c.user_id == user_id, TOTALS.c.category_id == source)
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    moved = (
+        select(
+            TOTALS.c.user_id,
+            TOTALS.c.day,
+            literal(target, TOTALS.c.category_id.type),
+            TOTALS.c.currency,
+            TOTALS.c.amount_minor,
+            TOTALS.c["count"],
+        )
+        .where(*is_source, or_(TOTALS.c.amount_minor != 0, TOTALS.c["count"] != 0))
+        # In key order, so that two transactions never wait for each other in a circle.
+        .order_by(TOTALS.c.day, TOTALS.c.currency)
+    )
+    upsert = dialect.insert(TOTALS).from_select([column.name for column in TOTALS.c], moved)
+    add = upsert.on_conflict_do_update(
+        index_elements=["user_id", "day", "category_id", "currency"],
+        set_={
+            "amount_minor": TOTALS.c.amount_minor + upsert.excluded.amount_minor,
+            "count": TOTALS.c["count"] + upsert.excluded["count"],
+        },
+    )
+    try:
+        session.execute(add)
+    except IntegrityError as error:
+        if "amount_in_range" in str(error.orig):
+            raise Conflict("the two together would make a day's total larger than can be kept") from error
+        raise
+
+
+def _move_budgets(session: Session, user_id: UUID, source: UUID, target: UUID, now: datetime) -> None:
+    counted = BUDGET_CATEGORIES.c
+    is_source = (counted.user_id == user_id, counted.category_id == source)
+    budgets = select(counted.budget_id).where(*is_source)
+    session.execute(
+        update(BUDGETS)
+        .where(BUDGETS.c.user_id == user_id, BUDGETS.c.id.in_(budgets))
+        .values(version=BUDGETS.c.version + 1, updated_at=now)
+    )
+    has_target = select(counted.budget_id).where(counted.user_id == user_id, counted.category_id == target)
+    added = select(
+        counted.user_id, counted.budget_id, literal(target, BUDGET_CATEGORIES.c.category_id.type)
+    ).where(*is_source, counted.budget_id.not_in(has_target))
+    session.execute(insert(BUDGET_CATEGORIES).from_select(["user_id", "budget_id", "category_id"], added))
+    session.execute(delete(BUDGET_CATEGORIES).where(*is_source))

@@ -1,0 +1,59 @@
+"""Calls that many tests make, each checked to have succeeded."""
+
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from core.database import Database
+from core.queries.invariants import spending_differences
+from tests.cast import http_client
+
+
+def new_category(client: httpx.Client, name: str, **fields: Any) -> dict[str, Any]:
+    return _json(client.post("/v1/categories", json={"name": name, **fields}), 201)
+
+
+def new_expense(client: httpx.Client, amount: str = "10.00", **fields: Any) -> dict[str, Any]:
+    body = {"amount": amount, "currency": "EUR", "spent_on": "2026-05-04", **fields}
+    return _json(client.post("/v1/expenses", json=body), 201)
+
+
+def read(client: httpx.Client, path: str, **query: Any) -> dict[str, Any]:
+    return _json(client.get(path, params=query), 200)
+
+
+def amounts(client: httpx.Client, **query: Any) -> list[str]:
+    """The amounts of the listed expenses, in the order of the list."""
+    return [item["amount"] for item in read(client, "/v1/expenses", **query)["items"]]
+
+
+def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """The problem that was answered with this status."""
+    assert answer.headers.get("Content-Type") == "application/problem+json", answer.text
+    found = _json(answer, status)
+    assert found["status"] == status
+    return found
+
+
+def wrong_fields(answer: httpx.Response) -> list[str]:
+    """Pointers, parameters and headers that a 422 names."""
+    errors = problem(answer, 422)["errors"]
+    assert all(error["detail"] for error in errors)
+    return [error.get("pointer", error.get("parameter", error.get("header"))) for error in errors]
+
+
+def another(client: httpx.Client) -> httpx.Client:
+    """A client with the same credentials and a connection of its own, for another thread."""
+    return http_client(str(client.base_url), Authorization=client.headers["Authorization"])
+
+
+def assert_totals_are_right(database: Database, user_id: UUID | None = None) -> None:
+    with database.reading() as session:
+        assert spending_differences(session, user_id=user_id) == []
+
+
+def _json(answer: httpx.Response, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, f"{answer.status_code} {answer.text}"
+    found: dict[str, Any] = answer.json()
+    return found
