@@ -26,8 +26,8 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 
 NOT_JSON = object()
 SURROGATE = re.compile("[\ud800-\udfff]")
-ERROR_PATH = re.compile(r" - at `\$?(?P<path>.*)`$")
-NAMED_FIELD = re.compile(r"(?:missing required|contains unknown) field `(?P<name>.*)`")
+ERROR_PATH = re.compile(r" - at `\$?(?P<path>.*)`$", re.DOTALL)
+NAMED_FIELD = re.compile(r"(?:missing required|contains unknown) field `(?P<name>.*)`", re.DOTALL)
 
 
 class OutlayPlugin(FalconAsgiPlugin):
@@ -55,7 +55,15 @@ def read_query(req: Request, model: Any) -> None:
         req.context.query = msgspec.convert(req.params, model, strict=False)
     except msgspec.ValidationError as error:
         field = _field_error(str(error))
-        raise InvalidParameter(FieldError(field.pointer.lstrip("/"), field.detail)) from error
+        name = field.pointer.removeprefix("/").replace("~1", "/").replace("~0", "~")
+        raise InvalidParameter(FieldError(name, field.detail)) from error
+    # msgspec reads "null" as no value at all, which would silently ignore the parameter.
+    names = zip(model.__struct_encode_fields__, model.__struct_fields__, strict=True)
+    empty = [
+        name for name, field in names if name in req.params and getattr(req.context.query, field) is None
+    ]
+    if empty:
+        raise InvalidParameter(*(FieldError(name, "null is not a value") for name in empty))
 
 
 async def read_json(req: Request, model: Any) -> Any:
@@ -143,7 +151,7 @@ def _pointer_to_not_json(value: Any) -> str | None:
         return ""
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in pairs:
-        below = _pointer_to_not_json(inner)
+        below = "" if SURROGATE.search(str(key)) else _pointer_to_not_json(inner)
         if below is not None:
             return f"/{_escaped(str(key))}{below}"
     return None
