@@ -41,16 +41,20 @@ TEXT = r"^[^\x00]*$"
 
 def amount_text(raw: msgspec.Raw) -> str:
     """What was written as an amount, without the quotes if it was a string; anything else stays as it is."""
-    text = bytes(raw).decode()
+    text = bytes(raw).decode(errors="replace")
     return text[1:-1] if text[:1] == text[-1:] == '"' and len(text) > 1 else text
 
 
-DecimalParameter = Annotated[str, Meta(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,4})?$", examples=["9.99"])]
+DecimalParameter = Annotated[str, Meta(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,4})?$(?!\n)", examples=["9.99"])]
 """An amount of whatever currency in a query string; four decimals are the most that any currency has."""
 
 
+MAX_TEN_THOUSANDTHS = 2**62
+"""Beyond any amount, yet within what a database compares a number with."""
+
+
 def ten_thousandths(text: str) -> int:
-    """A `DecimalParameter` in ten-thousandths of a major unit."""
+    """A `DecimalParameter` in ten-thousandths of a major unit, capped at `MAX_TEN_THOUSANDTHS`."""
     whole, _, fraction = text.lstrip("-").partition(".")
-    value = int(whole + fraction.ljust(4, "0"))
+    value = min(int(whole + fraction.ljust(4, "0")), MAX_TEN_THOUSANDTHS)
     return -value if text.startswith("-") else value
