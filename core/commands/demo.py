@@ -39,10 +39,11 @@ def run(arguments: argparse.Namespace) -> int:
     story = _Story(alerts)
     today = datetime.now(UTC).date()
     for index, purchase in enumerate(MONTH):
+        next_at = perf_counter() + PACE_S
         story.expect(purchase)
         # Only the current period raises alerts: the month goes from its first day to today.
         _spend(api, purchase, today.replace(day=1 + index * today.day // len(MONTH)), categories)
-        story.watch(PACE_S)
+        story.watch(next_at)
     alerts.wait_for(story.expected, PATIENCE_S)
     story.tell()
     alerts.socket.close()
@@ -73,10 +74,9 @@ class _Story:
                     if before < plan.limit * threshold / 100 <= after:
                         self._due[plan.name, threshold] = perf_counter()
 
-    def watch(self, time_s: float) -> None:
-        """Tell of alerts while the time passes."""
-        end = perf_counter() + time_s
-        while (left_s := end - perf_counter()) > 0:
+    def watch(self, until: float) -> None:
+        """Tell of alerts as they arrive, until the clock shows the time."""
+        while (left_s := until - perf_counter()) > 0:
             self._alerts.wait_for(len(self._latencies_ms) + 1, left_s)
             self.tell()
 

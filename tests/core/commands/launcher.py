@@ -1,4 +1,4 @@
-"""Runs the launcher over stand-ins for the four services, in a folder of their own."""
+"""Runs the launcher in a folder of its own, over stand-ins for the four services or over themselves."""
 
 import os
 import re
@@ -41,24 +41,30 @@ while True:
 
 
 class Launcher:
-    """A folder with stand-ins, and the launcher that was last started in it."""
+    """A folder with data, a log and stand-ins, and the launcher that was last started on it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, with_stand_ins: bool = True) -> None:
         self.folder = folder
+        self._source = folder if with_stand_ins else REPOSITORY
         self.environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("OUTLAY_")},
+            "OUTLAY_DATA_DIR": str(folder / "var"),
             "OUTLAY_API_PORT": str(free_port()),
             "OUTLAY_WS_PORT": str(free_port()),
         }
         self._log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
-        (folder / "core").symlink_to(REPOSITORY / "core")
+        if with_stand_ins:
+            self._write_stand_ins()
+
+    def _write_stand_ins(self) -> None:
+        (self.folder / "core").symlink_to(REPOSITORY / "core")
         for package in ("api", "ws_gateway", "workers"):
-            (folder / package).mkdir()
-            (folder / package / "__main__.py").write_text(SERVICE)
-        (folder / "migrations" / "versions").mkdir(parents=True)
-        shutil.copy(REPOSITORY / "migrations" / "script.py.mako", folder / "migrations")
-        (folder / "migrations" / "env.py").write_text("print('migrating')")
+            (self.folder / package).mkdir()
+            (self.folder / package / "__main__.py").write_text(SERVICE)
+        (self.folder / "migrations" / "versions").mkdir(parents=True)
+        shutil.copy(REPOSITORY / "migrations" / "script.py.mako", self.folder / "migrations")
+        (self.folder / "migrations" / "env.py").write_text("print('migrating')")
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -78,7 +84,7 @@ class Launcher:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "core", "run"],
-                cwd=self.folder,
+                cwd=self._source,
                 env=self.environ | environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -86,8 +92,11 @@ class Launcher:
             )
 
     def is_up(self) -> bool:
+        return self.says(BANNER) and (self._source == REPOSITORY or self._all_have_begun())
+
+    def _all_have_begun(self) -> bool:
         # The launcher itself waits only for those who answer on a port.
-        return all(self.says(text) for text in (BANNER, "workers worker has", "workers beat has"))
+        return self.says("workers worker has") and self.says("workers beat has")
 
     def says(self, text: str, *, times: int = 1) -> bool:
         """Wait until the log has the text that often."""
@@ -97,11 +106,11 @@ class Launcher:
         """The process that was last started under the name."""
         return int(re.findall(rf"{name} started \(process (\d+)\)", self.log)[-1])
 
-    def run_beside(self, **environ: str) -> subprocess.CompletedProcess[str]:
-        """Run a second launcher in the same folder to its end."""
+    def run_beside(self, command: str = "run", **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run another command with the same settings to its end, a second launcher if nothing is said."""
         return subprocess.run(
-            [sys.executable, "-m", "core", "run"],
-            cwd=self.folder,
+            [sys.executable, "-m", "core", command],
+            cwd=self._source,
             env=self.environ | environ,
             check=False,
             capture_output=True,
@@ -120,8 +129,8 @@ class Launcher:
 
 
 @contextmanager
-def launcher_in(folder: Path) -> Iterator[Launcher]:
-    launcher = Launcher(folder)
+def launcher_in(folder: Path, *, with_stand_ins: bool = True) -> Iterator[Launcher]:
+    launcher = Launcher(folder, with_stand_ins=with_stand_ins)
     try:
         yield launcher
     finally:
