@@ -110,6 +110,7 @@ def endpoint(
         }
         validated.is_idempotent = is_idempotent  # type: ignore[attr-defined]
         validated.is_versioned = is_versioned  # type: ignore[attr-defined]
+        validated.is_body_required = not getattr(json, "IS_OPTIONAL", False)  # type: ignore[attr-defined]
         return validated
 
     return decorate
@@ -118,6 +119,8 @@ def endpoint(
 def openapi_document(app: Any) -> dict[str, Any]:
     """spectree's document, completed by what every call has in common."""
     spec.app = app
+    # spectree forgets nested structs once it has written them, and a second application needs them again.
+    spec.models.update(spec._get_model_definitions())
     document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(spec._generate_spec()))
     handlers = dict(_handlers())
     for path, item in document["paths"].items():
@@ -156,6 +159,8 @@ def _complete(operation: dict[str, Any], *, path: str, method: str, handler: Any
             "description": PROBLEMS[status],
             "content": {PROBLEM_JSON: {"schema": schema}},
         }
+    if not handler.is_body_required:
+        operation["requestBody"]["required"] = False
     content = operation.get("requestBody", {}).get("content", {})
     if "multipart/form-data" in content:
         content[FORM_TYPE] = content.pop("multipart/form-data")

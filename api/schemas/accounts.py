@@ -41,12 +41,14 @@ NewPassword = Annotated[
     str,
     Meta(
         description=f"{MIN_PASSWORD_BYTES} to {MAX_PASSWORD_BYTES} bytes as UTF-8, without NUL.",
-        examples=["correct horse battery"],
+        examples=["four words and a number: 7"],
         # Bytes are counted by the service; no text of another length can have as many.
         extra_json_schema={"minLength": MIN_PASSWORD_BYTES // 4 + 1, "maxLength": MAX_PASSWORD_BYTES},
     ),
 ]
-Password = Annotated[str, Meta(max_length=MAX_GIVEN_PASSWORD_CHARACTERS, examples=["correct horse battery"])]
+Password = Annotated[
+    str, Meta(max_length=MAX_GIVEN_PASSWORD_CHARACTERS, examples=["four words and a number: 7"])
+]
 Login = Annotated[
     str,
     Meta(
