@@ -93,6 +93,31 @@ def test_of_two_deletions_at_once_both_find_the_account_gone(cast: Cast, databas
     assert count(database, User) == 2
 
 
+def test_what_is_written_while_an_account_is_deleted_goes_with_it(
+    cast: Cast, client: httpx.Client, database: Database
+) -> None:
+    before = contents(database)
+    with register(client, "ada") as ada, ThreadPoolExecutor(8) as threads:
+
+        def write(n: int) -> int:
+            key = {"Idempotency-Key": f"key-{n}"}
+            if n % 3 == 0:
+                return ada.client.post("/v1/expenses", json={"amount": "1.00"}, headers=key).status_code
+            if n % 3 == 1:
+                items = [{"amount": "1.00"}] * 3
+                return ada.client.post("/v1/expenses/bulk", json={"items": items}, headers=key).status_code
+            timezone = "Asia/Tokyo" if n % 2 else "UTC"
+            return ada.client.patch("/v1/me", json={"timezone": timezone}).status_code
+
+        early = [threads.submit(write, n) for n in range(12)]
+        deletion = threads.submit(delete_me, ada)
+        late = [threads.submit(write, n) for n in range(12, 36)]
+        assert deletion.result().status_code == 204
+        answers = {write.result() for write in early + late}
+    assert answers <= {200, 201, 401, 404, 409}
+    assert contents(database) == before
+
+
 def contents(database: Database) -> dict[str, list[str]]:
     """Every row of every table."""
     with database.reading() as session:
