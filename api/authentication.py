@@ -71,7 +71,7 @@ class Authentication:
         asked_at = time.monotonic()
         claims = self._tokens.read(token, ACCESS)
         key = (claims.user_id, claims.session_id)
-        if key not in await self._transactions.read(lambda session: live_sessions(session, [key])):
+        if key not in await self._transactions.read_rows(lambda rows: live_sessions(rows, [key])):
             raise Unauthenticated("the session has ended")
         principal = Principal(*key)
         if len(self._remembered) >= MAX_REMEMBERED:

@@ -20,7 +20,7 @@ LOCK_TIMEOUT = "5s"
 
 def render_item(kind: str, item: object, _context: object) -> str | Literal[False]:
     """Migrations name SQLAlchemy's own types: they must run long after ours have changed."""
-    if kind == "type" and isinstance(item, UtcDateTime):
+    if kind == "type" and item is UtcDateTime:
         return "sa.DateTime(timezone=True)"
     if kind == "type" and item is JsonDocument:
         return 'sa.JSON().with_variant(postgresql.JSONB(), "postgresql")'

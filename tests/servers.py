@@ -33,6 +33,9 @@ POSTGRES_SETTINGS = {
     "listen_addresses": "",
     "max_connections": "200",
     "shared_buffers": "128MB",
+}
+
+THROW_AWAY_SETTINGS = {
     # The data is thrown away: durability would only cost time.
     "fsync": "off",
     "synchronous_commit": "off",
@@ -136,8 +139,10 @@ class TestPostgres(_Server):
     # "Fast" shutdown (SIGINT) waits for no client but leaves no shared memory behind, as SIGKILL would.
     ending = signal.SIGINT
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_durable: bool = False) -> None:
+        """`is_durable` makes commits as safe, and as slow, as in production: for measurements."""
         super().__init__()
+        self._settings = POSTGRES_SETTINGS if is_durable else {**POSTGRES_SETTINGS, **THROW_AWAY_SETTINGS}
         self._given = os.environ.get("OUTLAY_TEST_DATABASE_URL", "")
         self._databases: set[str] = set()
         self._binaries: PostgresBinaries | None = None
@@ -163,7 +168,7 @@ class TestPostgres(_Server):
         """Start it on the same data, ending it first when it runs."""
         assert self._binaries is not None, "this server is not ours to restart"
         self._end(self.ending)
-        settings = [part for name, value in POSTGRES_SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        settings = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         command = self._binaries.command(
             "postgres", "-D", str(self.folder / "data"), "-k", str(self.folder), *settings
         )

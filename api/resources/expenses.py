@@ -4,6 +4,7 @@ from uuid import UUID
 
 from falcon.asgi import Request, Response
 from msgspec import Meta
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from api.answers import Answer, created, expected_versions, no_content, ok
@@ -60,9 +61,9 @@ class Expenses:
         filters = _filters(query)
         after = _position(query)
 
-        def page(session: Session) -> Answer:
+        def page(rows: Connection) -> Answer:
             found = list_expenses(
-                session, user_id=user_id, filters=filters, sort=query.sort, after=after, limit=query.limit + 1
+                rows, user_id=user_id, filters=filters, sort=query.sort, after=after, limit=query.limit + 1
             )
             shown, last = found[: query.limit], found[query.limit - 1 : query.limit]
             has_more = len(found) > query.limit
@@ -71,7 +72,7 @@ class Expenses:
             )
             return ok(ExpensePage([ExpenseOut.of(record) for record in shown], cursor))
 
-        (await self._transactions.read(page)).send(resp)
+        (await self._transactions.read_rows(page)).send(resp)
 
 
 class ExpensesBulk:
@@ -102,8 +103,8 @@ class OneExpense:
     async def on_get(self, req: Request, resp: Response, expense_id: UUID) -> None:
         """Read an expense."""
         user_id = req.context.principal.user_id
-        record = await self._transactions.read(
-            lambda session: load_expense(session, user_id=user_id, expense_id=expense_id)
+        record = await self._transactions.read_rows(
+            lambda rows: load_expense(rows, user_id=user_id, expense_id=expense_id)
         )
         ok(ExpenseOut.of(record), version=record.version).send(resp)
 

@@ -17,25 +17,21 @@ NAMING_CONVENTION = {
 }
 
 
-class UtcDateTime(TypeDecorator[datetime]):
-    """An instant. SQLite has no time zones, so UTC goes in without one and comes back with it."""
+class _SqliteInstant(TypeDecorator[datetime]):
+    """SQLite has no time zones: UTC goes in without one and comes back with it."""
 
-    impl = DateTime(timezone=True)
+    impl = DateTime
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("an instant without a time zone")
-        utc = value.astimezone(UTC)
-        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return None if value is None else value.replace(tzinfo=UTC)
 
+
+UtcDateTime = DateTime(timezone=True).with_variant(_SqliteInstant(), "sqlite")
+"""An instant, in UTC. On PostgreSQL the connection's time zone sees to it, at no cost."""
 
 JsonDocument = JSON().with_variant(JSONB(), "postgresql")
 

@@ -6,6 +6,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.database import Reader
 from core.models import LoginSession, User
 
 
@@ -18,9 +19,7 @@ class LiveSession:
     notification_seq: int
 
 
-def live_sessions(
-    session: Session, keys: Iterable[tuple[UUID, UUID]]
-) -> dict[tuple[UUID, UUID], LiveSession]:
+def live_sessions(session: Reader, keys: Iterable[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], LiveSession]:
     """Which of the `(user_id, session_id)` pairs are neither revoked nor expired, of an active user."""
     rows = session.execute(
         select(LoginSession.user_id, LoginSession.id, User.notification_seq)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -15,6 +15,15 @@ from core.models import Category, User
 from core.queries.expenses import ExpenseRecord, Line
 from core.rules.money import AmountError, format_amount, is_currency, parse_amount
 from core.rules.periods import MAX_DAY, MIN_DAY, is_supported
+
+# Built once: each write runs them, and building costs more than running.
+USERS = select(User.id, User.currency, User.timezone).where(
+    User.id.in_(bindparam("user_ids", expanding=True))
+)
+CATEGORIES = select(Category.user_id, Category.id).where(
+    Category.user_id.in_(bindparam("user_ids", expanding=True)),
+    Category.id.in_(bindparam("category_ids", expanding=True)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +73,8 @@ def draft_expenses(
 
 
 def _users(session: Session, inputs: Sequence[ExpenseInput]) -> dict[UUID, tuple[str, str]]:
-    query = select(User.id, User.currency, User.timezone).where(User.id.in_({one.user_id for one in inputs}))
-    return {row.id: (row.currency, row.timezone) for row in session.execute(query)}
+    rows = session.execute(USERS, {"user_ids": list({one.user_id for one in inputs})})
+    return {row.id: (row.currency, row.timezone) for row in rows}
 
 
 def _categories(session: Session, inputs: Sequence[ExpenseInput]) -> frozenset[tuple[UUID, UUID]]:
@@ -73,10 +82,9 @@ def _categories(session: Session, inputs: Sequence[ExpenseInput]) -> frozenset[t
     wanted.discard(None)
     if not wanted:
         return frozenset()
-    query = select(Category.user_id, Category.id).where(
-        Category.user_id.in_({one.user_id for one in inputs}), Category.id.in_(wanted)
-    )
-    return frozenset((row.user_id, row.id) for row in session.execute(query))
+    user_ids = list({one.user_id for one in inputs})
+    rows = session.execute(CATEGORIES, {"user_ids": user_ids, "category_ids": list(wanted)})
+    return frozenset((row.user_id, row.id) for row in rows)
 
 
 def _draft(given: ExpenseInput, context: _Context) -> ExpenseRecord:

@@ -6,11 +6,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from msgspec import structs
 from sqlalchemy import Table, delete, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.errors import InvalidInput, OutlayError
+from core.errors import InvalidInput, NotFound, OutlayError
 from core.models import Expense, ExpenseLine, ExpenseTag
 from core.queries.expenses import ExpenseRecord, load_expense, search_key
 from core.rules.money import format_amount
@@ -27,6 +28,7 @@ PURGE_BATCH = 1_000
 EXPENSES: Table = Expense.__table__  # type: ignore[assignment]
 LINES: Table = ExpenseLine.__table__  # type: ignore[assignment]
 TAGS: Table = ExpenseTag.__table__  # type: ignore[assignment]
+INSERT_EXPENSES = insert(EXPENSES)
 
 
 def record_expenses(session: Session, *, items: Sequence[ExpenseInput]) -> list[ExpenseRecord]:
@@ -34,8 +36,12 @@ def record_expenses(session: Session, *, items: Sequence[ExpenseInput]) -> list[
 
     Raises:
         InvalidInput: what is wrong, with pointers that begin with the item's position: `/3/amount`.
+        NotFound: the user is gone.
     """
     drafts = draft_expenses(session, items)
+    for draft in drafts:
+        if isinstance(draft, NotFound):
+            raise draft
     wrong = [
         draft.below(f"/{position}")
         for position, draft in enumerate(drafts)
@@ -60,7 +66,7 @@ def store_expenses(session: Session, drafts: Sequence[ExpenseRecord | OutlayErro
     records = [draft for draft in drafts if isinstance(draft, ExpenseRecord)]
     if not records:
         return []
-    session.execute(insert(EXPENSES), [_row(record) for record in records])
+    session.execute(INSERT_EXPENSES, [_row(record) for record in records])
     _insert_parts(session, records)
     apply_spending(session, (part for record in records for part in spending_of(record)))
     return records
@@ -85,7 +91,7 @@ def revise_expense(
     draft = draft_expenses(session, [replace(_as_input(record), **_consistent(changes))])[0]
     if not isinstance(draft, ExpenseRecord):
         raise draft
-    revised = replace(draft, id=record.id, created_at=record.created_at, version=record.version + 1)
+    revised = structs.replace(draft, id=record.id, created_at=record.created_at, version=record.version + 1)
     _update(session, record, **_row(revised))
     for table in (LINES, TAGS):
         session.execute(delete(table).where(table.c.user_id == user_id, table.c.expense_id == expense_id))
@@ -144,7 +150,7 @@ def restore_expense(session: Session, *, user_id: UUID, expense_id: UUID) -> Exp
         NotFound: it is not in the trash.
     """
     record = load_expense(session, user_id=user_id, expense_id=expense_id, is_in_trash=True, for_update=True)
-    restored = replace(record, version=record.version + 1, updated_at=clock.now(), deleted_at=None)
+    restored = structs.replace(record, version=record.version + 1, updated_at=clock.now(), deleted_at=None)
     _update(session, restored, version=restored.version, updated_at=restored.updated_at, deleted_at=None)
     apply_spending(session, spending_of(restored))
     return restored

@@ -30,6 +30,8 @@ MAX_ERROR_CHARACTERS = 2_000
 
 TABLE: Table = OutboxRow.__table__  # type: ignore[assignment]
 
+STAGE = insert(TABLE)
+
 STAGED = "outlay.staged_jobs"
 
 
@@ -55,7 +57,7 @@ def stage_jobs(session: Session, jobs: Iterable[Job]) -> None:
         for job in jobs
     ]
     if rows:
-        session.execute(insert(TABLE), rows)
+        session.execute(STAGE, rows)
         session.info.setdefault(STAGED, set()).update(row["job"] for row in rows)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import Table
+from sqlalchemy import Executable, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -17,6 +17,23 @@ from core.models.spending import UNCATEGORISED
 from core.services.outbox import Job, stage_jobs
 
 TABLE: Table = DailySpending.__table__  # type: ignore[assignment]
+
+
+def _add_statement(insert: postgresql.Insert | sqlite.Insert) -> Executable:
+    return insert.on_conflict_do_update(
+        index_elements=["user_id", "day", "category_id", "currency"],
+        set_={
+            "amount_minor": TABLE.c.amount_minor + insert.excluded.amount_minor,
+            "count": TABLE.c["count"] + insert.excluded["count"],
+        },
+    )
+
+
+ADD = {
+    "postgresql": _add_statement(postgresql.insert(TABLE)),
+    "sqlite": _add_statement(sqlite.insert(TABLE)),
+}
+"""Adds to a total, or begins it, in the database's dialect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +90,8 @@ def _add(session: Session, totals: Mapping[tuple[UUID, date, UUID, str], tuple[i
     ]
     if not rows:
         return
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    insert = dialect.insert(TABLE)
-    add = insert.on_conflict_do_update(
-        index_elements=["user_id", "day", "category_id", "currency"],
-        set_={
-            "amount_minor": TABLE.c.amount_minor + insert.excluded.amount_minor,
-            "count": TABLE.c["count"] + insert.excluded["count"],
-        },
-    )
     try:
-        session.execute(add, rows)
+        session.execute(ADD[session.get_bind().dialect.name], rows)
     except IntegrityError as error:
         if "amount_in_range" in str(error.orig):
             raise invalid("/amount", "the day's total would be larger than can be kept") from error
