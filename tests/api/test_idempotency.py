@@ -202,9 +202,8 @@ async def written_together(
     writer = new_expense_writer(gate)
     writer.start()
     user_id = items[0].expense.user_id
-    opener = asyncio.ensure_future(
-        writer.submit(ExpenseToWrite(ExpenseInput(user_id=user_id, amount="1"), None))
-    )
+    first = ExpenseToWrite(ExpenseInput(user_id=user_id, amount="1"), None)
+    opener = asyncio.ensure_future(writer.submit(first))
     await asyncio.to_thread(gate.reached.wait)
     waiting = [asyncio.ensure_future(writer.submit(item)) for item in items]
     await asyncio.sleep(0)  # each now runs until it waits for its answer
