@@ -41,6 +41,7 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     documentation = Documentation(openapi_document(app))
     app.add_route("/openapi.json", documentation, suffix="document")
     app.add_route("/docs", documentation)
+    app.add_route("/docs/{name}", documentation, suffix="asset")
     return app
 
 

@@ -1,25 +1,61 @@
+import asyncio
+from importlib.metadata import distribution
+from pathlib import Path
 from typing import Any
 
 import falcon
 import msgspec
 from falcon.asgi import Request, Response
-from offapi import OpenAPITemplate
+
+ASSETS = {
+    "swagger-ui.css": ("offapi/swagger_style.css", "text/css"),
+    "swagger-ui-bundle.js": ("offapi/swagger_bundle.js", "text/javascript"),
+    "swagger-ui-preset.js": ("offapi/swagger_preset.js", "text/javascript"),
+}
+"""What the page loads, from the files of the offapi package: nothing comes from elsewhere."""
+
+PAGE = b"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Outlay API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/swagger-ui-preset.js"></script>
+<script>
+SwaggerUIBundle({
+  url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: true,
+  presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
+});
+</script>
+</body>
+</html>
+"""
 
 
 class Documentation:
-    """`/openapi.json` and its page, which loads nothing from elsewhere."""
+    """`/openapi.json` and its page."""
 
     is_public = True
 
     def __init__(self, document: dict[str, Any]) -> None:
         self._document = msgspec.json.encode(document)
-        template: str = OpenAPITemplate.SWAGGER.value
-        self._page = template.format(spec_url="/openapi.json").encode()
 
     async def on_get(self, _req: Request, resp: Response) -> None:
         resp.content_type = falcon.MEDIA_HTML
-        resp.data = self._page
+        resp.data = PAGE
 
     async def on_get_document(self, _req: Request, resp: Response) -> None:
         resp.content_type = falcon.MEDIA_JSON
         resp.data = self._document
+
+    async def on_get_asset(self, _req: Request, resp: Response, name: str) -> None:
+        if name not in ASSETS:
+            raise falcon.HTTPNotFound
+        file, resp.content_type = ASSETS[name]
+        path = Path(str(distribution("offapi").locate_file(file)))
+        resp.data = await asyncio.to_thread(path.read_bytes)
