@@ -89,7 +89,7 @@ def test_bulk_and_restore_are_repeatable_too(me: httpx.Client) -> None:
     assert amounts(me) == ["2.50"] * 3
 
 
-@pytest.mark.parametrize("key", ["", " ", "x" * 256, "two words", "caf\u00e9"])
+@pytest.mark.parametrize("key", ["", "x" * 256, "two words", "caf\u00e9"])
 def test_a_key_of_another_form_is_refused_by_name(me: httpx.Client, key: str) -> None:
     headers = {"Idempotency-Key": key.encode("latin-1")}
     assert wrong_fields(me.post("/v1/expenses", json=COFFEE, headers=headers)) == ["Idempotency-Key"]
