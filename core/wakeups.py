@@ -9,48 +9,19 @@ import logging
 import threading
 from collections.abc import Iterable
 
-from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import Redis, RedisError
 
+from core.broker import SOCKET_TIMEOUT_S, new_celery
 from core.config import Settings
 
 FLAG_LIFETIME_MS = 2_000
 """Longer than a wake-up waits at a healthy broker, shorter than the sweep that makes up for a lost one."""
 
-SOCKET_TIMEOUT_S = 3
 RETRY_AFTER_S = 1.0
 """Pause after Redis failed: the sweep covers what is skipped meanwhile."""
 
 log = logging.getLogger(__name__)
-
-
-def broker_options(settings: Settings) -> dict[str, object]:
-    """Celery settings that concern the broker, the same for those who send and those who receive."""
-    return {
-        "broker_url": settings.redis,
-        "broker_connection_retry_on_startup": True,
-        "broker_connection_max_retries": None,
-        "broker_pool_limit": 4,
-        "broker_transport_options": {
-            # Tasks finish within a minute; what a dead worker held comes back after two.
-            "visibility_timeout": 120,
-            "unacked_restore_interval": 5,
-            "unacked_restore_throttle": 1,
-            "socket_timeout": 10,
-            "socket_connect_timeout": SOCKET_TIMEOUT_S,
-            "socket_keepalive": True,
-            "health_check_interval": 10,
-            "global_keyprefix": f"{settings.redis_prefix}:",
-            "max_retries": 1,
-        },
-        "task_serializer": "json",
-        "result_serializer": "json",
-        "accept_content": ["json"],
-        "task_ignore_result": True,
-        "task_publish_retry": False,
-        "task_default_queue": "jobs",
-    }
 
 
 class WakeUpFlags:
@@ -82,8 +53,7 @@ class WakeUps:
 
     def __init__(self, settings: Settings) -> None:
         self._flags = WakeUpFlags(settings)
-        self._celery = Celery("outlay", set_as_current=False)
-        self._celery.conf.update(broker_options(settings))
+        self._celery = new_celery(settings, is_current=False)
         self._wanted: set[str] = set()
         self._condition = threading.Condition()
         self._is_closed = False

@@ -5,9 +5,9 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_process_init, worker_process_shutdown
 
+from core.broker import new_celery
 from core.config import Settings
 from core.job_names import DELIVER_NOTIFICATIONS, EVALUATE_BUDGETS
-from core.wakeups import broker_options
 from workers.process import start_runtime, stop_runtime
 from workers.runtime import ApplyJob
 from workers.schedules import beat_schedule
@@ -24,8 +24,7 @@ TASK_MODULES = (budgets, housekeeping, notifications)
 
 
 def create_app(settings: Settings) -> Celery:
-    app = Celery("outlay")
-    app.conf.update(broker_options(settings))
+    app = new_celery(settings, is_current=True)
     app.conf.update(
         task_acks_late=True,
         task_reject_on_worker_lost=True,

@@ -9,10 +9,11 @@ from celery.exceptions import SoftTimeLimitExceeded
 from redis import Redis, RedisError
 from sqlalchemy.orm import Session
 
+from core.broker import SOCKET_TIMEOUT_S
 from core.config import Settings
 from core.database import Database, is_unavailable
 from core.services.outbox import ClaimedRow, back_off, claim_rows, settle_rows, staged_jobs
-from core.wakeups import SOCKET_TIMEOUT_S, WakeUpFlags
+from core.wakeups import WakeUpFlags
 
 DRAIN_TIME_S = 20.0
 """A task stops claiming after this, well within its time limit; the next wake-up or sweep goes on."""
