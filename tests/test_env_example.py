@@ -9,8 +9,8 @@ from core.config import ENVIRONMENT_PREFIX, Settings
 
 EXAMPLE = Path(__file__).parents[1] / ".env.example"
 
-COMPOSE_ONLY = {"OUTLAY_WS_PORTS", "POSTGRES_PASSWORD"}
-"""Not settings of the processes: read by docker-compose.yml."""
+COMPOSE_ONLY = {"POSTGRES_PASSWORD"}
+"""Not a setting of the processes: read by docker-compose.yml."""
 
 
 def variables(pattern: str) -> dict[str, str]:
