@@ -29,7 +29,10 @@ MAX_TAGS = 20
 Payee = Annotated[str, Meta(max_length=200, pattern=PLAIN, examples=["Corner Bakery"])]
 Note = Annotated[str, Meta(max_length=2_000, pattern=TEXT)]
 Tag = Annotated[
-    str, Meta(min_length=1, max_length=50, pattern=r"^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$")
+    str,
+    Meta(
+        min_length=1, max_length=50, pattern=r"^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$(?!\n)"
+    ),
 ]
 Tags = Annotated[list[Tag], Meta(max_length=MAX_TAGS)]
 
