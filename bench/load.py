@@ -111,8 +111,12 @@ class _Client(asyncio.Protocol):
             self._outcome.failures.append(repr(error))
 
     def _send(self) -> None:
+        following = next(self._requests, None)
+        if following is None:
+            self._transport.close()
+            return
         self._sent_at = time.perf_counter()
-        self._transport.write(next(self._requests))
+        self._transport.write(following)
 
 
 def _answer_length(buffer: bytes) -> int | None:

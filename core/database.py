@@ -125,8 +125,9 @@ def _begin_sqlite_transaction(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
 
 
-UNREACHABLE_STATES = ("08", "53", "57P")
-"""Connection exceptions, insufficient resources, shut-down and start-up (PostgreSQL, appendix A)."""
+UNREACHABLE_STATES = ("08", "53", "57P", "57014", "55P03")
+"""Connection exceptions, insufficient resources, shut-down and start-up, and the time-outs of statements and
+locks (PostgreSQL, appendix A)."""
 
 RETRIED_STATES = ("40001", "40P01")
 """Serialization failure and deadlock: nothing is wrong with the work, only with its timing."""

@@ -1,0 +1,39 @@
+"""`python -m bench [name …]`: measure the running system and print the tables (all, or those named)."""
+
+import sys
+from collections.abc import Callable
+
+from bench.alerts import alerting
+from bench.measures import bursting, growth, listing, memory, posting
+from bench.report import Row, machine, table
+from bench.system import Dialect
+
+MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
+    "posting": posting,
+    "listing": listing,
+    "growth": growth,
+    "alerting": alerting,
+    "bursting": bursting,
+    "memory": memory,
+}
+DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
+
+
+def main(names: list[str]) -> int:
+    unknown = set(names) - MEASURES.keys()
+    if unknown:
+        print(f"usage: python -m bench [{' | '.join(MEASURES)}]", file=sys.stderr)
+        return 2
+    rows: list[Row] = []
+    for name in names or MEASURES:
+        for dialect in DIALECTS:
+            print(f"{name} on {dialect} …", file=sys.stderr, flush=True)
+            rows += MEASURES[name](dialect)
+            print("\n".join(row.name + "  " + row.figure for row in rows[-3:]), file=sys.stderr)
+    print(machine() + "\n")
+    print(table(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
