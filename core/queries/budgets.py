@@ -1,8 +1,8 @@
 """Budgets and their figures, computed from the daily totals: as fast at ten million expenses as at ten."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, or_, select
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import NotFound
 from core.models import Budget, BudgetAmount, BudgetCategory, Category, DailySpending
-from core.rules.limits import Amounts, amount_on, first_counted_day, limit_of
+from core.rules.limits import Amounts, RunningTotal, amount_on, carried_amounts, first_counted_day
 from core.rules.periods import Period, PeriodRule, period_of, previous_period
 from core.rules.thresholds import BudgetStatus, RolloverMode, project, status
 
@@ -53,34 +53,21 @@ class BudgetFigures:
     unconverted: tuple[tuple[str, int], ...]
 
 
-@dataclass(slots=True)
 class BudgetBook:
     """What a budget counts, by day: enough to tell the figures of the periods it was opened for."""
 
-    budget: BudgetRecord
-    spent_on: dict[date, int] = field(default_factory=dict)
-    others: dict[str, dict[date, int]] = field(default_factory=dict)
-
-    def figures(self, period: Period, today: date) -> BudgetFigures:
-        spent, limit = self._spent(period), self._limit(period)
-        others = [(currency, _sum(days, period)) for currency, days in sorted(self.others.items())]
-        return BudgetFigures(
-            period=period,
-            amount_minor=amount_on(self.budget.amounts, period.start),
-            limit_minor=limit,
-            spent_minor=spent,
-            projected_minor=self._projected(period, today),
-            status=status(spent, limit, self.budget.thresholds),
-            unconverted=tuple((currency, amount) for currency, amount in others if amount),
-        )
-
-    def _spent(self, period: Period) -> int:
-        return _sum(self.spent_on, period)
-
-    def _limit(self, period: Period) -> int:
-        budget = self.budget
-        return limit_of(
-            period,
+    def __init__(
+        self,
+        budget: BudgetRecord,
+        latest: Period,
+        spent_on: Mapping[date, int],
+        others: Mapping[str, Mapping[date, int]],
+    ) -> None:
+        self._budget = budget
+        self._spending = RunningTotal(spent_on)
+        self._others = [(currency, RunningTotal(others[currency])) for currency in sorted(others)]
+        self._carried = carried_amounts(
+            latest,
             rule=budget.rule,
             amounts=budget.amounts,
             rollover=budget.rollover,
@@ -88,13 +75,31 @@ class BudgetBook:
             spent=self._spent,
         )
 
+    def figures(self, period: Period, today: date) -> BudgetFigures:
+        amount, spent = amount_on(self._budget.amounts, period.start), self._spent(period)
+        limit = amount + self._carried.get(period.start, 0)
+        others = [(currency, days.within(period.start, period.end)) for currency, days in self._others]
+        return BudgetFigures(
+            period=period,
+            amount_minor=amount,
+            limit_minor=limit,
+            spent_minor=spent,
+            projected_minor=self._projected(period, today),
+            status=status(spent, limit, self._budget.thresholds),
+            unconverted=tuple((currency, minor) for currency, minor in others if minor),
+        )
+
+    def _spent(self, period: Period) -> int:
+        return self._spending.within(period.start, period.end)
+
     def _projected(self, period: Period, today: date) -> int:
         """Spending at the period's end at the pace so far; for other periods than today's, what was spent."""
         if today not in period:
             return self._spent(period)
-        to_date = sum(amount for day, amount in self.spent_on.items() if period.start <= day <= today)
-        ahead = self._spent(period) - to_date
-        return project(to_date, ahead, (today - period.start).days + 1, period.days)
+        tomorrow = today + timedelta(days=1)
+        to_date = self._spending.within(period.start, tomorrow)
+        ahead = self._spending.within(tomorrow, period.end)
+        return project(to_date, ahead, (tomorrow - period.start).days, period.days)
 
 
 def list_budgets(
@@ -111,7 +116,12 @@ def list_budgets(
         return []
     amounts = _amounts(session, user_id, [budget.id for budget in budgets])
     categories = _categories(session, user_id, [budget.id for budget in budgets])
-    return [_record(budget, amounts[budget.id], categories.get(budget.id, [])) for budget in budgets]
+    return [
+        _record(budget, amounts[budget.id], categories.get(budget.id, []))
+        for budget in budgets
+        # Without an amount it was deleted since the first query: readers take no lock.
+        if budget.id in amounts
+    ]
 
 
 def load_budget(session: Session, *, user_id: UUID, budget_id: UUID) -> BudgetRecord:
@@ -147,11 +157,11 @@ def open_book(session: Session, budget: BudgetRecord, periods: Sequence[Period])
             or_(Category.id.in_(budget.category_ids), Category.parent_id.in_(budget.category_ids)),
         )
         query = query.where(DailySpending.category_id.in_(counted))
-    book = BudgetBook(budget)
+    by_currency: dict[str, dict[date, int]] = {}
     for day, currency, amount in session.execute(query):
-        days = book.spent_on if currency == budget.currency else book.others.setdefault(currency, {})
-        days[day] = int(amount)  # PostgreSQL sums bigints into a numeric
-    return book
+        by_currency.setdefault(currency, {})[day] = int(amount)  # PostgreSQL sums bigints into a numeric
+    own = by_currency.pop(budget.currency, {})
+    return BudgetBook(budget, max(periods, key=lambda period: period.start), own, by_currency)
 
 
 def current_figures(session: Session, budget: BudgetRecord, *, today: date) -> BudgetFigures:
@@ -182,10 +192,6 @@ def shown_period(rule: PeriodRule, today: date) -> Period:
     if period is None:
         raise NotFound("the budget has no period")
     return period
-
-
-def _sum(days: dict[date, int], period: Period) -> int:
-    return sum(amount for day, amount in days.items() if day in period)
 
 
 def _amounts(session: Session, user_id: UUID, budget_ids: list[UUID]) -> dict[UUID, list[tuple[date, int]]]:
