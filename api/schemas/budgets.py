@@ -1,7 +1,7 @@
 """Budgets, their figures and alerts as clients write and read them."""
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -31,6 +31,7 @@ MAX_HISTORY = 120
 Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=PLAIN, examples=["Groceries"])]
 Threshold = Annotated[int, Meta(ge=MIN_THRESHOLD, le=MAX_THRESHOLD, description="Per cent of the limit.")]
 Thresholds = Annotated[list[Threshold], Meta(max_length=MAX_THRESHOLDS)]
+Every = Annotated[int, Meta(ge=1, le=MAX_EVERY)]
 CategoryIds = Annotated[
     list[UUID], Meta(max_length=MAX_BUDGET_CATEGORIES, description="Empty: all spending.")
 ]
@@ -40,7 +41,7 @@ class PeriodIn(msgspec.Struct, forbid_unknown_fields=True):
     """How the budget's time is cut up: each `every` units from the anchor, to both sides of it."""
 
     kind: PeriodKind = "monthly"
-    every: Annotated[int, Meta(ge=1, le=MAX_EVERY)] = 1
+    every: Every = 1
     anchor: Annotated[date, Meta(description="First day of any period. Default: the calendar's.")] | None = (
         None
     )
@@ -48,6 +49,18 @@ class PeriodIn(msgspec.Struct, forbid_unknown_fields=True):
 
     def to_input(self) -> PeriodInput:
         return PeriodInput(kind=self.kind, every=self.every, anchor=self.anchor, ends_on=self.ends_on)
+
+
+class PeriodPatch(msgspec.Struct, forbid_unknown_fields=True):
+    """Fields to change; another kind begins with its defaults, whatever was set for the old one."""
+
+    kind: PeriodKind | UnsetType = UNSET
+    every: Every | UnsetType = UNSET
+    anchor: Annotated[date, Meta(description="null: the calendar's.")] | UnsetType | None = UNSET
+    ends_on: Annotated[date, Meta(description="null: no end.")] | UnsetType | None = UNSET
+
+    def to_changes(self) -> dict[str, Any]:
+        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not UNSET}
 
 
 class BudgetIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -68,7 +81,7 @@ class BudgetPatch(msgspec.Struct, forbid_unknown_fields=True):
 
     name: Name | UnsetType = UNSET
     amount: AmountInput | UnsetType = UNSET
-    period: PeriodIn | UnsetType = UNSET
+    period: PeriodPatch | UnsetType = UNSET
     category_ids: CategoryIds | UnsetType = UNSET
     thresholds: Thresholds | UnsetType = UNSET
     rollover: RolloverMode | UnsetType = UNSET
@@ -78,7 +91,7 @@ class BudgetPatch(msgspec.Struct, forbid_unknown_fields=True):
         return BudgetChanges(
             name=self.name or None,
             amount=None if isinstance(self.amount, UnsetType) else amount_text(self.amount),
-            period=None if isinstance(self.period, UnsetType) else self.period.to_input(),
+            period=None if isinstance(self.period, UnsetType) else self.period.to_changes(),
             category_ids=None if isinstance(self.category_ids, UnsetType) else self.category_ids,
             thresholds=None if isinstance(self.thresholds, UnsetType) else self.thresholds,
             rollover=self.rollover or None,

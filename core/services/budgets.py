@@ -1,8 +1,8 @@
 """Setting, changing, archiving and deleting budgets."""
 
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,8 @@ from core.errors import Conflict, NotFound, invalid
 from core.ids import new_id
 from core.job_names import EVALUATE_BUDGETS
 from core.models import Budget, BudgetAmount, BudgetCategory, Category
-from core.queries.budgets import BudgetRecord, load_budget
+from core.queries.budgets import BudgetRecord, load_budget, shown_period
+from core.rules.limits import amount_on
 from core.rules.money import AmountError, is_currency, parse_amount
 from core.rules.periods import (
     MIN_DAY,
@@ -22,9 +23,9 @@ from core.rules.periods import (
     PeriodKind,
     PeriodRule,
     default_anchor,
-    period_of,
 )
 from core.rules.thresholds import RolloverMode, ThresholdError, normalise_thresholds
+from core.services.evaluation import forget_periods
 from core.services.locks import lock_user
 from core.services.outbox import Job, stage_jobs
 from core.services.versions import check_version
@@ -45,11 +46,11 @@ class PeriodInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetChanges:
-    """Fields to change; None leaves one as it is."""
+    """Fields to change; None leaves one as it is. `period` has the given fields of a `PeriodInput`."""
 
     name: str | None = None
     amount: str | None = None
-    period: PeriodInput | None = None
+    period: Mapping[str, Any] | None = None
     category_ids: Sequence[UUID] | None = None
     thresholds: Sequence[int] | None = None
     rollover: RolloverMode | None = None
@@ -120,7 +121,10 @@ def change_budget(
     changes: BudgetChanges,
     expected_versions: Set[int] | None = None,
 ) -> BudgetRecord:
-    """Change a budget. A new amount holds from the running period on; past periods keep theirs.
+    """Change a budget; what changes nothing leaves the version as it is.
+
+    A new amount holds from the running period on; past periods keep theirs. So it is for new periods: the
+    amount stays what it is now, whatever it was when the running one of them began.
 
     Raises:
         NotFound, StaleVersion, InvalidInput
@@ -129,27 +133,38 @@ def change_budget(
     budget = load_budget(session, user_id=user_id, budget_id=budget_id)
     check_version(budget.version, expected_versions)
     today = clock.local_date(clock.now(), user.timezone if user else "UTC")
-    values: dict[str, Any] = {}
-    rule = budget.rule
-    if changes.name is not None:
-        values["name"] = changes.name
-    if changes.period is not None:
-        rule = _rule(changes.period, today)
-        values |= _rule_columns(rule)
-    if changes.thresholds is not None:
-        values["thresholds"] = _thresholds(changes.thresholds)
-    if changes.rollover is not None:
-        values["rollover"] = changes.rollover
-    if changes.has_pace_alert is not None:
-        values["has_pace_alert"] = changes.has_pace_alert
-    if changes.amount is not None:
-        running = period_of(rule, today)
-        effective_on = MIN_DAY if running is None or rule.kind == "once" else running.start
-        _put_amount(session, user_id, budget_id, effective_on, _amount(changes.amount, budget.currency))
-    if changes.category_ids is not None:
+    news = _changed_columns(budget, changes)
+    rule = budget.rule if changes.period is None else _changed_rule(budget.rule, changes.period, today)
+    amount_before = amount_on(budget.amounts, shown_period(budget.rule, today).start)
+    amount = amount_before if changes.amount is None else _amount(changes.amount, budget.currency)
+    has_other_categories = changes.category_ids is not None and (
+        set(changes.category_ids) != set(budget.category_ids)
+    )
+    if rule != budget.rule:
+        news |= _rule_columns(rule)
+        forget_periods(session, budget=budget, rule=rule)
+    if rule != budget.rule or amount != amount_before:
+        # Other periods begin on other days, for which another amount may have been noted.
+        _put_amount(session, user_id, budget_id, shown_period(rule, today).start, amount)
+    if changes.category_ids is not None and has_other_categories:
         _put_categories(session, user_id, budget_id, changes.category_ids)
-    _update(session, budget, **values)
+    if not news and amount == amount_before and not has_other_categories:
+        return budget
+    _update(session, budget, **news)
     return load_budget(session, user_id=user_id, budget_id=budget_id)
+
+
+def _changed_columns(budget: BudgetRecord, changes: BudgetChanges) -> dict[str, Any]:
+    wanted: dict[str, tuple[Any, Any]] = {
+        "name": (changes.name, budget.name),
+        "thresholds": (
+            None if changes.thresholds is None else _thresholds(changes.thresholds),
+            list(budget.thresholds),
+        ),
+        "rollover": (changes.rollover, budget.rollover),
+        "has_pace_alert": (changes.has_pace_alert, budget.has_pace_alert),
+    }
+    return {column: new for column, (new, old) in wanted.items() if new is not None and new != old}
 
 
 def archive_budget(session: Session, *, user_id: UUID, budget_id: UUID, is_archived: bool) -> BudgetRecord:
@@ -183,7 +198,7 @@ def start_due_periods(session: Session, *, limit: int) -> int:
     """Have the budgets evaluated whose next period has begun; answers how many there were."""
     now = clock.now()
     due = session.execute(
-        select(Budget.user_id, Budget.id)
+        select(Budget.user_id, Budget.id, Budget.next_period_at)
         .where(Budget.next_period_at <= now, Budget.archived_at.is_(None))
         .order_by(Budget.next_period_at)
         .limit(limit)
@@ -196,8 +211,13 @@ def start_due_periods(session: Session, *, limit: int) -> int:
             .where(Budget.user_id.in_({row.user_id for row in due}), Budget.id.in_([row.id for row in due]))
             .values(next_period_at=None)
         )
-        users = sorted({str(row.user_id) for row in due})
-        stage_jobs(session, [Job(EVALUATE_BUDGETS, user_id, {"from": None}) for user_id in users])
+        first_days: dict[UUID, date] = {}
+        for row in due:
+            # No zone is more than a day behind UTC; what ended before is not looked at again.
+            day = (row.next_period_at - timedelta(days=1)).date()
+            first_days[row.user_id] = min(day, first_days.get(row.user_id, day))
+        jobs = sorted((str(user_id), day.isoformat()) for user_id, day in first_days.items())
+        stage_jobs(session, [Job(EVALUATE_BUDGETS, user_id, {"from": day}) for user_id, day in jobs])
     return len(due)
 
 
@@ -222,6 +242,13 @@ def _rule(period: PeriodInput, today: date) -> PeriodRule:
         return PeriodRule(period.kind, period.every, anchor, period.ends_on)
     except PeriodError as error:
         raise invalid(f"/period/{error.field}", error.detail) from error
+
+
+def _changed_rule(rule: PeriodRule, given: Mapping[str, Any], today: date) -> PeriodRule:
+    """The rule with the given fields; another kind begins with its defaults."""
+    old = PeriodInput(kind=rule.kind, every=rule.every, anchor=rule.anchor, ends_on=rule.ends_on)
+    kind = given.get("kind", rule.kind)
+    return _rule(replace(old if kind == rule.kind else PeriodInput(kind=kind), **given), today)
 
 
 def _rule_columns(rule: PeriodRule) -> dict[str, Any]:

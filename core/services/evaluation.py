@@ -1,11 +1,11 @@
 """Where a budget becomes an alert."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -15,7 +15,7 @@ from core.models import Alert, Budget, PaceAlert
 from core.queries.alerts import open_alerts
 from core.queries.budgets import BudgetFigures, BudgetRecord, list_budgets, open_book
 from core.rules.money import format_amount
-from core.rules.periods import Period, next_period, period_of, periods_between, start_instant
+from core.rules.periods import Period, PeriodRule, next_period, period_of, periods_between, start_instant
 from core.rules.thresholds import is_crossed, percent_tenths
 from core.services.locks import lock_user
 from core.services.notifications import notify
@@ -54,8 +54,30 @@ def evaluate_budgets(
         messages += _evaluate(session, budget, own, may_open, today)
         _plan_next_period(session, budget, today, user.timezone)
     active = {budget.id for budget in budgets}
-    _resolve(session, [alert for alert in alerts if alert.budget_id not in active])
+    _resolve(session, user_id, {alert.id for alert in alerts if alert.budget_id not in active})
     notify(session, user_id=user_id, messages=messages)
+
+
+def forget_periods(session: Session, *, budget: BudgetRecord, rule: PeriodRule) -> None:
+    """Take back, without a word, what was told of periods that the budget's new rule does not have.
+
+    This cannot wait for the evaluation: a new period may begin on the same day as one of these, and then has
+    alerts of its own.
+    """
+
+    def is_gone(start: date) -> bool:
+        return period_of(rule, start) != period_of(budget.rule, start)
+
+    own_alerts = (Alert.user_id == budget.user_id, Alert.budget_id == budget.id)
+    alerts = session.execute(
+        select(Alert.id, Alert.period_start).where(*own_alerts, Alert.resolved_at.is_(None))
+    )
+    _resolve(session, budget.user_id, [alert.id for alert in alerts if is_gone(alert.period_start)])
+    own_paces = (PaceAlert.user_id == budget.user_id, PaceAlert.budget_id == budget.id)
+    starts = session.scalars(select(PaceAlert.period_start).where(*own_paces)).all()
+    session.execute(
+        delete(PaceAlert).where(*own_paces, PaceAlert.period_start.in_(list(filter(is_gone, starts))))
+    )
 
 
 def _evaluate(
@@ -63,14 +85,11 @@ def _evaluate(
 ) -> list[Message]:
     """Settle one budget's alerts; answers what its user has to be told."""
     figures = _figures(session, budget, alerts, may_open, today)
-    obsolete = [alert for alert in alerts if not _still_belongs(alert, budget, figures)]
-    recovered = [
-        alert
-        for alert in alerts
-        if alert not in obsolete and not _crosses(figures[alert.period_start], alert.threshold)
-    ]
-    _resolve(session, [*obsolete, *recovered])
-    is_open = {(alert.period_start, alert.threshold) for alert in alerts}
+    current = [alert for alert in alerts if _still_belongs(alert, budget, figures)]
+    recovered = [alert for alert in current if not _crosses(figures[alert.period_start], alert.threshold)]
+    obsolete = {alert.id for alert in alerts} - {alert.id for alert in current}
+    _resolve(session, budget.user_id, {*obsolete, *(alert.id for alert in recovered)})
+    is_open = {(alert.period_start, alert.threshold) for alert in current}
     crossed = [
         (figures[period.start], threshold)
         for period in may_open
@@ -104,7 +123,9 @@ def _crosses(state: BudgetFigures, threshold: int) -> bool:
 
 def _still_belongs(alert: Alert, budget: BudgetRecord, figures: dict[date, BudgetFigures]) -> bool:
     """Whether the alert's period and threshold are still among the budget's, which may have been changed."""
-    return alert.period_start in figures and alert.threshold in budget.thresholds
+    state = figures.get(alert.period_start)
+    is_same_period = state is not None and state.period.end == alert.period_end
+    return is_same_period and alert.threshold in budget.thresholds
 
 
 def _open(session: Session, budget: BudgetRecord, crossed: list[tuple[BudgetFigures, int]]) -> None:
@@ -128,13 +149,11 @@ def _open(session: Session, budget: BudgetRecord, crossed: list[tuple[BudgetFigu
         session.execute(insert(Alert), rows)
 
 
-def _resolve(session: Session, alerts: Iterable[Alert]) -> None:
-    ids = [alert.id for alert in alerts]
-    user_ids = {alert.user_id for alert in alerts}
-    if ids:
+def _resolve(session: Session, user_id: UUID, alert_ids: Collection[UUID]) -> None:
+    if alert_ids:
         session.execute(
             update(Alert)
-            .where(Alert.user_id.in_(user_ids), Alert.id.in_(ids))
+            .where(Alert.user_id == user_id, Alert.id.in_(alert_ids))
             .values(resolved_at=clock.now())
             .execution_options(synchronize_session=False)
         )
