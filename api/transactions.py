@@ -1,6 +1,7 @@
 """One request, one transaction: services run in a bounded pool of threads, one a database connection."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -28,6 +29,8 @@ MAX_WAITING = 1_000
 
 MAX_ATTEMPTS = 3
 """Deadlocks and dropped connections: the second try nearly always succeeds, a third says it is not luck."""
+
+log = logging.getLogger(__name__)
 
 
 class Transactions:
@@ -82,6 +85,7 @@ class Transactions:
             except DBAPIError as error:
                 if attempt == MAX_ATTEMPTS or not error.connection_invalidated:
                     raise
+                log.warning("query.retried attempt=%d error=%s", attempt, error.orig)
         raise AssertionError("the last attempt returns or raises")
 
     def write_now(self, service: Callable[[Session], T]) -> T:
@@ -95,9 +99,10 @@ class Transactions:
             except DBAPIError as error:
                 # A connection lost in the commit may have committed: only the client may repeat that.
                 is_lost_before_commit = error.connection_invalidated and not is_done
-                if attempt < MAX_ATTEMPTS and (is_retryable(error) or is_lost_before_commit):
-                    continue
-                raise
+                if attempt == MAX_ATTEMPTS or not (is_retryable(error) or is_lost_before_commit):
+                    raise
+                log.warning("transaction.retried attempt=%d error=%s", attempt, error.orig)
+                continue
             self._wake_ups.request(staged_jobs(session))
             return result
         raise AssertionError("the last attempt returns or raises")
