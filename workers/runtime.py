@@ -36,24 +36,26 @@ class Runtime:
         self._jobs = jobs
         self._flags = WakeUpFlags(settings)
 
-    def drain(self, job: str) -> int:
-        """Work off the rows of a job, then what they asked for in turn; answers how many rows there were.
+    def drain(self, job: str, *, deadline: float | None = None) -> int:
+        """Work off the rows of a job, and what they ask for in turn; answers how many rows there were.
 
         Follow-ups are done right here, as another trip through the broker would only cost time; should this
-        process die in between, the sweep finds them in the outbox.
+        process die in between, the sweep finds them in the outbox. They come after each batch: while others
+        go on writing there is always another one, and nobody's alert waits for the last.
+
+        Args:
+            deadline: of `time.monotonic()`, past which no further batch is begun.
         """
         self._lower_flag(job)
-        deadline = time.monotonic() + DRAIN_TIME_S
-        total, follow_ups = 0, set[str]()
-        while time.monotonic() < deadline:
-            done, staged = self._drain_once(job)
+        deadline = deadline or time.monotonic() + DRAIN_TIME_S
+        total = 0
+        while True:
+            done, follow_ups = self._drain_once(job)
             total += done
-            follow_ups |= staged
-            if not done:
-                break
-        for follow_up in sorted(follow_ups - {job}):
-            total += self.drain(follow_up)
-        return total
+            for follow_up in sorted(follow_ups - {job}):
+                total += self.drain(follow_up, deadline=deadline)
+            if not done or time.monotonic() > deadline:
+                return total
 
     def _drain_once(self, job: str) -> tuple[int, frozenset[str]]:
         """One transaction: claim rows, have their effect, delete them. If that fails, key by key."""
