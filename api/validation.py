@@ -70,7 +70,10 @@ async def read_json(req: Request, model: Any) -> Any:
     content_type = (req.content_type or JSON_TYPES[0]).partition(";")[0].strip().lower()
     if content_type not in JSON_TYPES:
         raise falcon.HTTPUnsupportedMediaType(description="send application/json")
-    return decode_json(await read_body(req), model)
+    body = await read_body(req)
+    if not body and getattr(model, "IS_OPTIONAL", False):
+        return model()
+    return decode_json(body, model)
 
 
 def decode_json(body: bytes, model: Any) -> Any:

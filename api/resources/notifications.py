@@ -61,7 +61,7 @@ class OneNotification:
     def __init__(self, collaborators: Collaborators) -> None:
         self._transactions = collaborators.transactions
 
-    @endpoint(TAG, json=NotificationPatch, answers={200: NotificationOut})
+    @endpoint(TAG, json=NotificationPatch, answers={200: NotificationOut}, is_versioned=False)
     async def on_patch(self, req: Request, resp: Response, seq: int) -> None:
         """Mark a notification as read or unread."""
         user_id = req.context.principal.user_id

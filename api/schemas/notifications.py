@@ -1,7 +1,7 @@
 """The inbox as clients read it."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -55,6 +55,10 @@ class NotificationPatch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ReadAllIn(msgspec.Struct, forbid_unknown_fields=True):
+    """Up to where to read; the whole body may be left out."""
+
+    IS_OPTIONAL: ClassVar = True
+
     up_to: Annotated[Seq, Meta(description="The last number to mark; default: all.")] | None = None
 
 

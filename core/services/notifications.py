@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, update
+from sqlalchemy import func, insert, literal, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -41,10 +41,16 @@ def notify(session: Session, *, user_id: UUID, messages: list[tuple[str, dict[st
 
 
 def mark_read(session: Session, *, user_id: UUID, seq: int, is_read: bool) -> Notification:
+    """Mark a notification as read or unread; read once more, it stays read since the first time.
+
+    Raises:
+        NotFound
+    """
+    read_at = func.coalesce(Notification.read_at, literal(clock.now(), Notification.read_at.type))
     notification: Notification | None = session.scalar(
         update(Notification)
         .where(Notification.user_id == user_id, Notification.seq == seq)
-        .values(read_at=clock.now() if is_read else None)
+        .values(read_at=read_at if is_read else None)
         .returning(Notification)
     )
     if notification is None:
