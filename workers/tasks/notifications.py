@@ -23,11 +23,14 @@ def apply_delivery(runtime: Runtime, session: Session, key: str, rows: Sequence[
     user_id = UUID(key)
     channel = channel_of(runtime.settings.redis_prefix, user_id)
     after = min(int(row.payload["seq"]) for row in rows) - 1
-    while page := notifications_after(session, user_id=user_id, after=after, limit=PAGE):
+    while True:
+        page = notifications_after(session, user_id=user_id, after=after, limit=PAGE)
         with runtime.redis.pipeline(transaction=False) as pipeline:
             for notification in page:
                 pipeline.publish(channel, encode(notification))
             pipeline.execute()
+        if len(page) < PAGE:
+            return
         after = page[-1].seq
 
 
