@@ -19,6 +19,18 @@ def new_expense(client: httpx.Client, amount: str = "10.00", **fields: Any) -> d
     return _json(client.post("/v1/expenses", json=body), 201)
 
 
+def one_of_each(client: httpx.Client) -> dict[str, str]:
+    """The id of a thing of the client's for each name of an id in the paths of the API."""
+    category = new_category(client, "Private")
+    budget = client.post("/v1/budgets", json={"name": "Private", "amount": "1"})
+    return {
+        "category_id": category["id"],
+        "expense_id": new_expense(client, category_id=category["id"])["id"],
+        "budget_id": _json(budget, 201)["id"],
+        "session_id": read(client, "/v1/me/sessions")["items"][0]["id"],
+    }
+
+
 def read(client: httpx.Client, path: str, **query: Any) -> dict[str, Any]:
     return _json(client.get(path, params=query), 200)
 

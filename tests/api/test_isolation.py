@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.calls import new_category, new_expense, problem, read
+from tests.api.calls import new_expense, one_of_each, problem, read
 from tests.cast import Cast
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -82,30 +82,15 @@ def document(client: httpx.Client) -> Document:
     return Document(client)
 
 
-def ids_of_the_owner(cast: Cast) -> dict[str, str]:
-    """A thing of the owner's for each name of an id in a path."""
-    me = cast.owner.client
-    category = new_category(me, "Private")
-    expense = new_expense(me, category_id=category["id"])
-    budget = me.post("/v1/budgets", json={"name": "Private", "amount": "1"})
-    assert budget.status_code == 201, budget.text
-    return {
-        "category_id": category["id"],
-        "expense_id": expense["id"],
-        "budget_id": budget.json()["id"],
-        "session_id": read(me, "/v1/me/sessions")["items"][0]["id"],
-    }
-
-
 def test_a_stranger_finds_nothing_at_the_owners_paths(cast: Cast, document: Document) -> None:
-    ids = ids_of_the_owner(cast)
+    ids = one_of_each(cast.owner.client)
     before = everything_of_the_owner(cast)
     asked = 0
     for method, path, operation in document.calls():
         names = set(re.findall(r"{(\w+)}", path)) - OWN_NUMBERS
         if not names:
             continue
-        assert names <= ids.keys(), f"{path}: ids_of_the_owner() needs one for {names - ids.keys()}"
+        assert names <= ids.keys(), f"{path}: one_of_each() needs one for {names - ids.keys()}"
         answer = cast.stranger.client.request(method, path.format(**ids), **document.body(operation))
         assert answer.status_code == 404, f"{method} {path}: {answer.status_code} {answer.text}"
         assert not any(value in answer.text for value in ids.values())
@@ -125,7 +110,7 @@ def test_a_stranger_finds_the_trash_of_the_owner_as_empty_as_any_other_path(cast
 
 
 def test_lists_show_only_what_is_ones_own(cast: Cast, document: Document) -> None:
-    ids = ids_of_the_owner(cast)
+    ids = one_of_each(cast.owner.client)
     for method, path, _operation in document.calls():
         if method == "get" and "{" not in path and path.startswith("/v1"):
             answer = cast.stranger.client.get(path)
@@ -134,7 +119,7 @@ def test_lists_show_only_what_is_ones_own(cast: Cast, document: Document) -> Non
 
 
 def test_what_is_written_cannot_refer_to_what_is_anothers(cast: Cast) -> None:
-    ids = ids_of_the_owner(cast)
+    ids = one_of_each(cast.owner.client)
     stranger = cast.stranger.client
     own = new_expense(stranger)
     foreign = {"category_id": ids["category_id"]}
@@ -156,7 +141,7 @@ def test_what_is_written_cannot_refer_to_what_is_anothers(cast: Cast) -> None:
 def test_without_a_token_only_the_public_calls_answer(
     client: httpx.Client, cast: Cast, document: Document
 ) -> None:
-    ids = {**ids_of_the_owner(cast), "seq": "1"}
+    ids = {**one_of_each(cast.owner.client), "seq": "1"}
     public = set()
     for method, path, operation in document.calls():
         for headers in ({}, {"Authorization": "Bearer e30.e30.e30"}, {"Authorization": "Basic b3duZXI6eA=="}):
