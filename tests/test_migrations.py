@@ -1,6 +1,5 @@
 """Migrations go up and down on both databases, and lead exactly to the models."""
 
-import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -11,8 +10,8 @@ from core.models import Base
 from tests.migrating import config_for
 
 
-def test_the_migrations_lead_to_what_the_models_say(_pool: Database) -> None:
-    with _pool.engine.connect() as connection:
+def test_the_migrations_lead_to_what_the_models_say(migrated_copy: Database) -> None:
+    with migrated_copy.engine.connect() as connection:
         context = MigrationContext.configure(
             connection, opts={"compare_type": True, "compare_server_default": True}
         )

@@ -85,8 +85,8 @@ def test_garbage_is_refused_with_an_example_of_what_is_right(text: str) -> None:
         ("1500", "JPY", 1500),
         ("1.234", "KWD", 1234),
         ("1.2345", "CLF", 12345),
-        ("100000000000", "EUR", MAX_AMOUNT_MINOR),
-        ("-10000000000000", "JPY", -MAX_AMOUNT_MINOR),
+        ("1000000000000", "EUR", MAX_AMOUNT_MINOR),
+        ("-100000000000000", "JPY", -MAX_AMOUNT_MINOR),
     ],
 )
 def test_an_amount_is_read_into_minor_units(text: str, currency: str, minor: int) -> None:
@@ -111,15 +111,15 @@ def test_more_decimals_than_the_currency_has_are_refused_even_as_zeros(
         parse_amount(text, currency)
 
 
-@pytest.mark.parametrize("text", ["100000000000.01", "-100000000000.01", "9" * 20, "9" * 100_000])
+@pytest.mark.parametrize("text", ["1000000000000.01", "-1000000000000.01", "9" * 20, "9" * 100_000])
 def test_an_amount_beyond_the_largest_is_refused_with_the_bounds(text: str) -> None:
-    expected = "must be between -100000000000.00 and 100000000000.00 EUR"
+    expected = "must be between -1000000000000.00 and 1000000000000.00 EUR"
     with pytest.raises(AmountError, match=f"^{re.escape(expected)}$"):
         parse_amount(text, "EUR")
 
 
-def test_nine_hundred_thousand_largest_amounts_fit_into_a_signed_64_bit_integer() -> None:
-    assert 922_337 * MAX_AMOUNT_MINOR < 2**63 <= 922_338 * MAX_AMOUNT_MINOR
+def test_ninety_thousand_largest_amounts_fit_into_a_signed_64_bit_integer() -> None:
+    assert 92_233 * MAX_AMOUNT_MINOR < 2**63 <= 92_234 * MAX_AMOUNT_MINOR
 
 
 @pytest.mark.parametrize(
