@@ -18,6 +18,9 @@ from ws_gateway.server import Gateway
 SPARE_FILES = 100
 """Beside the sockets: the database's and Redis' connections, the log, handshakes under way."""
 
+SWITCH_INTERVAL_S = 0.001
+"""How long the event loop waits for the interpreter while a thread reads rows; Python's 5 ms would add up."""
+
 log = logging.getLogger(__name__)
 
 
@@ -25,6 +28,7 @@ def main() -> int:
     try:
         settings = load_settings(os.environ)
         configure_logging(settings.log_level)
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         _allow_open_files(settings.ws_max_connections + SPARE_FILES)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings))

@@ -14,13 +14,17 @@ from redis.asyncio import Connection, ConnectionPool, Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 REDIS_TIMEOUT_S = 2.0
-"""For connecting and for each write; Redis does either within a millisecond or is not well."""
+"""For connecting and for each publication; Redis does either within a millisecond or is not well."""
 
 CHECK_INTERVAL_S = 2.0
 """Between two checks. A dead link loses nothing, but until it is noticed messages are up to a second late."""
 
 CHECK_PATIENCE_S = 3.0
-"""A check comes behind all messages that are on their way, so it may take a moment on a busy link."""
+"""A check comes behind all messages that are on their way; so this counts from the last that arrived."""
+
+CHECK_LIMIT_S = 30.0
+"""Messages that still arrive do not prove enough: they may come from a server to which hardly anybody
+publishes any longer."""
 
 CHANNELS_PER_COMMAND = 500
 """A command of some 40 KiB: Redis serves its other clients between two of them."""
@@ -51,6 +55,7 @@ class RedisLink:
         self._on_listening = on_listening
         self._commands: asyncio.Queue[tuple[bytes, ...]] = asyncio.Queue()
         self._echo: tuple[bytes, asyncio.Future[None]] | None = None
+        self._heard_at = 0.0
 
     def listen(self, channels: Iterable[bytes]) -> None:
         """Subscribe to the channels, after everything that was asked before."""
@@ -67,18 +72,25 @@ class RedisLink:
             on_linked: called once Redis has confirmed all of them.
 
         Raises:
-            ExceptionGroup: of the `RedisError` or `OSError` that ended it.
+            RedisError, OSError: what ended it.
         """
         # Answers come in the order of the commands, so the own channel's stands for all the others'.
         self.listen([*channels, self._own_channel])
         connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        tasks: list[asyncio.Task[None]] = []
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with asyncio.timeout(REDIS_TIMEOUT_S):
                 await connection.connect()  # type: ignore[no-untyped-call]
-                tasks.create_task(self._read(connection))
-                tasks.create_task(self._write(connection))
-                tasks.create_task(self._check(on_linked))
+            work = (self._read(connection), self._write(connection), self._check(on_linked))
+            tasks += [asyncio.create_task(part) for part in work]
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
         finally:
+            # Not a TaskGroup: if a part fails while this is cancelled, that would raise its error instead.
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await connection.disconnect(nowait=True)
 
     def _ask(self, command: bytes, channels: Iterable[bytes]) -> None:
@@ -94,8 +106,13 @@ class RedisLink:
             await connection.send_command(*command, check_health=False)
 
     async def _read(self, connection: Connection) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            kind, channel, body = await connection.read_response(timeout=math.inf, push_request=True)
+            # It is `run` that disconnects: here it would be pulled from under a write that is under way.
+            kind, channel, body = await connection.read_response(
+                timeout=math.inf, push_request=True, disconnect_on_error=False
+            )
+            self._heard_at = loop.time()
             if kind == b"message":
                 if channel == self._own_channel:
                     self._hear_echo(body)
@@ -111,21 +128,30 @@ class RedisLink:
 
     async def _check(self, on_linked: Callable[[], None]) -> None:
         """Demand that what is published arrives. A link that is dead at the other end gives no other sign."""
-        async with asyncio.timeout(CHECK_PATIENCE_S):
-            await self._expect_echo(b"")
+        await self._arrival_of(self._expect_echo(b""))
         on_linked()
         while True:
             token = secrets.token_bytes(8)
-            async with asyncio.timeout(CHECK_PATIENCE_S):
-                echo = self._expect_echo(token)
+            echo = self._expect_echo(token)
+            async with asyncio.timeout(REDIS_TIMEOUT_S):
                 await self._publisher.publish(self._own_channel, token)
-                await echo
+            await self._arrival_of(echo)
             await asyncio.sleep(CHECK_INTERVAL_S)
 
     def _expect_echo(self, token: bytes) -> asyncio.Future[None]:
         heard: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._echo = (token, heard)
         return heard
+
+    async def _arrival_of(self, echo: asyncio.Future[None]) -> None:
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        while not echo.done():
+            silent_until = max(self._heard_at, asked_at) + CHECK_PATIENCE_S
+            patience_s = min(silent_until, asked_at + CHECK_LIMIT_S) - loop.time()
+            if patience_s <= 0:
+                raise TimeoutError("Redis does not bring back what is published")
+            await asyncio.wait([echo], timeout=patience_s)
 
     def _hear_echo(self, token: bytes) -> None:
         if self._echo is not None and self._echo[0] == token and not self._echo[1].done():

@@ -56,7 +56,9 @@ class Relay:
         self._pool = ConnectionPool.from_url(
             redis_url,
             protocol=2,
-            socket_timeout=REDIS_TIMEOUT_S,
+            # The link has timeouts of its own. With this one redis-py writes in asyncio.wait_for, which in
+            # Python 3.11 may swallow a cancellation: the link would then never end.
+            socket_timeout=None,
             socket_connect_timeout=REDIS_TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),
         )
@@ -105,8 +107,11 @@ class Relay:
             while True:
                 try:
                     await self._hold_link()
-                except* (RedisError, OSError) as errors:
-                    self._note_loss(errors.exceptions[0])
+                except (RedisError, OSError) as error:
+                    self._note_loss(error)
+                except Exception:
+                    # Nothing that goes wrong here may take the sockets along: they live without Redis.
+                    log.exception("relay.defect")
                 # A random part of it, so that many gateways do not come back at the same moment.
                 await asyncio.sleep(self._delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
                 self._delay_s = min(2 * self._delay_s, LONGEST_DELAY_S)
@@ -146,7 +151,7 @@ class Relay:
         self._on_linked()
 
     def _note_loss(self, error: Exception) -> None:
-        description = repr(error)
+        description = f"{type(error).__name__}: {error}"
         if description != self._last_error:  # once, not for each attempt while Redis is down
-            log.warning("relay.lost error=%s", description)
+            log.warning("relay.lost error=%r", description)
         self._last_error = description

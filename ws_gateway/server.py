@@ -57,6 +57,9 @@ BACKLOG = 1024
 LEAVE_TIMEOUT_S = 3.0
 """Closing handshakes at shutdown; whoever has not answered by then is cut off."""
 
+BACKGROUND_TIMEOUT_S = 1.0
+"""For hanging up on Redis."""
+
 log = logging.getLogger(__name__)
 websockets_log = logging.getLogger("websockets.server")
 
@@ -90,16 +93,17 @@ class Gateway:
         """
         try:
             server = await self._listen()
-            try:
-                async with asyncio.TaskGroup() as tasks:
-                    background = [tasks.create_task(self._relay.run()), tasks.create_task(self._watch.run())]
-                    self.started.set()
-                    await stop.wait()
-                    await self._leave(server)
-                    for task in background:
-                        task.cancel()
-            finally:
-                server.close(code=RESTART)  # for a defect in the background; a second close does nothing
+            background = [asyncio.create_task(self._relay.run()), asyncio.create_task(self._watch.run())]
+            stopping = asyncio.create_task(stop.wait())
+            self.started.set()
+            await asyncio.wait([stopping, *background], return_when=asyncio.FIRST_COMPLETED)
+            await self._leave(server)
+            for task in (stopping, *background):
+                task.cancel()
+            ended, _ = await asyncio.wait(background, timeout=BACKGROUND_TIMEOUT_S)
+            for task in ended:
+                if not task.cancelled():
+                    task.result()  # a defect of ours: the process ends with it, and is started anew
         finally:
             await self._tickets.close()
             self._storage.close()

@@ -49,7 +49,7 @@ class Tickets:
         try:
             is_first = await self._redis.set(f"{self._prefix}:ticket:{ticket_id}", 1, nx=True, ex=SPENT_FOR_S)
         except (RedisError, OSError) as error:
-            log.warning("ticket.unchecked error=%r", error)
+            log.warning("ticket.unchecked error=%r", f"{type(error).__name__}: {error}")
             raise Refused(TRY_AGAIN, "tickets cannot be checked at the moment") from error
         if not is_first:
             raise Refused(BAD_CREDENTIALS, "the ticket has been used")
