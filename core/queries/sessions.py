@@ -2,7 +2,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -21,17 +21,21 @@ class LiveSession:
 
 def live_sessions(session: Reader, keys: Iterable[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], LiveSession]:
     """Which of the `(user_id, session_id)` pairs are neither revoked nor expired, of an active user."""
+    wanted = frozenset(keys)
+    # By user only: PostgreSQL takes pairs apart into an OR for each, at a thousand six times as slow; and
+    # a user has few sessions.
     rows = session.execute(
         select(LoginSession.user_id, LoginSession.id, User.notification_seq)
         .join(User, User.id == LoginSession.user_id)
         .where(
-            tuple_(LoginSession.user_id, LoginSession.id).in_(list(keys)),
+            LoginSession.user_id.in_({user_id for user_id, _ in wanted}),
             LoginSession.revoked_at.is_(None),
             LoginSession.expires_at > clock.now(),
             User.is_active,
         )
     )
-    return {(row.user_id, row.id): LiveSession(row.user_id, row.id, row.notification_seq) for row in rows}
+    live = (LiveSession(row.user_id, row.id, row.notification_seq) for row in rows)
+    return {key: found for found in live if (key := (found.user_id, found.session_id)) in wanted}
 
 
 def sessions_of(session: Session, *, user_id: UUID) -> Sequence[LoginSession]:
