@@ -1,11 +1,12 @@
 """Budgets and their figures, computed from the daily totals: as fast at ten million expenses as at ten."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import BindParameter, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
@@ -13,6 +14,41 @@ from core.models import Budget, BudgetAmount, BudgetCategory, Category, DailySpe
 from core.rules.limits import Amounts, RunningTotal, amount_on, carried_amounts, first_counted_day
 from core.rules.periods import Period, PeriodRule, period_of, previous_period
 from core.rules.thresholds import BudgetStatus, RolloverMode, project, status
+
+# Built once: evaluation runs them after every write, and building a statement costs more than running it.
+_OF_USER = select(Budget.__table__).where(Budget.user_id == bindparam("user_id")).order_by(Budget.id)
+ACTIVE = _OF_USER.where(Budget.archived_at.is_(None))
+ARCHIVED = _OF_USER.where(Budget.archived_at.is_not(None))
+ONE_BUDGET = _OF_USER.where(Budget.id == bindparam("budget_id"))
+AMOUNTS = (
+    select(BudgetAmount.budget_id, BudgetAmount.effective_on, BudgetAmount.amount_minor)
+    .where(BudgetAmount.user_id == bindparam("user_id"))
+    .order_by(BudgetAmount.effective_on)
+)
+CATEGORIES = (
+    select(BudgetCategory.budget_id, BudgetCategory.category_id)
+    .where(BudgetCategory.user_id == bindparam("user_id"))
+    .order_by(BudgetCategory.category_id)
+)
+SPENT = (
+    select(DailySpending.day, DailySpending.currency, func.sum(DailySpending.amount_minor))
+    .where(
+        DailySpending.user_id == bindparam("user_id"),
+        DailySpending.day >= bindparam("first"),
+        DailySpending.day < bindparam("end"),
+    )
+    .group_by(DailySpending.day, DailySpending.currency)
+)
+_CHOSEN: BindParameter[Any] = bindparam("category_ids", expanding=True)
+SPENT_IN_CATEGORIES = SPENT.where(
+    DailySpending.category_id.in_(
+        select(Category.id).where(
+            Category.user_id == bindparam("user_id"),
+            or_(Category.id.in_(_CHOSEN), Category.parent_id.in_(_CHOSEN)),
+        )
+    )
+)
+"""A category counts with its sub-categories."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,22 +139,24 @@ class BudgetBook:
 
 
 def list_budgets(
-    session: Session, *, user_id: UUID, is_archived: bool = False, budget_ids: Iterable[UUID] | None = None
+    session: Session, *, user_id: UUID, is_archived: bool = False, budget_id: UUID | None = None
 ) -> list[BudgetRecord]:
-    """The user's budgets, the oldest first; with `budget_ids` those only, archived or not."""
-    query = select(Budget).where(Budget.user_id == user_id).order_by(Budget.id)
-    if budget_ids is not None:
-        query = query.where(Budget.id.in_(list(budget_ids)))
+    """The user's budgets, the oldest first; with `budget_id` that one only, archived or not."""
+    if budget_id is not None:
+        found = session.execute(ONE_BUDGET, {"user_id": user_id, "budget_id": budget_id}).all()
     else:
-        query = query.where(Budget.archived_at.is_not(None) if is_archived else Budget.archived_at.is_(None))
-    budgets = session.scalars(query).all()
-    if not budgets:
+        found = session.execute(ARCHIVED if is_archived else ACTIVE, {"user_id": user_id}).all()
+    if not found:
         return []
-    amounts = _amounts(session, user_id, [budget.id for budget in budgets])
-    categories = _categories(session, user_id, [budget.id for budget in budgets])
+    amounts: dict[UUID, list[tuple[date, int]]] = {}
+    for budget_of, effective_on, amount_minor in session.execute(AMOUNTS, {"user_id": user_id}):
+        amounts.setdefault(budget_of, []).append((effective_on, amount_minor))
+    categories: dict[UUID, list[UUID]] = {}
+    for budget_of, category_id in session.execute(CATEGORIES, {"user_id": user_id}):
+        categories.setdefault(budget_of, []).append(category_id)
     return [
         _record(budget, amounts[budget.id], categories.get(budget.id, []))
-        for budget in budgets
+        for budget in found
         # Without an amount it was deleted since the first query: readers take no lock.
         if budget.id in amounts
     ]
@@ -130,7 +168,7 @@ def load_budget(session: Session, *, user_id: UUID, budget_id: UUID) -> BudgetRe
     Raises:
         NotFound
     """
-    found = list_budgets(session, user_id=user_id, budget_ids=[budget_id])
+    found = list_budgets(session, user_id=user_id, budget_id=budget_id)
     if not found:
         raise NotFound("no such budget")
     return found[0]
@@ -142,23 +180,13 @@ def open_book(session: Session, budget: BudgetRecord, periods: Sequence[Period])
         first_counted_day(period, rule=budget.rule, rollover=budget.rollover, starts_on=budget.starts_on)
         for period in periods
     )
-    query = (
-        select(DailySpending.day, DailySpending.currency, func.sum(DailySpending.amount_minor))
-        .where(
-            DailySpending.user_id == budget.user_id,
-            DailySpending.day >= first,
-            DailySpending.day < max(period.end for period in periods),
-        )
-        .group_by(DailySpending.day, DailySpending.currency)
-    )
+    last = max(period.end for period in periods)
+    parameters = {"user_id": budget.user_id, "first": first, "end": last}
     if budget.category_ids:
-        counted = select(Category.id).where(
-            Category.user_id == budget.user_id,
-            or_(Category.id.in_(budget.category_ids), Category.parent_id.in_(budget.category_ids)),
-        )
-        query = query.where(DailySpending.category_id.in_(counted))
+        parameters["category_ids"] = list(budget.category_ids)
+    rows = session.execute(SPENT_IN_CATEGORIES if budget.category_ids else SPENT, parameters)
     by_currency: dict[str, dict[date, int]] = {}
-    for day, currency, amount in session.execute(query):
+    for day, currency, amount in rows:
         by_currency.setdefault(currency, {})[day] = int(amount)  # PostgreSQL sums bigints into a numeric
     own = by_currency.pop(budget.currency, {})
     return BudgetBook(budget, max(periods, key=lambda period: period.start), own, by_currency)
@@ -194,44 +222,20 @@ def shown_period(rule: PeriodRule, today: date) -> Period:
     return period
 
 
-def _amounts(session: Session, user_id: UUID, budget_ids: list[UUID]) -> dict[UUID, list[tuple[date, int]]]:
-    rows = session.execute(
-        select(BudgetAmount.budget_id, BudgetAmount.effective_on, BudgetAmount.amount_minor)
-        .where(BudgetAmount.user_id == user_id, BudgetAmount.budget_id.in_(budget_ids))
-        .order_by(BudgetAmount.effective_on)
-    )
-    found: dict[UUID, list[tuple[date, int]]] = {}
-    for row in rows:
-        found.setdefault(row.budget_id, []).append((row.effective_on, row.amount_minor))
-    return found
-
-
-def _categories(session: Session, user_id: UUID, budget_ids: list[UUID]) -> dict[UUID, list[UUID]]:
-    rows = session.execute(
-        select(BudgetCategory.budget_id, BudgetCategory.category_id)
-        .where(BudgetCategory.user_id == user_id, BudgetCategory.budget_id.in_(budget_ids))
-        .order_by(BudgetCategory.category_id)
-    )
-    found: dict[UUID, list[UUID]] = {}
-    for row in rows:
-        found.setdefault(row.budget_id, []).append(row.category_id)
-    return found
-
-
-def _record(budget: Budget, amounts: list[tuple[date, int]], category_ids: list[UUID]) -> BudgetRecord:
+def _record(budget: Any, amounts: list[tuple[date, int]], category_ids: list[UUID]) -> BudgetRecord:
     return BudgetRecord(
         user_id=budget.user_id,
         id=budget.id,
         name=budget.name,
         currency=budget.currency,
         rule=PeriodRule(
-            budget.period_kind,  # type: ignore[arg-type] # the column's CHECK holds it to the kinds
+            budget.period_kind,
             budget.period_every,
             budget.period_anchor,
             budget.period_ends_on,
         ),
         thresholds=tuple(budget.thresholds),
-        rollover=budget.rollover,  # type: ignore[arg-type] # likewise
+        rollover=budget.rollover,
         has_pace_alert=budget.has_pace_alert,
         starts_on=budget.starts_on,
         next_period_at=budget.next_period_at,

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -22,6 +22,9 @@ from core.services.notifications import notify
 
 GRACE = timedelta(days=7)
 """How long after its end a period may still alert: people enter the last days' receipts when it is over."""
+
+ALERTS: Table = Alert.__table__  # type: ignore[assignment]
+INSERT_ALERTS = insert(ALERTS)
 
 Message = tuple[str, dict[str, Any]]
 
@@ -146,7 +149,7 @@ def _open(session: Session, budget: BudgetRecord, crossed: list[tuple[BudgetFigu
         for state, threshold in crossed
     ]
     if rows:
-        session.execute(insert(Alert), rows)
+        session.execute(INSERT_ALERTS, rows)
 
 
 def _resolve(session: Session, user_id: UUID, alert_ids: Collection[UUID]) -> None:

@@ -1,10 +1,16 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from core.models import User
+
+LOCK = (
+    select(User.timezone, User.currency)
+    .where(User.id == bindparam("user_id"))
+    .with_for_update(key_share=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +25,5 @@ def lock_user(session: Session, *, user_id: UUID) -> LockedUser | None:
     Whoever needs this lock takes it first, so that nobody waits in a circle. Expenses need it not, and
     foreign keys to the user pass it (FOR NO KEY UPDATE).
     """
-    row = session.execute(
-        select(User.timezone, User.currency).where(User.id == user_id).with_for_update(key_share=True)
-    ).one_or_none()
+    row = session.execute(LOCK, {"user_id": user_id}).one_or_none()
     return None if row is None else LockedUser(row.timezone, row.currency)

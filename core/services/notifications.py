@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, literal, update
+from sqlalchemy import Table, bindparam, func, insert, literal, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -11,6 +11,17 @@ from core.errors import NotFound
 from core.job_names import DELIVER_NOTIFICATIONS
 from core.models import Notification, User
 from core.services.outbox import Job, stage_jobs
+
+USERS: Table = User.__table__  # type: ignore[assignment]
+NOTIFICATIONS: Table = Notification.__table__  # type: ignore[assignment]
+
+TAKE_NUMBERS = (
+    update(USERS)
+    .where(USERS.c.id == bindparam("its_id"))
+    .values(notification_seq=USERS.c.notification_seq + bindparam("count"))
+    .returning(USERS.c.notification_seq)
+)
+INSERT = insert(NOTIFICATIONS)
 
 
 def notify(session: Session, *, user_id: UUID, messages: list[tuple[str, dict[str, Any]]]) -> None:
@@ -20,18 +31,13 @@ def notify(session: Session, *, user_id: UUID, messages: list[tuple[str, dict[st
     """
     if not messages:
         return
-    newest = session.scalar(
-        update(User)
-        .where(User.id == user_id)
-        .values(notification_seq=User.notification_seq + len(messages))
-        .returning(User.notification_seq)
-    )
+    newest = session.scalar(TAKE_NUMBERS, {"its_id": user_id, "count": len(messages)})
     if newest is None:
         raise NotFound("no such user")
     now = clock.now()
     first = newest - len(messages) + 1
     session.execute(
-        insert(Notification),
+        INSERT,
         [
             {"user_id": user_id, "seq": seq, "kind": kind, "data": data, "created_at": now}
             for seq, (kind, data) in enumerate(messages, start=first)

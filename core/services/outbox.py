@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Table, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -31,6 +31,17 @@ MAX_ERROR_CHARACTERS = 2_000
 TABLE: Table = OutboxRow.__table__  # type: ignore[assignment]
 
 STAGE = insert(TABLE)
+CLAIM = (
+    select(TABLE.c.id, TABLE.c.key, TABLE.c.payload, TABLE.c.created_at, TABLE.c.attempts)
+    .where(
+        TABLE.c.job == bindparam("its_job"),
+        TABLE.c.dead_at.is_(None),
+        TABLE.c.available_at <= bindparam("now"),
+    )
+    .order_by(TABLE.c.id)
+    .limit(CLAIM_LIMIT)
+    .with_for_update(skip_locked=True)
+)
 
 STAGED = "outlay.staged_jobs"
 
@@ -79,16 +90,8 @@ class ClaimedRow:
 
 def claim_rows(session: Session, *, job: str, key: str | None = None) -> list[ClaimedRow]:
     """The oldest waiting rows of a job, locked until the transaction ends; what others hold is skipped."""
-    query = (
-        select(TABLE.c.id, TABLE.c.key, TABLE.c.payload, TABLE.c.created_at, TABLE.c.attempts)
-        .where(TABLE.c.job == job, TABLE.c.dead_at.is_(None), TABLE.c.available_at <= clock.now())
-        .order_by(TABLE.c.id)
-        .limit(CLAIM_LIMIT)
-        .with_for_update(skip_locked=True)
-    )
-    if key is not None:
-        query = query.where(TABLE.c.key == key)
-    return [ClaimedRow(*row) for row in session.execute(query)]
+    query = CLAIM if key is None else CLAIM.where(TABLE.c.key == key)
+    return [ClaimedRow(*row) for row in session.execute(query, {"its_job": job, "now": clock.now()})]
 
 
 def settle_rows(session: Session, rows: Sequence[ClaimedRow]) -> None:
