@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -26,6 +26,7 @@ from sqlalchemy import (
 from core.database import Reader
 from core.errors import NotFound
 from core.models import Category, Expense, ExpenseLine, ExpenseTag
+from core.queries.expense_parts import Line, lines_of, tags_of
 from core.rules.currencies import EXPONENTS
 
 EXPENSES: Table = Expense.__table__  # type: ignore[assignment]
@@ -39,14 +40,6 @@ MAX_PREPARED_QUERIES = 256
 """Shapes of lists kept ready: building one takes three times as long as running it."""
 
 Sort = Literal["spent_on", "-spent_on", "amount", "-amount", "created_at", "-created_at"]
-
-
-class Line(msgspec.Struct, frozen=True):
-    """A part of an expense under its own category, in minor units of the expense's currency."""
-
-    category_id: UUID | None
-    amount_minor: int
-    note: str | None
 
 
 class ExpenseRecord(msgspec.Struct, frozen=True):
@@ -224,6 +217,7 @@ _SELECT = select(*COLUMNS, EXPENSES.c.tag_count, EXPENSES.c.line_count).where(
 )
 ONE = _SELECT.where(EXPENSES.c.id == _bound("expense_id"))
 ONE_FOR_UPDATE = ONE.with_for_update()
+SOME = _SELECT.where(EXPENSES.c.id.in_(bindparam("expense_ids", expanding=True)))
 
 
 def _records(session: Reader, user_id: UUID, rows: Sequence[Any]) -> list[ExpenseRecord]:
@@ -233,32 +227,33 @@ def _records(session: Reader, user_id: UUID, rows: Sequence[Any]) -> list[Expens
     itemised = [row.id for row in rows if row.line_count]
     if not tagged and not itemised:
         return records
-    tags = _tags(session, user_id, tagged)
-    lines = _lines(session, user_id, itemised)
-    return [
+    tags = tags_of(session, user_id, tagged)
+    lines = lines_of(session, user_id, itemised)
+    changed = {
+        row.id
+        for row in rows
+        if (row.tag_count and (row.id, row.version) not in tags)
+        or (row.line_count and (row.id, row.version) not in lines)
+    }
+    found = [
         msgspec.structs.replace(
-            record, tags=tuple(tags.get(record.id, ())), lines=tuple(lines.get(record.id, ()))
+            record,
+            tags=tags.get((record.id, record.version), ()),
+            lines=lines.get((record.id, record.version), ()),
         )
         for record in records
     ]
+    return _read_again(session, user_id, found, changed) if changed else found
 
 
-def _tags(session: Reader, user_id: UUID, expense_ids: list[UUID]) -> dict[UUID, list[str]]:
-    found: dict[UUID, list[str]] = {}
-    if expense_ids:
-        query = select(TAGS.c.expense_id, TAGS.c.tag).order_by(TAGS.c.expense_id, TAGS.c.position)
-        query = query.where(TAGS.c.user_id == user_id, TAGS.c.expense_id.in_(expense_ids))
-        for row in session.execute(query):
-            found.setdefault(row.expense_id, []).append(row.tag)
-    return found
-
-
-def _lines(session: Reader, user_id: UUID, expense_ids: list[UUID]) -> dict[UUID, list[Line]]:
-    found: dict[UUID, list[Line]] = {}
-    if expense_ids:
-        query = select(LINES).order_by(LINES.c.expense_id, LINES.c.position)
-        query = query.where(LINES.c.user_id == user_id, LINES.c.expense_id.in_(expense_ids))
-        for row in session.execute(query):
-            line = Line(row.category_id, row.amount_minor, row.note)
-            found.setdefault(row.expense_id, []).append(line)
-    return found
+def _read_again(
+    session: Reader, user_id: UUID, records: Sequence[ExpenseRecord], changed: Set[UUID]
+) -> list[ExpenseRecord]:
+    """The records, those anew whose parts were changed while they were read; nobody sees half a change."""
+    rows = session.execute(SOME, {"user_id": user_id, "expense_ids": list(changed)}).all()
+    news = {record.id: record for record in _records(session, user_id, rows)}
+    fresh = [(record, news.get(record.id) if record.id in changed else record) for record in records]
+    # Whatever has moved into the trash or out of it meanwhile is not what was asked for.
+    return [
+        new for old, new in fresh if new is not None and (new.deleted_at is None) == (old.deleted_at is None)
+    ]

@@ -12,7 +12,8 @@ from core import clock
 from core.errors import FieldError, InvalidInput, NotFound
 from core.ids import new_id
 from core.models import Category, User
-from core.queries.expenses import ExpenseRecord, Line
+from core.queries.expense_parts import Line
+from core.queries.expenses import ExpenseRecord
 from core.rules.money import AmountError, format_amount, is_currency, parse_amount
 from core.rules.periods import MAX_DAY, MIN_DAY, is_supported
 

@@ -187,6 +187,33 @@ def test_a_category_moves_whole_while_others_write_into_it(me: httpx.Client, dat
     assert not {str(one) for one in totals} & set(doomed)
 
 
+def test_a_reader_never_sees_half_a_change(me: httpx.Client) -> None:
+    """Lines and tags are rows of their own, so they could be of another version than the expense."""
+    path = f"/v1/expenses/{new_expense(me, '1.00', lines=[{'amount': '1.00'}], tags=['1'])['id']}"
+    is_done = threading.Event()
+
+    def change() -> None:
+        with another(me) as own:
+            for n in range(2, 150):
+                fields = {"amount": f"{n}.00", "lines": [{"amount": f"{n}.00"}], "tags": [f"{n}"]}
+                assert own.patch(path, json=fields).status_code == 200
+        is_done.set()
+
+    def look() -> None:
+        with another(me) as own:
+            while not is_done.is_set():
+                one = own.get(path)
+                for item in (one.json(), *read(own, "/v1/expenses")["items"]):
+                    amount = item["amount"]
+                    assert [line["amount"] for line in item["lines"]] == [amount]
+                    assert item["tags"] == [amount.partition(".")[0]]
+                assert one.headers["ETag"] == f'"{one.json()["tags"][0]}"'
+
+    with ThreadPoolExecutor(4) as pool:
+        for job in [pool.submit(change), *(pool.submit(look) for _ in range(3))]:
+            job.result()
+
+
 def listed_total(me: httpx.Client) -> int:
     """What the list says was spent, in cents."""
     cents, query = 0, {"limit": "200"}
