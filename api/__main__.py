@@ -1,7 +1,9 @@
 """`python -m api`: the HTTP API under uvicorn."""
 
 import os
+import signal
 import sys
+from typing import Any
 
 import uvicorn
 
@@ -22,6 +24,8 @@ def main() -> int:
         print(f"outlay api: {error}", file=sys.stderr)
         return 2
     configure_logging(settings.log_level)
+    # uvicorn finishes what is in hand and then raises the signal again: without this it would look killed.
+    signal.signal(signal.SIGTERM, _end_well)
     uvicorn.run(
         "api.app:create_app_from_environment",
         factory=True,
@@ -39,6 +43,10 @@ def main() -> int:
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
     )
     return 0
+
+
+def _end_well(*_signal: Any) -> None:
+    sys.exit(0)
 
 
 if __name__ == "__main__":
