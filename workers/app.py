@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from billiard import pool  # type: ignore[import-untyped]
 from celery import Celery
 from celery.signals import worker_process_init, worker_process_shutdown
 
@@ -23,7 +24,13 @@ TASK_MODULES = (budgets, housekeeping, notifications)
 """Imported, so that their tasks are known."""
 
 
+LAST_WORDS_TENTHS_S = 10
+"""How long a pool process that ends waits until its last results have been read. When the worker is told to
+stop just as it hands out a task, nobody reads that result, and the process would wait for half a minute."""
+
+
 def create_app(settings: Settings) -> Celery:
+    pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = LAST_WORDS_TENTHS_S
     app = new_celery(settings, is_current=True)
     app.conf.update(
         task_acks_late=True,
