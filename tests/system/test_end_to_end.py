@@ -107,7 +107,7 @@ def assert_inbox_shows_the_same(owner: Person, messages: list[dict[str, Any]]) -
 def test_alerts_arrive_though_the_worker_is_killed_in_between(owner: Person, system: System) -> None:
     set_budget(owner.client, "Everything", "100.00", currency="EUR", thresholds=THRESHOLDS)
     with Listener(system, owner) as listener:
-        for count in range(1, 4):
+        for count in (1, 2):
             spend(owner.client, "10.00", currency="EUR")
             system.kill(WORKER)
             spend(owner.client, "10.00", currency="EUR")
@@ -117,7 +117,7 @@ def test_alerts_arrive_though_the_worker_is_killed_in_between(owner: Person, sys
                 lambda expected=expected: thresholds(listener.messages) == expected,  # type: ignore[misc]
                 lambda expected=expected: f"{thresholds(listener.messages)} is {expected}",  # type: ignore[misc]
             )
-        assert listener.seqs == [1, 2, 3, 4, 5, 6]
+        assert listener.seqs == [1, 2, 3, 4]
 
 
 def test_the_sweep_makes_up_for_wake_ups_that_are_lost(
