@@ -11,6 +11,7 @@ COMMANDS = {
     "demo": "play a month of expenses against a running system and show the alerts",
     "migrate": "bring the database's schema up to date",
     "revision": "write a new migration from the models",
+    "jobs": "show jobs that wait or have failed for good; `jobs retry` tries the latter again",
     "healthcheck": "ask a server's /healthz; exit 0 when it is well",
 }
 """Each is a module of `core.commands` with `add_arguments(parser)` and `run(arguments) -> int`."""

@@ -1,0 +1,44 @@
+"""What waits in the outbox, and what has failed for good."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core.models import OutboxRow
+
+
+@dataclass(frozen=True, slots=True)
+class JobBacklog:
+    """A job's rows that are still to be done, and since when the oldest has been there."""
+
+    job: str
+    waiting: int
+    oldest_at: datetime
+
+
+def backlogs(session: Session) -> list[JobBacklog]:
+    """Of each job that has rows waiting, those that have failed and are tried again included."""
+    query = (
+        select(OutboxRow.job, func.count(), func.min(OutboxRow.created_at))
+        .where(OutboxRow.dead_at.is_(None))
+        .group_by(OutboxRow.job)
+        .order_by(OutboxRow.job)
+    )
+    return [JobBacklog(*row) for row in session.execute(query)]
+
+
+def count_dead_rows(session: Session) -> int:
+    return session.scalar(select(func.count()).where(OutboxRow.dead_at.is_not(None))) or 0
+
+
+def dead_rows(session: Session, *, limit: int) -> Sequence[OutboxRow]:
+    """Those that are not tried any more, the newest first."""
+    return session.scalars(
+        select(OutboxRow)
+        .where(OutboxRow.dead_at.is_not(None))
+        .order_by(OutboxRow.dead_at.desc(), OutboxRow.id)
+        .limit(limit)
+    ).all()
