@@ -1,0 +1,48 @@
+"""What beat asks for exists, and what must be asked for is."""
+
+import pytest
+from celery import Celery
+
+from core.config import Settings
+from core.job_names import OUTBOX_JOBS
+from workers.app import JOBS, create_app
+from workers.schedules import SWEEP_S, beat_schedule
+
+CRONTAB_MIN_S = 3_600
+"""What is due at a time of day comes every hour at most."""
+
+
+@pytest.fixture
+def app() -> Celery:
+    app = create_app(Settings())
+    app.finalize()
+    return app
+
+
+def test_every_scheduled_task_exists(app: Celery) -> None:
+    assert {entry["task"] for entry in beat_schedule().values()} <= set(app.tasks)
+
+
+def test_every_job_has_a_task_an_effect_and_a_sweep(app: Celery) -> None:
+    sweeps = {entry["task"] for entry in beat_schedule().values() if entry["schedule"] == SWEEP_S}
+    assert set(OUTBOX_JOBS) == set(JOBS) == sweeps
+    assert set(OUTBOX_JOBS) <= set(app.tasks)
+
+
+def test_every_task_of_ours_is_a_job_or_scheduled(app: Celery) -> None:
+    scheduled = {entry["task"] for entry in beat_schedule().values()}
+    own = {name for name in app.tasks if not name.startswith("celery.")}
+    assert own == scheduled | set(OUTBOX_JOBS)
+
+
+def test_ticks_that_nobody_takes_do_not_pile_up() -> None:
+    for name, entry in beat_schedule().items():
+        every_s = entry["schedule"] if isinstance(entry["schedule"], float) else CRONTAB_MIN_S
+        assert entry["options"]["expires"] <= every_s, name
+
+
+def test_results_are_not_kept_and_messages_are_json(app: Celery) -> None:
+    assert app.conf.task_ignore_result
+    assert app.conf.accept_content == ["json"]
+    assert app.conf.task_serializer == "json"
+    assert app.conf.task_time_limit > app.conf.task_soft_time_limit > 0
