@@ -1,7 +1,7 @@
 """SQLAlchemy tables. Importing this package makes all of them known to `Base.metadata`."""
 
 from core.models.alerts import Alert, PaceAlert
-from core.models.base import Base
+from core.models.base import Base, table_of
 from core.models.budgets import Budget, BudgetAmount, BudgetCategory
 from core.models.categories import Category
 from core.models.expenses import Expense, ExpenseLine, ExpenseTag
@@ -30,4 +30,5 @@ __all__ = [
     "PaceAlert",
     "RefreshToken",
     "User",
+    "table_of",
 ]

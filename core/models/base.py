@@ -1,9 +1,9 @@
 """What every table shares: constraint names that migrations can rely on, and portable column types."""
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, Table
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import JSON, TypeDecorator
@@ -48,3 +48,8 @@ class Base(DeclarativeBase):
         dict[str, Any]: JsonDocument,
         list[int]: JsonDocument,
     }
+
+
+def table_of(model: type[Base]) -> Table:
+    """The model's table, for statements on rows; SQLAlchemy declares it as any kind of FROM clause."""
+    return cast("Table", model.__table__)

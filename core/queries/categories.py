@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Table, exists, select, tuple_
+from sqlalchemy import exists, select, tuple_
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
-from core.models import BudgetCategory, Category, Expense, ExpenseLine
+from core.models import BudgetCategory, Category, Expense, ExpenseLine, table_of
 
-CATEGORIES: Table = Category.__table__  # type: ignore[assignment]
+CATEGORIES = table_of(Category)
 
 
 def load_category(

@@ -11,11 +11,11 @@ import msgspec
 from sqlalchemy import Select, Table, bindparam, select
 
 from core.database import Reader
-from core.models import Expense, ExpenseLine, ExpenseTag
+from core.models import Expense, ExpenseLine, ExpenseTag, table_of
 
-EXPENSES: Table = Expense.__table__  # type: ignore[assignment]
-LINES: Table = ExpenseLine.__table__  # type: ignore[assignment]
-TAGS: Table = ExpenseTag.__table__  # type: ignore[assignment]
+EXPENSES = table_of(Expense)
+LINES = table_of(ExpenseLine)
+TAGS = table_of(ExpenseTag)
 
 Version = tuple[UUID, int]
 """An expense's id and version."""

@@ -7,12 +7,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, Table, func, literal, or_, select, true, union_all
 from sqlalchemy.orm import Session
 
-from core.models import DailySpending, Expense, ExpenseLine
+from core.models import DailySpending, Expense, ExpenseLine, table_of
 from core.models.spending import UNCATEGORISED
 
-TOTALS: Table = DailySpending.__table__  # type: ignore[assignment]
-EXPENSES: Table = Expense.__table__  # type: ignore[assignment]
-LINES: Table = ExpenseLine.__table__  # type: ignore[assignment]
+TOTALS = table_of(DailySpending)
+EXPENSES = table_of(Expense)
+LINES = table_of(ExpenseLine)
 
 MAX_DIFFERENCES = 1_000
 """Enough to see what went wrong; whoever mends it counts everything anew."""

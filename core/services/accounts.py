@@ -9,19 +9,18 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 from sqlalchemy import delete, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import Conflict, FieldError, InvalidInput, Unauthenticated
 from core.ids import new_id
-from core.job_names import EVALUATE_BUDGETS
 from core.models import Base, Budget, IdempotencyKey, OutboxRow, User
 from core.queries.users import account_key
 from core.rules.money import is_currency
 from core.security import MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES
 from core.services.default_categories import create_default_categories
-from core.services.outbox import Job, stage_jobs
+from core.services.dialects import insert_into
+from core.services.spending import ask_for_evaluation
 from core.services.versions import check_version
 
 MAX_EMAIL_CHARACTERS = 254
@@ -85,10 +84,9 @@ def register(session: Session, *, account: NewAccount, password_hash: str) -> Us
         "created_at": now,
         "updated_at": now,
     }
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     # Looking first would leave a gap for somebody who registers the same at the same moment.
     user: User | None = session.scalar(
-        dialect.insert(User).values(values).on_conflict_do_nothing().returning(User)
+        insert_into(session, User).values(values).on_conflict_do_nothing().returning(User)
     )
     if user is None:
         raise Conflict(_taken(session, values))
@@ -203,7 +201,7 @@ def _move_days(session: Session, user_id: UUID, now: datetime) -> None:
         .where(Budget.user_id == user_id, Budget.archived_at.is_(None))
         .values(next_period_at=now)
     )
-    stage_jobs(session, [Job(EVALUATE_BUDGETS, str(user_id), {"from": None})])
+    ask_for_evaluation(session, user_id=user_id)
 
 
 def _delete_jobs(session: Session, user_id: UUID) -> None:

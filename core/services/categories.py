@@ -15,13 +15,12 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.errors import Conflict, NotFound, invalid
 from core.ids import new_id
-from core.job_names import EVALUATE_BUDGETS
 from core.models import Category, DailySpending
 from core.queries.categories import CATEGORIES, find_category, load_category, users_of_category
 from core.queries.expenses import search_key
 from core.services.category_moves import move_category_content
 from core.services.locks import lock_user
-from core.services.outbox import Job, stage_jobs
+from core.services.spending import ask_for_evaluation
 from core.services.versions import check_version
 
 MAX_CATEGORIES = 500
@@ -100,7 +99,7 @@ def change_category(
     if "parent_id" in news:
         _check_new_parent(session, category, news["parent_id"])
         # A budget counts the sub-categories of its categories too.
-        stage_jobs(session, [Job(EVALUATE_BUDGETS, str(user_id), {"from": None})])
+        ask_for_evaluation(session, user_id=user_id)
     if {"parent_id", "name_key"} & news.keys():
         parent_id = news.get("parent_id", category.parent_id)
         _check_name(session, user_id, parent_id, news.get("name_key", category.name_key), but=category_id)

@@ -4,23 +4,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, and_, delete, insert, literal, or_, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import and_, delete, insert, literal, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from core import clock
 from core.errors import Conflict
-from core.job_names import EVALUATE_BUDGETS
-from core.models import Budget, BudgetCategory, Category, DailySpending, Expense, ExpenseLine
+from core.models import Budget, BudgetCategory, Category, DailySpending, Expense, ExpenseLine, table_of
 from core.queries.categories import CATEGORIES
-from core.services.outbox import Job, stage_jobs
+from core.services.dialects import insert_into
+from core.services.spending import ask_for_evaluation
 
-EXPENSES: Table = Expense.__table__  # type: ignore[assignment]
-LINES: Table = ExpenseLine.__table__  # type: ignore[assignment]
-TOTALS: Table = DailySpending.__table__  # type: ignore[assignment]
-BUDGETS: Table = Budget.__table__  # type: ignore[assignment]
-BUDGET_CATEGORIES: Table = BudgetCategory.__table__  # type: ignore[assignment]
+EXPENSES = table_of(Expense)
+LINES = table_of(ExpenseLine)
+TOTALS = table_of(DailySpending)
+BUDGETS = table_of(Budget)
+BUDGET_CATEGORIES = table_of(BudgetCategory)
 
 
 def move_category_content(session: Session, *, category: Category, target: Category) -> None:
@@ -40,7 +39,7 @@ def move_category_content(session: Session, *, category: Category, target: Categ
     _move_expenses(session, user_id, category.id, target.id, now)
     _add_totals(session, user_id, category.id, target.id)
     _move_budgets(session, user_id, category.id, target.id, now)
-    stage_jobs(session, [Job(EVALUATE_BUDGETS, str(user_id), {"from": None})])
+    ask_for_evaluation(session, user_id=user_id)
 
 
 def _move_children(session: Session, category: Category, target: Category, now: datetime) -> None:
@@ -86,7 +85,6 @@ def _move_expenses(session: Session, user_id: UUID, source: UUID, target: UUID, 
 
 def _add_totals(session: Session, user_id: UUID, source: UUID, target: UUID) -> None:
     is_source = (TOTALS.c.user_id == user_id, TOTALS.c.category_id == source)
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     moved = (
         select(
             TOTALS.c.user_id,
@@ -100,7 +98,7 @@ def _add_totals(session: Session, user_id: UUID, source: UUID, target: UUID) -> 
         # In key order, so that two transactions never wait for each other in a circle.
         .order_by(TOTALS.c.day, TOTALS.c.currency)
     )
-    upsert = dialect.insert(TOTALS).from_select([column.name for column in TOTALS.c], moved)
+    upsert = insert_into(session, TOTALS).from_select([column.name for column in TOTALS.c], moved)
     add = upsert.on_conflict_do_update(
         index_elements=["user_id", "day", "category_id", "currency"],
         set_={

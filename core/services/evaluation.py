@@ -5,25 +5,25 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.ids import new_id
-from core.models import Alert, Budget, PaceAlert
+from core.models import Alert, Budget, PaceAlert, table_of
 from core.queries.alerts import open_alerts
 from core.queries.budgets import BudgetFigures, BudgetRecord, list_budgets, open_book
 from core.rules.money import format_amount
 from core.rules.periods import Period, PeriodRule, next_period, period_of, periods_between, start_instant
 from core.rules.thresholds import is_crossed, percent_tenths
+from core.services.dialects import insert_into
 from core.services.locks import lock_user
 from core.services.notifications import notify
 
 GRACE = timedelta(days=7)
 """How long after its end a period may still alert: people enter the last days' receipts when it is over."""
 
-ALERTS: Table = Alert.__table__  # type: ignore[assignment]
+ALERTS = table_of(Alert)
 INSERT_ALERTS = insert(ALERTS)
 
 Message = tuple[str, dict[str, Any]]
@@ -169,10 +169,9 @@ def _pace_messages(
     state = next((state for state in figures.values() if today in state.period), None)
     if state is None or not budget.has_pace_alert or state.projected_minor <= state.limit_minor:
         return []
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     row = {"user_id": budget.user_id, "budget_id": budget.id, "period_start": state.period.start}
     is_first = session.execute(
-        dialect.insert(PaceAlert)
+        insert_into(session, PaceAlert)
         .values(**row, created_at=clock.now())
         .on_conflict_do_nothing()
         .returning(PaceAlert.period_start)

@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import structs
-from sqlalchemy import Table, delete, insert, select, tuple_, update
+from sqlalchemy import delete, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import InvalidInput, NotFound, OutlayError
-from core.models import Expense, ExpenseLine, ExpenseTag
+from core.models import Expense, ExpenseLine, ExpenseTag, table_of
 from core.queries.expenses import ExpenseRecord, load_expense, search_key
 from core.rules.money import format_amount
 from core.services.expense_drafts import ExpenseInput, LineInput, draft_expenses
@@ -25,9 +25,9 @@ TRASH_LIFETIME = timedelta(days=30)
 PURGE_BATCH = 1_000
 """Expenses a transaction: the purge must never hold locks for long."""
 
-EXPENSES: Table = Expense.__table__  # type: ignore[assignment]
-LINES: Table = ExpenseLine.__table__  # type: ignore[assignment]
-TAGS: Table = ExpenseTag.__table__  # type: ignore[assignment]
+EXPENSES = table_of(Expense)
+LINES = table_of(ExpenseLine)
+TAGS = table_of(ExpenseTag)
 INSERT_EXPENSES = insert(EXPENSES)
 
 

@@ -3,17 +3,17 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, func, insert, literal, update
+from sqlalchemy import bindparam, func, insert, literal, update
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import NotFound
 from core.job_names import DELIVER_NOTIFICATIONS
-from core.models import Notification, User
+from core.models import Notification, User, table_of
 from core.services.outbox import Job, stage_jobs
 
-USERS: Table = User.__table__  # type: ignore[assignment]
-NOTIFICATIONS: Table = Notification.__table__  # type: ignore[assignment]
+USERS = table_of(User)
+NOTIFICATIONS = table_of(Notification)
 
 TAKE_NUMBERS = (
     update(USERS)

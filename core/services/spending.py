@@ -5,18 +5,18 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import Executable, Table
+from sqlalchemy import Executable
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core.errors import invalid
 from core.job_names import EVALUATE_BUDGETS
-from core.models import DailySpending
+from core.models import DailySpending, table_of
 from core.models.spending import UNCATEGORISED
 from core.services.outbox import Job, stage_jobs
 
-TABLE: Table = DailySpending.__table__  # type: ignore[assignment]
+TABLE = table_of(DailySpending)
 
 
 def _add_statement(insert: postgresql.Insert | sqlite.Insert) -> Executable:
@@ -51,6 +51,22 @@ class Spending:
         return replace(self, amount_minor=-self.amount_minor, count=-self.count)
 
 
+def ask_for_evaluation(session: Session, *, user_id: UUID) -> None:
+    """Have all budgets of the user evaluated, whatever the day: something else than spending has changed."""
+    ask_for_evaluations(session, {user_id: None})
+
+
+def ask_for_evaluations(session: Session, first_days: Mapping[UUID, date | None]) -> None:
+    """Have the users' budgets evaluated, each for spending from a day on; None: for everything."""
+    stage_jobs(
+        session,
+        [
+            Job(EVALUATE_BUDGETS, str(user_id), {"from": None if day is None else day.isoformat()})
+            for user_id, day in first_days.items()
+        ],
+    )
+
+
 def apply_spending(session: Session, parts: Iterable[Spending]) -> None:
     """Add the parts to the totals and have the budgets of their users evaluated.
 
@@ -65,13 +81,7 @@ def apply_spending(session: Session, parts: Iterable[Spending]) -> None:
         totals[key] = (amount + part.amount_minor, count + part.count)
         first_days[part.user_id] = min(part.day, first_days.get(part.user_id, part.day))
     _add(session, totals)
-    stage_jobs(
-        session,
-        [
-            Job(EVALUATE_BUDGETS, str(user_id), {"from": day.isoformat()})
-            for user_id, day in first_days.items()
-        ],
-    )
+    ask_for_evaluations(session, first_days)
 
 
 def _add(session: Session, totals: Mapping[tuple[UUID, date, UUID, str], tuple[int, int]]) -> None:
