@@ -35,20 +35,19 @@ class Budgets:
         """Set a budget."""
         user_id = req.context.principal.user_id
         given: BudgetIn = req.context.json
+        new = budgets.NewBudget(
+            name=given.name,
+            amount=amount_text(given.amount),
+            currency=given.currency,
+            period=given.period.to_input(),
+            category_ids=given.category_ids,
+            thresholds=given.thresholds,
+            rollover=given.rollover,
+            has_pace_alert=given.pace_alert,
+        )
 
         def set_budget(session: Session) -> Answer:
-            budget = budgets.set_budget(
-                session,
-                user_id=user_id,
-                name=given.name,
-                amount=amount_text(given.amount),
-                currency=given.currency,
-                period=given.period.to_input(),
-                category_ids=given.category_ids,
-                thresholds=given.thresholds,
-                rollover=given.rollover,
-                has_pace_alert=given.pace_alert,
-            )
+            budget = budgets.set_budget(session, user_id=user_id, budget=new)
             view = _views(session, user_id, [budget])[0]
             return created(view, location=f"/v1/budgets/{budget.id}", version=budget.version)
 

@@ -1,7 +1,7 @@
 """Setting, changing, archiving and deleting budgets."""
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,24 +10,25 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.errors import Conflict, NotFound, invalid
+from core.errors import Conflict, NotFound
 from core.ids import new_id
-from core.job_names import EVALUATE_BUDGETS
-from core.models import Budget, BudgetAmount, BudgetCategory, Category
+from core.models import Budget, BudgetAmount, BudgetCategory
 from core.queries.budgets import BudgetRecord, load_budget, shown_period
 from core.rules.limits import amount_on
-from core.rules.money import AmountError, is_currency, parse_amount
-from core.rules.periods import (
-    MIN_DAY,
-    PeriodError,
-    PeriodKind,
-    PeriodRule,
-    default_anchor,
+from core.rules.periods import MIN_DAY, PeriodKind
+from core.rules.thresholds import RolloverMode
+from core.services.budget_input import (
+    changed_rule,
+    checked_amount,
+    checked_categories,
+    checked_currency,
+    checked_rule,
+    checked_thresholds,
+    period_columns,
 )
-from core.rules.thresholds import RolloverMode, ThresholdError, normalise_thresholds
 from core.services.evaluation import forget_periods
 from core.services.locks import lock_user
-from core.services.outbox import Job, stage_jobs
+from core.services.spending import ask_for_evaluation, ask_for_evaluations
 from core.services.versions import check_version
 
 MAX_BUDGETS = 100
@@ -45,6 +46,20 @@ class PeriodInput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewBudget:
+    """A budget as a client gives it; without a currency it is in the user's own."""
+
+    name: str
+    amount: str
+    currency: str | None
+    period: PeriodInput
+    category_ids: Sequence[UUID]
+    thresholds: Sequence[int]
+    rollover: RolloverMode
+    has_pace_alert: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetChanges:
     """Fields to change; None leaves one as it is. `period` has the given fields of a `PeriodInput`."""
 
@@ -57,19 +72,7 @@ class BudgetChanges:
     has_pace_alert: bool | None = None
 
 
-def set_budget(
-    session: Session,
-    *,
-    user_id: UUID,
-    name: str,
-    amount: str,
-    currency: str | None,
-    period: PeriodInput,
-    category_ids: Sequence[UUID],
-    thresholds: Sequence[int],
-    rollover: RolloverMode,
-    has_pace_alert: bool,
-) -> BudgetRecord:
+def set_budget(session: Session, *, user_id: UUID, budget: NewBudget) -> BudgetRecord:
     """Set a new budget, from the period that is running on the user's calendar on.
 
     Raises:
@@ -81,36 +84,29 @@ def set_budget(
         raise NotFound("no such user")
     if (session.scalar(select(func.count()).where(Budget.user_id == user_id)) or 0) >= MAX_BUDGETS:
         raise Conflict(f"there are {MAX_BUDGETS} budgets already; delete one first")
-    currency = currency or user.currency
-    if not is_currency(currency):
-        raise invalid("/currency", "not an active ISO 4217 currency code")
     now = clock.now()
     today = clock.local_date(now, user.timezone)
-    budget_id = new_id()
-    rule = _rule(period, today)
-    session.execute(
-        insert(Budget),
-        {
-            "user_id": user_id,
-            "id": budget_id,
-            "name": name,
-            "currency": currency,
-            **_rule_columns(rule),
-            "thresholds": _thresholds(thresholds),
-            "rollover": rollover,
-            "has_pace_alert": has_pace_alert,
-            "starts_on": today,
-            "next_period_at": None,
-            "archived_at": None,
-            "version": 1,
-            "created_at": now,
-            "updated_at": now,
-        },
-    )
-    _put_amount(session, user_id, budget_id, MIN_DAY, _amount(amount, currency))
-    _put_categories(session, user_id, budget_id, category_ids)
-    _ask_for_evaluation(session, user_id)
-    return load_budget(session, user_id=user_id, budget_id=budget_id)
+    currency = checked_currency(budget.currency or user.currency)
+    period = budget.period
+    row = {
+        "user_id": user_id,
+        "id": new_id(),
+        "name": budget.name,
+        "currency": currency,
+        **period_columns(checked_rule(period.kind, period.every, period.anchor, period.ends_on, today)),
+        "thresholds": checked_thresholds(budget.thresholds),
+        "rollover": budget.rollover,
+        "has_pace_alert": budget.has_pace_alert,
+        "starts_on": today,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+    session.execute(insert(Budget), row)
+    _put_amount(session, user_id, row["id"], MIN_DAY, checked_amount(budget.amount, currency))
+    _put_categories(session, user_id, row["id"], budget.category_ids)
+    ask_for_evaluation(session, user_id=user_id)
+    return load_budget(session, user_id=user_id, budget_id=row["id"])
 
 
 def change_budget(
@@ -134,14 +130,14 @@ def change_budget(
     check_version(budget.version, expected_versions)
     today = clock.local_date(clock.now(), user.timezone if user else "UTC")
     news = _changed_columns(budget, changes)
-    rule = budget.rule if changes.period is None else _changed_rule(budget.rule, changes.period, today)
+    rule = budget.rule if changes.period is None else changed_rule(budget.rule, changes.period, today)
     amount_before = amount_on(budget.amounts, shown_period(budget.rule, today).start)
-    amount = amount_before if changes.amount is None else _amount(changes.amount, budget.currency)
+    amount = amount_before if changes.amount is None else checked_amount(changes.amount, budget.currency)
     has_other_categories = changes.category_ids is not None and (
         set(changes.category_ids) != set(budget.category_ids)
     )
     if rule != budget.rule:
-        news |= _rule_columns(rule)
+        news |= period_columns(rule)
         forget_periods(session, budget=budget, rule=rule)
     if rule != budget.rule or amount != amount_before:
         # Other periods begin on other days, for which another amount may have been noted.
@@ -155,12 +151,10 @@ def change_budget(
 
 
 def _changed_columns(budget: BudgetRecord, changes: BudgetChanges) -> dict[str, Any]:
+    thresholds = None if changes.thresholds is None else checked_thresholds(changes.thresholds)
     wanted: dict[str, tuple[Any, Any]] = {
         "name": (changes.name, budget.name),
-        "thresholds": (
-            None if changes.thresholds is None else _thresholds(changes.thresholds),
-            list(budget.thresholds),
-        ),
+        "thresholds": (thresholds, list(budget.thresholds)),
         "rollover": (changes.rollover, budget.rollover),
         "has_pace_alert": (changes.has_pace_alert, budget.has_pace_alert),
     }
@@ -216,13 +210,8 @@ def start_due_periods(session: Session, *, limit: int) -> int:
             # No zone is more than a day behind UTC; what ended before is not looked at again.
             day = (row.next_period_at - timedelta(days=1)).date()
             first_days[row.user_id] = min(day, first_days.get(row.user_id, day))
-        jobs = sorted((str(user_id), day.isoformat()) for user_id, day in first_days.items())
-        stage_jobs(session, [Job(EVALUATE_BUDGETS, user_id, {"from": day}) for user_id, day in jobs])
+        ask_for_evaluations(session, first_days)
     return len(due)
-
-
-def _ask_for_evaluation(session: Session, user_id: UUID) -> None:
-    stage_jobs(session, [Job(EVALUATE_BUDGETS, str(user_id), {"from": None})])
 
 
 def _update(session: Session, budget: BudgetRecord, **values: Any) -> None:
@@ -233,48 +222,7 @@ def _update(session: Session, budget: BudgetRecord, **values: Any) -> None:
     )
     # What was loaded before must not be answered after.
     session.expire_all()
-    _ask_for_evaluation(session, budget.user_id)
-
-
-def _rule(period: PeriodInput, today: date) -> PeriodRule:
-    anchor = period.anchor or default_anchor(period.kind, today)
-    try:
-        return PeriodRule(period.kind, period.every, anchor, period.ends_on)
-    except PeriodError as error:
-        raise invalid(f"/period/{error.field}", error.detail) from error
-
-
-def _changed_rule(rule: PeriodRule, given: Mapping[str, Any], today: date) -> PeriodRule:
-    """The rule with the given fields; another kind begins with its defaults."""
-    old = PeriodInput(kind=rule.kind, every=rule.every, anchor=rule.anchor, ends_on=rule.ends_on)
-    kind = given.get("kind", rule.kind)
-    return _rule(replace(old if kind == rule.kind else PeriodInput(kind=kind), **given), today)
-
-
-def _rule_columns(rule: PeriodRule) -> dict[str, Any]:
-    return {
-        "period_kind": rule.kind,
-        "period_every": rule.every,
-        "period_anchor": rule.anchor,
-        "period_ends_on": rule.ends_on,
-    }
-
-
-def _thresholds(thresholds: Sequence[int]) -> list[int]:
-    try:
-        return list(normalise_thresholds(thresholds))
-    except ThresholdError as error:
-        raise invalid("/thresholds", str(error)) from error
-
-
-def _amount(text: str, currency: str) -> int:
-    try:
-        amount = parse_amount(text, currency)
-    except AmountError as error:
-        raise invalid("/amount", str(error)) from error
-    if amount < 0:
-        raise invalid("/amount", "must not be negative")
-    return amount
+    ask_for_evaluation(session, user_id=budget.user_id)
 
 
 def _put_amount(session: Session, user_id: UUID, budget_id: UUID, effective_on: date, amount: int) -> None:
@@ -291,13 +239,7 @@ def _put_amount(session: Session, user_id: UUID, budget_id: UUID, effective_on: 
 
 
 def _put_categories(session: Session, user_id: UUID, budget_id: UUID, category_ids: Sequence[UUID]) -> None:
-    wanted = list(dict.fromkeys(category_ids))
-    known = set(
-        session.scalars(select(Category.id).where(Category.user_id == user_id, Category.id.in_(wanted)))
-    )
-    for position, category_id in enumerate(category_ids):
-        if category_id not in known:
-            raise invalid(f"/category_ids/{position}", "no such category")
+    wanted = checked_categories(session, user_id, category_ids)
     session.execute(
         delete(BudgetCategory).where(BudgetCategory.user_id == user_id, BudgetCategory.budget_id == budget_id)
     )

@@ -19,7 +19,7 @@ from core.queries.notifications import numbering_gaps
 from core.queries.users import local_today
 from core.services import budgets, expenses
 from core.services.accounts import change_profile
-from core.services.budgets import BudgetChanges, PeriodInput
+from core.services.budgets import BudgetChanges, NewBudget, PeriodInput
 from core.services.expense_drafts import ExpenseInput, LineInput
 from core.services.outbox import claim_rows, settle_rows
 from core.services.spending import Spending
@@ -79,15 +79,14 @@ class Spender:
             "rollover": "none",
             "has_pace_alert": False,
         }
+        budget = NewBudget(
+            amount=amount,
+            period=PeriodInput(kind=kind, every=every, anchor=anchor, ends_on=ends_on),
+            category_ids=[self.categories[name] for name in categories],
+            **given | fields,
+        )
         with self.database.transaction() as session:
-            return budgets.set_budget(
-                session,
-                user_id=self.id,
-                amount=amount,
-                period=PeriodInput(kind=kind, every=every, anchor=anchor, ends_on=ends_on),
-                category_ids=[self.categories[name] for name in categories],
-                **given | fields,
-            ).id
+            return budgets.set_budget(session, user_id=self.id, budget=budget).id
 
     def change(self, budget_id: UUID, **changes: Any) -> BudgetRecord:
         with self.database.transaction() as session:
