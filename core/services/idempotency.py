@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, delete, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, delete, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import Conflict
-from core.models import IdempotencyKey
+from core.models import IdempotencyKey, table_of
+from core.services.dialects import insert_into
 
 KEY_LIFETIME = timedelta(hours=24)
 """Long enough for any client's retries; after that the same key is a new request."""
 
-TABLE: Table = IdempotencyKey.__table__  # type: ignore[assignment]
+TABLE = table_of(IdempotencyKey)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,23 @@ def claim_keys(session: Session, requests: Sequence[KeyedRequest]) -> list[Store
     No two of the requests may have the same key. Waits for other transactions that hold one of the keys.
     """
     now = clock.now()
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     rows = [
         {"user_id": one.owner_id, "key": one.key, "fingerprint": one.fingerprint, "created_at": now}
         # In key order, so that two transactions never wait for each other in a circle.
         for one in sorted(requests, key=lambda one: (one.owner_id, one.key))
     ]
-    insert = dialect.insert(TABLE).values(rows).on_conflict_do_nothing()
-    returned = session.execute(insert.returning(TABLE.c.user_id, TABLE.c.key))
+    insert = insert_into(session, TABLE).values(rows)
+    # An answer that has outlived its promise makes room at once; the purge may come an hour later.
+    claim = insert.on_conflict_do_update(
+        index_elements=["user_id", "key"],
+        set_={
+            "fingerprint": insert.excluded.fingerprint,
+            "created_at": insert.excluded.created_at,
+            **dict.fromkeys(("status", "body", "location", "etag")),
+        },
+        where=TABLE.c.created_at < now - KEY_LIFETIME,
+    )
+    returned = session.execute(claim.returning(TABLE.c.user_id, TABLE.c.key))
     claimed = {(row.user_id, row.key) for row in returned}
     taken = [one for one in requests if (one.owner_id, one.key) not in claimed]
     stored = _stored(session, taken) if taken else {}
