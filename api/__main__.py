@@ -13,8 +13,9 @@ from core.logging import configure_logging
 
 BACKLOG = 2_048
 KEEP_ALIVE_S = 30
-SHUTDOWN_TIMEOUT_S = 20
-"""In-flight requests finish within this; it is below the launcher's and compose's patience."""
+SHUTDOWN_TIMEOUT_S = 15
+"""In-flight requests finish within this. Compose kills after 20 s and the launcher after 25 s, so time is
+left to close what the process holds."""
 
 
 def main() -> int:

@@ -16,8 +16,9 @@ from core.config import load_settings
 PACE_S = 0.2
 """Between expenses, so that one can watch: 27 of them in some six seconds."""
 
-PATIENCE_S = 5.0
-"""For the last alert. It takes milliseconds, or the five seconds of a sweep when a wake-up got lost."""
+PATIENCE_S = 8.0
+"""For the last alert. It takes milliseconds; when a wake-up got lost, five seconds until the next sweep and
+some for the work."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

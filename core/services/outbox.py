@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.models import OutboxRow
+from core.models import OutboxRow, table_of
 
 CLAIM_LIMIT = 5_000
 """Rows a transaction. A burst asks for the same few keys again and again: the more rows are folded, the
 fewer times a key is worked on. Claiming and deleting this many takes a tenth of a second."""
 
 MAX_ATTEMPTS = 12
-"""With the back-off below a job is tried for about an hour and a half before it counts as dead."""
+"""With the back-off below a job is tried for three quarters of an hour before it counts as dead."""
 
 FIRST_BACK_OFF = timedelta(seconds=2)
 LONGEST_BACK_OFF = timedelta(minutes=15)
@@ -28,7 +28,7 @@ LONGEST_BACK_OFF = timedelta(minutes=15)
 MAX_ERROR_CHARACTERS = 2_000
 """Enough for the message and the end of a traceback."""
 
-TABLE: Table = OutboxRow.__table__  # type: ignore[assignment]
+TABLE = table_of(OutboxRow)
 
 STAGE = insert(TABLE)
 CLAIM = (
