@@ -67,9 +67,5 @@ class DatabaseUnavailable(Overloaded):
     """The database cannot be reached."""
 
 
-class RedisUnavailable(Overloaded):
-    """Redis cannot be reached, and this cannot be done without it."""
-
-
 def invalid(pointer: str, detail: str) -> InvalidInput:
     return InvalidInput(FieldError(pointer, detail))

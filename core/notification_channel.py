@@ -25,10 +25,6 @@ def channel_of(prefix: str, user_id: UUID) -> str:
     return f"{prefix}:notifications:{user_id}"
 
 
-def user_of(channel: str) -> UUID:
-    return UUID(channel.rpartition(":")[2])
-
-
 def encode(notification: Notification) -> bytes:
     return msgspec.json.encode(
         Message(notification.seq, notification.kind, notification.created_at, notification.data)
