@@ -7,3 +7,11 @@ DELIVER_NOTIFICATIONS = "deliver_notifications"
 """Key: user id. Payload: `{"seq": int}`, the first notification that is not published yet."""
 
 OUTBOX_JOBS = (EVALUATE_BUDGETS, DELIVER_NOTIFICATIONS)
+
+
+class Tick:
+    """Tasks that only beat asks for: no outbox row does, and each finds out by itself what is due."""
+
+    START_BUDGET_PERIODS = "start_budget_periods"
+    PURGE = "purge"
+    CHECK_INVARIANTS = "check_invariants"

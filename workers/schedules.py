@@ -4,7 +4,7 @@ from typing import Any
 
 from celery.schedules import crontab
 
-from core.job_names import OUTBOX_JOBS
+from core.job_names import OUTBOX_JOBS, Tick
 
 SWEEP_S = 5.0
 """How late a job is at most when its wake-up was lost."""
@@ -16,9 +16,9 @@ PERIOD_START_S = 30.0
 def beat_schedule() -> dict[str, dict[str, Any]]:
     return {
         **{f"sweep {job}": _every(SWEEP_S, job) for job in OUTBOX_JOBS},
-        "start budget periods": _every(PERIOD_START_S, "start_budget_periods"),
-        "purge": _at("purge", crontab(minute=17)),
-        "check invariants": _at("check_invariants", crontab(hour=3, minute=41)),
+        "start budget periods": _every(PERIOD_START_S, Tick.START_BUDGET_PERIODS),
+        "purge": _at(Tick.PURGE, crontab(minute=17)),
+        "check invariants": _at(Tick.CHECK_INVARIANTS, crontab(hour=3, minute=41)),
     }
 
 

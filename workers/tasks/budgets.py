@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 from sqlalchemy.orm import Session
 
-from core.job_names import EVALUATE_BUDGETS
+from core.job_names import EVALUATE_BUDGETS, Tick
 from core.services.budgets import start_due_periods
 from core.services.evaluation import evaluate_budgets
 from core.services.outbox import ClaimedRow
@@ -33,7 +33,7 @@ def evaluate_budgets_task() -> None:
     current_runtime().drain(EVALUATE_BUDGETS)
 
 
-@shared_task(name="start_budget_periods")
+@shared_task(name=Tick.START_BUDGET_PERIODS)
 def start_budget_periods_task() -> None:
     """A tick: evaluate the budgets whose next period has begun."""
     runtime = current_runtime()

@@ -4,6 +4,7 @@ import logging
 
 from celery import shared_task
 
+from core.job_names import Tick
 from core.queries.invariants import spending_differences
 from core.queries.notifications import numbering_gaps
 from core.services.expenses import PURGE_BATCH, purge_trash
@@ -14,7 +15,7 @@ from workers.process import current_runtime
 log = logging.getLogger(__name__)
 
 
-@shared_task(name="purge")
+@shared_task(name=Tick.PURGE)
 def purge_task() -> None:
     """Remove what has outlived its promise: old trash, stored answers, ended logins."""
     runtime = current_runtime()
@@ -27,7 +28,7 @@ def purge_task() -> None:
             purge(session)
 
 
-@shared_task(name="check_invariants")
+@shared_task(name=Tick.CHECK_INVARIANTS)
 def check_invariants_task() -> None:
     """Prove that the daily totals equal the expenses, and that no notification number is missing."""
     with current_runtime().database.reading() as session:
