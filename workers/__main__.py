@@ -2,6 +2,9 @@
 
 import os
 import sys
+import warnings
+
+from celery.exceptions import SecurityWarning
 
 from core.config import load_settings
 from core.errors import ConfigurationError
@@ -21,6 +24,9 @@ def main(arguments: list[str]) -> int:
         print(f"outlay {arguments[0]}: {error}", file=sys.stderr)
         return 2
     configure_logging(settings.log_level)
+    # A page about root and pickled messages: ours are JSON only, and no container runs as root. For a
+    # development run that does, it would be noise.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     app = create_app(settings)
     if arguments == ["worker"]:
         options = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
