@@ -46,7 +46,7 @@ def create_app(settings: Settings) -> Celery:
         worker_send_task_events=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         beat_schedule=beat_schedule(),
-        beat_scheduler="celery.beat:Scheduler",
+        beat_scheduler="workers.scheduler:CalmScheduler",
         timezone="UTC",
     )
 

@@ -20,7 +20,7 @@ THREADS = 8
 PACE_PER_S = 120
 """Each accident hits writes that are under way."""
 
-BETWEEN_ACCIDENTS = 250
+BETWEEN_ACCIDENTS = 200
 
 DRAIN_S = 60.0
 
@@ -73,9 +73,10 @@ def cause_chaos(system: System, stored: Stored, own_redis: TestRedis, writers: W
     own_redis.restart()
     for other in (API, GATEWAY):
         writers.allow(BETWEEN_ACCIDENTS)
+        kill_working_worker(system, stored, writers)
+        writers.allow(BETWEEN_ACCIDENTS)
         more_are_written(system, writers, 1)
         system.kill(other)
-        kill_working_worker(system, stored, writers)
         system.start(other, WORKER)
     writers.allow(BETWEEN_ACCIDENTS)
     kill_working_worker(system, stored, writers)

@@ -108,6 +108,7 @@ def test_worker_and_beat_come_through_a_long_outage(
         )
         assert system.is_running(BEAT)
         assert system.is_running(WORKER)
+        assert "Traceback" not in system.log(BEAT), "an outage is told of in a line, not once a tick"
     system.wait_until(lambda: stored.outbox_depth() == 0, "nothing is left in the outbox")
 
 
