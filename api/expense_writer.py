@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -10,11 +11,16 @@ from api.group_commit import GroupCommit, NotTogether
 from api.idempotency import repeated, to_be_stored
 from api.schemas.expenses import ExpenseOut
 from api.transactions import Transactions
+from core.database import limit_lock_wait
 from core.errors import Conflict, OutlayError
 from core.queries.expenses import ExpenseRecord
 from core.services.expense_drafts import ExpenseInput
 from core.services.expenses import record_each_expense
 from core.services.idempotency import KeyedRequest, StoredAnswer, claim_keys, release_keys, store_answers
+
+LOCK_WAIT_MS = 500
+"""Others hold what a write needs for a commit's time, some 20 ms. Longer than this the other requests of the
+transaction must not wait: each goes on in one of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,7 @@ ExpenseWriter = GroupCommit[ExpenseToWrite, Answer]
 
 
 def new_expense_writer(transactions: Transactions) -> ExpenseWriter:
-    return GroupCommit(_write, transactions.write_now)
+    return GroupCommit(_write, transactions.write_now, transactions.run)
 
 
 def expense_created(record: ExpenseRecord) -> Answer:
@@ -36,23 +42,36 @@ def expense_created(record: ExpenseRecord) -> Answer:
 
 
 def _write(session: Session, items: Sequence[ExpenseToWrite]) -> Sequence[Answer | OutlayError]:
-    claims = _claim(session, [item.request for item in items if item.request is not None])
-    fresh = [item for item in items if item.request is None or claims[item.request] is None]
+    limit_lock_wait(session, LOCK_WAIT_MS)
+    repeated_here = _repeated(items)
+    requests = [item.request for item in items if item.request is not None and id(item) not in repeated_here]
+    claims: dict[KeyedRequest | None, StoredAnswer | Conflict | None] = {None: None}
+    if requests:
+        claims |= zip(requests, claim_keys(session, requests), strict=True)
+    fresh = [item for item in items if id(item) not in repeated_here and claims[item.request] is None]
     recorded = record_each_expense(session, items=[item.expense for item in fresh])
-    answers = {
+    answers: dict[int, Answer | OutlayError] = {
         id(item): expense_created(outcome) if isinstance(outcome, ExpenseRecord) else outcome
         for item, outcome in zip(fresh, recorded, strict=True)
     }
     _settle(session, [(item.request, answers[id(item)]) for item in fresh if item.request is not None])
+    answers |= dict.fromkeys(
+        repeated_here, NotTogether("the first request with this key has to be done before")
+    )
     return [answers[id(item)] if id(item) in answers else _earlier(claims[item.request]) for item in items]
 
 
-def _claim(
-    session: Session, requests: Sequence[KeyedRequest]
-) -> dict[KeyedRequest | None, StoredAnswer | Conflict | None]:
-    if len({(one.owner_id, one.key) for one in requests}) < len(requests):
-        raise NotTogether("a request and its repetition need a transaction each")
-    return dict(zip(requests, claim_keys(session, requests), strict=True)) if requests else {}
+def _repeated(items: Sequence[ExpenseToWrite]) -> set[int]:
+    """The items (by `id`) whose key another one of the batch had before."""
+    seen: set[tuple[UUID, str]] = set()
+    found: set[int] = set()
+    for item in items:
+        if item.request is not None:
+            key = (item.request.owner_id, item.request.key)
+            if key in seen:
+                found.add(id(item))
+            seen.add(key)
+    return found
 
 
 def _settle(session: Session, answers: Sequence[tuple[KeyedRequest, Answer | OutlayError]]) -> None:

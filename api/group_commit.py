@@ -8,7 +8,7 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -29,8 +29,8 @@ MAX_WAITING = 2_000
 log = logging.getLogger(__name__)
 
 
-class NotTogether(Exception):
-    """These items cannot share a transaction; each gets its own."""
+class NotTogether(OutlayError):
+    """The item cannot share this transaction; it gets its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,21 @@ class GroupCommit(Generic[T, R]):
     """Applies items in shared transactions.
 
     `apply(session, items)` gives each item's result or, if the item is unacceptable, its `OutlayError`; such
-    an item must have written nothing. If it raises, each item is tried again in a transaction of its own, so
-    that one bad item never takes the others down. `transact` opens, commits and retries the transaction.
+    an item must have written nothing. An item whose outcome is `NotTogether`, and each item of a batch for
+    which it raises, is tried again in a transaction of its own, away from the thread that serves the others
+    (by `run`); so one bad item never takes them down or holds them up. `transact` opens, commits and retries.
     """
 
     def __init__(
         self,
         apply: Callable[[Session, Sequence[T]], Sequence[R | OutlayError]],
         transact: "Callable[[Callable[[Session], Sequence[R | OutlayError]]], Sequence[R | OutlayError]]",
+        run: "Callable[[Callable[[], Sequence[R | OutlayError]]], Awaitable[Sequence[R | OutlayError]]]",
     ) -> None:
         self._apply = apply
         self._transact = transact
+        self._run_elsewhere = run
+        self._alone: set[asyncio.Task[None]] = set()
         self._queue: queue.SimpleQueue[_Waiting[T, R] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
@@ -75,6 +79,10 @@ class GroupCommit(Generic[T, R]):
         """Finish what is waiting, then stop."""
         self._queue.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
+        await asyncio.sleep(
+            0
+        )  # the thread's last outcomes have been handed over to the loop, not yet dealt out
+        await asyncio.gather(*self._alone)
 
     def _run(self) -> None:
         is_open = True
@@ -82,7 +90,7 @@ class GroupCommit(Generic[T, R]):
             batch, is_open = self._take()
             if batch:
                 outcomes = self._commit([waiting.item for waiting in batch])
-                self._loop.call_soon_threadsafe(_resolve, batch, outcomes)
+                self._loop.call_soon_threadsafe(self._deal_out, batch, outcomes)
 
     def _take(self) -> tuple[list[_Waiting[T, R]], bool]:
         batch: list[_Waiting[T, R]] = []
@@ -97,21 +105,41 @@ class GroupCommit(Generic[T, R]):
                 return batch, True
         return batch, False
 
-    def _commit(self, items: list[T]) -> Sequence[R | BaseException]:
+    def _commit(self, items: list[T]) -> Sequence[R | Exception]:
         try:
             return self._transact(lambda session: self._apply(session, items))
         except Exception as error:  # noqa: BLE001 - every waiting request must get its answer
-            if len(items) == 1 or is_unavailable(error):
+            if is_unavailable(error):
                 return [error] * len(items)
             log.warning("group_commit.split items=%d error=%r", len(items), error)
-            return [self._commit([item])[0] for item in items]
+            return [NotTogether(repr(error))] * len(items)
+
+    def _deal_out(self, batch: Sequence[_Waiting[T, R]], outcomes: Sequence[R | Exception]) -> None:
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, NotTogether):
+                task = self._loop.create_task(self._commit_alone(waiting))
+                self._alone.add(task)
+                task.add_done_callback(self._alone.discard)
+            else:
+                _resolve(waiting, outcome)
+
+    async def _commit_alone(self, waiting: _Waiting[T, R]) -> None:
+        """In a transaction and a thread of its own: whatever it waits for, the next batch need not."""
+
+        def commit() -> Sequence[R | OutlayError]:
+            return self._transact(lambda session: self._apply(session, [waiting.item]))
+
+        try:
+            outcome: R | Exception = (await self._run_elsewhere(commit))[0]
+        except Exception as error:  # noqa: BLE001 - likewise
+            outcome = error
+        _resolve(waiting, outcome)
 
 
-def _resolve(batch: "Sequence[_Waiting[T, R]]", outcomes: Sequence[R | BaseException]) -> None:
-    for waiting, outcome in zip(batch, outcomes, strict=True):
-        if waiting.future.cancelled():  # the client hung up; what was written stays written
-            continue
-        if isinstance(outcome, BaseException):
-            waiting.future.set_exception(outcome)
-        else:
-            waiting.future.set_result(outcome)
+def _resolve(waiting: "_Waiting[T, R]", outcome: R | Exception) -> None:
+    if waiting.future.cancelled():  # the client hung up; what was written stays written
+        return
+    if isinstance(outcome, Exception):
+        waiting.future.set_exception(outcome)
+    else:
+        waiting.future.set_result(outcome)

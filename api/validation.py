@@ -138,10 +138,9 @@ def _field_error(message: str) -> FieldError:
 def _malformed(body: bytes, reason: str) -> FieldError:
     """Names the field that holds what JSON cannot; msgspec tells its position only."""
     try:
-        document = slow_json.loads(body, parse_constant=lambda _name: NOT_JSON)
+        pointer = _pointer_to_not_json(slow_json.loads(body, parse_constant=lambda _name: NOT_JSON))
     except (ValueError, RecursionError):
         return FieldError("", f"malformed JSON: {reason}")
-    pointer = _pointer_to_not_json(document)
     if pointer is None:
         return FieldError("", f"malformed JSON: {reason}")
     return FieldError(pointer, "holds NaN, Infinity or half a surrogate pair, which JSON cannot")

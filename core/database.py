@@ -6,13 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 CONNECT_TIMEOUT_S = 5
 """A database that does not answer within this is down; the caller gets its 503 in time to try again."""
+
+KEEPALIVE_IDLE_S = 10
+TCP_USER_TIMEOUT_MS = 15_000
+"""A network that swallows packets is noticed within this; time-outs of the server's own do not help there."""
+
+RECYCLE_S = 1_800
+"""Firewalls forget connections that have been silent for about an hour."""
 
 STATEMENT_TIMEOUT_MS = 30_000
 """Longer than any query should run, shorter than a proxy's patience."""
@@ -76,6 +83,7 @@ class Database:
         self.engine.dispose()
 
 
+# Parameters are hidden in both engines' errors: payees, notes and password hashes do not belong in a log.
 def _create_engine(url: str, *, pool_size: int) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -87,9 +95,12 @@ def _create_engine(url: str, *, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_WAIT_S,
-        pool_recycle=1800,
+        pool_recycle=RECYCLE_S,
+        hide_parameters=True,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
+            "keepalives_idle": KEEPALIVE_IDLE_S,
+            "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
             "options": " ".join(f"-c {name}={value}" for name, value in POSTGRES_SETTINGS.items()),
             "application_name": "outlay",
         },
@@ -105,6 +116,7 @@ def _sqlite_engine(url: str, *, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_WAIT_S,
+        hide_parameters=True,
         connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S, "check_same_thread": False},
     )
     event.listen(engine, "connect", _prepare_sqlite_connection)
@@ -125,15 +137,29 @@ def _begin_sqlite_transaction(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
 
 
-UNREACHABLE_STATES = ("08", "53", "57P", "57014", "55P03")
-"""Connection exceptions, insufficient resources, shut-down and start-up, and the time-outs of statements and
-locks (PostgreSQL, appendix A)."""
+def limit_lock_wait(session: Session, milliseconds: int) -> None:
+    """Have this transaction give up (`is_timed_out`) when it waits longer for another one's locks.
+
+    SQLite has no locks of rows, and its one write lock is held already.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(LIMIT_LOCK_WAIT, {"wait": f"{milliseconds}ms"})
+
+
+LIMIT_LOCK_WAIT = text("SELECT set_config('lock_timeout', :wait, true)")
+
+UNREACHABLE_STATES = ("08", "53", "57P", "25006")
+"""Connection exceptions, insufficient resources, shut-down and start-up, and a standby that takes no writes
+(PostgreSQL, appendix A)."""
+
+TIMED_OUT_STATES = ("55P03", "57014")
+"""The time-outs of locks and statements: this work has to wait, others need not."""
 
 RETRIED_STATES = ("40001", "40P01")
 """Serialization failure and deadlock: nothing is wrong with the work, only with its timing."""
 
-SQLITE_BUSY = 5
-"""SQLITE_BUSY (sqlite.org/rescode.html): the write lock was not to be had within the busy timeout."""
+SQLITE_UNAVAILABLE = frozenset({5, 8, 10, 13})
+"""BUSY (no write lock within the busy timeout), READONLY, IOERR and FULL: sqlite.org/rescode.html."""
 
 
 def is_unavailable(error: BaseException) -> bool:
@@ -142,13 +168,29 @@ def is_unavailable(error: BaseException) -> bool:
         return True
     if not isinstance(error, DBAPIError):
         return False
-    if error.connection_invalidated or getattr(error.orig, "sqlite_errorcode", None) == SQLITE_BUSY:
+    # The low byte of an extended code is the primary one.
+    if (
+        error.connection_invalidated
+        or getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in SQLITE_UNAVAILABLE
+    ):
         return True
-    if not isinstance(error, OperationalError) or not isinstance(error.orig, psycopg.Error):
+    if not isinstance(error.orig, psycopg.Error):
         return False
-    sqlstate = error.orig.sqlstate  # a connection that was never made has none
-    return sqlstate is None or sqlstate.startswith(UNREACHABLE_STATES)
+    sqlstate = error.orig.sqlstate
+    if sqlstate is None:  # as for a connection that was never made
+        return isinstance(error, OperationalError)
+    return sqlstate.startswith(UNREACHABLE_STATES)
+
+
+def is_timed_out(error: BaseException) -> bool:
+    """It waited too long for a lock, or ran too long."""
+    return _sqlstate(error) in TIMED_OUT_STATES
 
 
 def is_retryable(error: BaseException) -> bool:
-    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in RETRIED_STATES
+    """The same transaction may well succeed if it is run again."""
+    return _sqlstate(error) in RETRIED_STATES
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None

@@ -9,14 +9,20 @@ import logging
 import threading
 from collections.abc import Iterable
 
-from kombu.exceptions import OperationalError
-from redis import Redis, RedisError
+from redis import Redis
 
 from core.broker import SOCKET_TIMEOUT_S, new_celery
 from core.config import Settings
 
 FLAG_LIFETIME_MS = 2_000
 """Longer than a wake-up waits at a healthy broker, shorter than the sweep that makes up for a lost one."""
+
+EXPIRES_S = 30
+"""Without workers wake-ups must not pile up at the broker; the sweep speaks for what they were sent for."""
+
+INTERVAL_S = 0.01
+"""Between two rounds of wake-ups. A lone write wakes at once; under load the workers find more rows at a time
+instead of taking the processor from those who write them."""
 
 RETRY_AFTER_S = 1.0
 """Pause after Redis failed: the sweep covers what is skipped meanwhile."""
@@ -84,19 +90,23 @@ class WakeUps:
                     return
                 jobs, self._wanted = self._wanted, set()
             self._send(jobs)
+            self._pause(INTERVAL_S)
 
     def _send(self, jobs: set[str]) -> None:
         try:
             for job in sorted(jobs):
                 if self._flags.raise_flag(job):
-                    self._celery.send_task(job)
+                    self._celery.send_task(job, expires=EXPIRES_S)
             if self._is_failing:
                 log.warning("wake_ups.recovered")
                 self._is_failing = False
-        except (RedisError, OperationalError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - the thread must live on, whatever the broker's client raises
             # The jobs are safe in the outbox, and the sweep finds them there.
             if not self._is_failing:
                 log.warning("wake_ups.failing jobs=%s error=%r", ",".join(sorted(jobs)), error)
                 self._is_failing = True
-            with self._condition:
-                self._condition.wait_for(lambda: self._is_closed, timeout=RETRY_AFTER_S)
+            self._pause(RETRY_AFTER_S)
+
+    def _pause(self, seconds: float) -> None:
+        with self._condition:
+            self._condition.wait_for(lambda: self._is_closed, timeout=seconds)

@@ -11,12 +11,19 @@ from sqlalchemy.orm import Session
 
 from core.broker import SOCKET_TIMEOUT_S
 from core.config import Settings
-from core.database import Database, is_unavailable
+from core.database import Database, is_unavailable, limit_lock_wait
 from core.services.outbox import ClaimedRow, back_off, claim_rows, settle_rows, staged_jobs
 from core.wakeups import WakeUpFlags
 
 DRAIN_TIME_S = 20.0
 """A task stops claiming after this, well within its time limit; the next wake-up or sweep goes on."""
+
+BATCH_TIME_S = 2.0
+"""A transaction holds the locks of all the users it has worked for (on SQLite, the one write lock) and begins
+with no further one after this. What it has claimed beyond goes back to the outbox as it was."""
+
+LOCK_WAIT_MS = 1_000
+"""Whoever's row is locked for longer, as by a large deletion, is left for later."""
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +42,7 @@ class Runtime:
         )
         self._jobs = jobs
         self._flags = WakeUpFlags(settings)
+        self._key_at_work = ""
 
     def drain(self, job: str, *, deadline: float | None = None) -> int:
         """Work off the rows of a job, and what they ask for in turn; answers how many rows there were.
@@ -60,13 +68,18 @@ class Runtime:
     def _drain_once(self, job: str) -> tuple[int, frozenset[str]]:
         """One transaction: claim rows, have their effect, delete them. If that fails, key by key."""
         keys: list[str] = []
+        self._key_at_work = ""
         try:
             with self.database.transaction() as session:
+                limit_lock_wait(session, LOCK_WAIT_MS)
                 rows = sorted(claim_rows(session, job=job), key=lambda row: row.key)
                 keys = sorted({row.key for row in rows})
-                self._apply(session, job, rows)
-            return len(rows), staged_jobs(session)
-        except (SoftTimeLimitExceeded, RedisError):
+                done = self._apply(session, job, rows)
+            return done, staged_jobs(session)
+        except RedisError:
+            raise
+        except SoftTimeLimitExceeded as error:
+            self._back_off(job, self._key_at_work, error)
             raise
         except Exception as error:
             if is_unavailable(error) or not keys:
@@ -78,26 +91,41 @@ class Runtime:
     def _drain_key(self, job: str, key: str) -> tuple[int, frozenset[str]]:
         try:
             with self.database.transaction() as session:
-                rows = claim_rows(session, job=job, key=key)
-                self._apply(session, job, rows)
-            return len(rows), staged_jobs(session)
-        except (SoftTimeLimitExceeded, RedisError):
+                limit_lock_wait(session, LOCK_WAIT_MS)
+                done = self._apply(session, job, claim_rows(session, job=job, key=key))
+            return done, staged_jobs(session)
+        except RedisError:
+            raise
+        except SoftTimeLimitExceeded as error:
+            self._back_off(job, key, error)
             raise
         except Exception as error:
             if is_unavailable(error):
                 raise
             log.exception("job.failed job=%s key=%s", job, key)
-            with self.database.transaction() as session:
-                failed = claim_rows(session, job=job, key=key)
-                back_off(session, failed, error=repr(error))
+            self._back_off(job, key, error)
             return 0, frozenset()
 
-    def _apply(self, session: Session, job: str, rows: Sequence[ClaimedRow]) -> None:
+    def _apply(self, session: Session, job: str, rows: Sequence[ClaimedRow]) -> int:
+        """Have the effect of as many keys as the batch's time allows; answers how many rows that settled."""
+        deadline = time.monotonic() + BATCH_TIME_S
+        settled: list[ClaimedRow] = []
         # In key order, so that two workers never wait for each other in a circle.
         for key, group in groupby(rows, key=lambda row: row.key):
-            self._jobs[job](self, session, key, list(group))
-        if rows:
-            settle_rows(session, rows)
+            if settled and time.monotonic() > deadline:
+                break
+            self._key_at_work = key
+            of_key = list(group)
+            self._jobs[job](self, session, key, of_key)
+            settled += of_key
+        if settled:
+            settle_rows(session, settled)
+        return len(settled)
+
+    def _back_off(self, job: str, key: str, error: BaseException) -> None:
+        """Try a key's rows again later: nobody else's shall wait for it."""
+        with self.database.transaction() as session:
+            back_off(session, claim_rows(session, job=job, key=key), error=repr(error))
 
     def _lower_flag(self, job: str) -> None:
         try:

@@ -1,7 +1,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index, SmallInteger, String, Text
+from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index, SmallInteger, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.models.base import Base
@@ -19,6 +19,12 @@ class Expense(Base):
     __table_args__ = (
         ForeignKeyConstraint(["user_id", "category_id"], ["categories.user_id", "categories.id"]),
         Index("ix_expenses_spent_on", "user_id", "spent_on", "id"),
+        Index(
+            "ix_expenses_trash",
+            "deleted_at",
+            postgresql_where=text("deleted_at IS NOT NULL"),
+            sqlite_where=text("deleted_at IS NOT NULL"),
+        ),
         Index("ix_expenses_category", "user_id", "category_id", "spent_on", "id"),
     )
 

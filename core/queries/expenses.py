@@ -209,7 +209,7 @@ def _page_query(given: frozenset[str], is_in_trash: bool, sort: Sort, is_continu
         position = tuple_(key, columns.id)
         query = query.where(position < after if is_descending else position > after)
     order = (key.desc(), columns.id.desc()) if is_descending else (key, columns.id)
-    return query.order_by(*order).limit(_bound("limit", Integer()))
+    return query.order_by(*order).limit(bindparam("limit", type_=Integer(), literal_execute=True))
 
 
 _SELECT = select(*COLUMNS, EXPENSES.c.tag_count, EXPENSES.c.line_count).where(

@@ -20,6 +20,9 @@ from core.services.dialects import insert_into
 from core.services.locks import lock_user
 from core.services.notifications import notify
 
+MAX_STORED_MINOR = 2**63 - 1
+"""What the columns hold. A year of the largest amounts on every day is beyond it."""
+
 GRACE = timedelta(days=7)
 """How long after its end a period may still alert: people enter the last days' receipts when it is over."""
 
@@ -141,8 +144,8 @@ def _open(session: Session, budget: BudgetRecord, crossed: list[tuple[BudgetFigu
             "period_start": state.period.start,
             "period_end": state.period.end,
             "threshold": threshold,
-            "spent_minor": state.spent_minor,
-            "limit_minor": state.limit_minor,
+            "spent_minor": _storable(state.spent_minor),
+            "limit_minor": _storable(state.limit_minor),
             "currency": budget.currency,
             "created_at": now,
         }
@@ -150,6 +153,11 @@ def _open(session: Session, budget: BudgetRecord, crossed: list[tuple[BudgetFigu
     ]
     if rows:
         session.execute(INSERT_ALERTS, rows)
+
+
+def _storable(minor: int) -> int:
+    """The figure as far as an alert can keep it."""
+    return max(-MAX_STORED_MINOR, min(minor, MAX_STORED_MINOR))
 
 
 def _resolve(session: Session, user_id: UUID, alert_ids: Collection[UUID]) -> None:

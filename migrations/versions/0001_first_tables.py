@@ -282,6 +282,14 @@ def upgrade() -> None:
         "ix_expenses_category", "expenses", ["user_id", "category_id", "spent_on", "id"], unique=False
     )
     op.create_index("ix_expenses_spent_on", "expenses", ["user_id", "spent_on", "id"], unique=False)
+    op.create_index(
+        "ix_expenses_trash",
+        "expenses",
+        ["deleted_at"],
+        unique=False,
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+        sqlite_where=sa.text("deleted_at IS NOT NULL"),
+    )
     op.create_table(
         "pace_alerts",
         sa.Column("user_id", sa.Uuid(), nullable=False),
@@ -360,6 +368,12 @@ def downgrade() -> None:
     op.drop_table("expense_lines")
     op.drop_table("refresh_tokens")
     op.drop_table("pace_alerts")
+    op.drop_index(
+        "ix_expenses_trash",
+        table_name="expenses",
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+        sqlite_where=sa.text("deleted_at IS NOT NULL"),
+    )
     op.drop_index("ix_expenses_spent_on", table_name="expenses")
     op.drop_index("ix_expenses_category", table_name="expenses")
     op.drop_table("expenses")
