@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import make_url
 
 from bench.load import Outcome
+from bench.system import await_port
 from core.commands.ports import free_port
 from core.ids import new_id
 
@@ -71,6 +72,7 @@ def decoding_api() -> Iterator[int]:
     port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "bench.decoding_api", str(port)])
     try:
+        await_port(port)
         yield port
     finally:
         process.terminate()

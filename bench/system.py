@@ -2,11 +2,11 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,9 +35,12 @@ Dialect = Literal["postgresql", "sqlite"]
 class System:
     """API, gateway, worker and beat on free ports, with servers of their own."""
 
-    def __init__(self, dialect: Dialect, *, processes: tuple[str, ...] = tuple(PROCESSES)) -> None:
+    def __init__(
+        self, dialect: Dialect, *, processes: tuple[str, ...] = tuple(PROCESSES), api_processes: int = 1
+    ) -> None:
         self.dialect = dialect
         self._names = processes
+        self._api_processes = api_processes
         self._stack = ExitStack()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.api_port, self.ws_port = free_port(), free_port()
@@ -54,6 +57,7 @@ class System:
                 "OUTLAY_REDIS_URL": redis.url(0),
                 "OUTLAY_API_PORT": str(self.api_port),
                 "OUTLAY_WS_PORT": str(self.ws_port),
+                "OUTLAY_API_PROCESSES": str(self._api_processes),
                 "OUTLAY_LOG_LEVEL": "WARNING",
                 # Hundreds of users are registered before anything is measured.
                 "OUTLAY_BCRYPT_COST": "4",
@@ -62,7 +66,9 @@ class System:
             stack.callback(self._stop_processes)
             for name in self._names:
                 self.start(name)
-            self._await_api()
+            for name, port in (("api", self.api_port), ("gateway", self.ws_port)):
+                if name in self._names:
+                    await_port(port)
             self._stack = stack.pop_all()
         return self
 
@@ -122,21 +128,23 @@ class System:
         postgres.create_database("outlay")
         return postgres.url("outlay")
 
-    def _await_api(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while True:
-            try:
-                self.call("GET", "/healthz")
-            except urllib.error.URLError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(POLL_S)
-            else:
-                return
-
     def _stop_processes(self) -> None:
         for name in list(self._processes):
             self.stop(name)
+
+
+def await_port(port: int) -> None:
+    """Wait until somebody listens there."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_S)
+        else:
+            return
 
 
 def _resident_mb(pid: int) -> float:
