@@ -1,6 +1,8 @@
 """The OpenAPI 3.1 document, written by spectree from the endpoints' structs."""
 
+import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -11,7 +13,19 @@ from spectree.config import ModeEnum
 from spectree.model_adapter.msgspec_adapter import MsgspecModelAdapter
 from spectree.models import SecureType, SecurityScheme, SecuritySchemeData
 
-from api.problems import PROBLEM_JSON, Problem
+from api.openapi_examples import answer_example, request_example
+from api.openapi_parts import (
+    HEADERS,
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    PROBLEM_HEADERS,
+    component_name,
+    header_references,
+    problem_content,
+    problem_responses,
+)
+from api.problems import Problem
+from api.schemas.common import ID_EXAMPLE
 from api.validation import FORM_TYPE, OutlayPlugin
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -19,32 +33,27 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 BEARER = "bearer"
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 
-PROBLEMS = {
-    401: "No valid credentials",
-    403: "Not allowed",
-    404: "Not found, or not yours",
-    409: "A conflict of state",
-    412: "`If-Match` names another version than the current one",
-    413: "The body is too large",
-    415: "The body is of another type",
-    422: "Malformed or invalid; `errors` names the fields",
-    503: "The database is away or too much is waiting; see `Retry-After`",
+SUMMARIES = {
+    "/v1/budgets/{budget_id}/archive": "Take a budget out of use; its history stays.",
+    "/v1/budgets/{budget_id}/unarchive": "Take a budget back into use.",
 }
+"""Of responders that serve two paths."""
 
-IDEMPOTENCY_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "description": "The same key and body give the stored answer again for 24 hours, another body 409.",
-    "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
-}
-IF_MATCH = {
-    "name": "If-Match",
-    "in": "header",
-    "required": False,
-    "description": "The `ETag` that the change is based on.",
-    "schema": {"type": "string"},
-}
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What spectree does not know of a responder."""
+
+    answers: Mapping[int, Any]
+    problems: frozenset[int]
+    conflicts: bool
+    is_idempotent: bool
+    is_versioned: bool
+    is_body_required: bool
+
+
+_endpoints: dict[Any, Endpoint] = {}
+"""By responder."""
 
 
 def _name_of(model: Any) -> str:
@@ -77,17 +86,19 @@ def endpoint(
     query: Any = None,
     json: Any = None,
     form: Any = None,
-    conflicts: bool = False,
     problems: Collection[int] = (),
+    conflicts: bool = True,
     is_public: bool = False,
     is_idempotent: bool = True,
     is_versioned: bool = True,
+    needs_database: bool = True,
 ) -> Callable[[Handler], Handler]:
     """Describe and validate a responder.
 
-    `answers` maps success statuses to what their body holds (None: no body). The struct of `query`, `json` or
-    `form` is in `req.context` under that name. `conflicts` adds a 409; `problems` other statuses.
-    `is_idempotent` is for POSTs, `is_versioned` for PATCHes and DELETEs: whether `If-Match` is heeded.
+    `answers` maps statuses to what their body holds (None: no body). The struct of `query`, `json` or `form`
+    is in `req.context` under that name. `problems` adds statuses to those that follow from the rest; whatever
+    writes has a 409 unless `conflicts` is False. `is_idempotent` is for POSTs, `is_versioned` for PATCHes and
+    DELETEs: whether `If-Match` is heeded.
     """
 
     def decorate(handler: Handler) -> Handler:
@@ -100,17 +111,22 @@ def endpoint(
             security={} if is_public else {BEARER: []},
         )(handler)
         has_body = json is not None or form is not None
-        validated.problems = {  # type: ignore[attr-defined]
-            *({401} if not is_public else ()),
-            *({413, 415} if has_body else ()),
-            *({409} if conflicts else ()),
-            *problems,
-            503,
-            422,
-        }
-        validated.is_idempotent = is_idempotent  # type: ignore[attr-defined]
-        validated.is_versioned = is_versioned  # type: ignore[attr-defined]
-        validated.is_body_required = not getattr(json, "IS_OPTIONAL", False)  # type: ignore[attr-defined]
+        _endpoints[validated] = Endpoint(
+            answers=answers,
+            problems=frozenset(
+                {
+                    *({401} if not is_public else ()),
+                    *({413, 415} if has_body else ()),
+                    *({503} if needs_database else ()),
+                    *problems,
+                    422,
+                }
+            ),
+            conflicts=conflicts,
+            is_idempotent=is_idempotent,
+            is_versioned=is_versioned,
+            is_body_required=not getattr(json, "IS_OPTIONAL", False),
+        )
         return validated
 
     return decorate
@@ -122,45 +138,103 @@ def openapi_document(app: Any) -> dict[str, Any]:
     # spectree forgets nested structs once it has written them, and a second application needs them again.
     spec.models.update(spec._get_model_definitions())
     document: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(spec._generate_spec()))
-    handlers = dict(_handlers())
+    components = document["components"]
+    schemas = components["schemas"]
+    schemas.update(msgspec.json.schema_components([Problem], ref_template="#/components/schemas/{name}")[1])
+    endpoints = dict(_registered())
     for path, item in document["paths"].items():
         for method in METHODS & item.keys():
-            _complete(item[method], path=path, method=method, handler=handlers[path, method])
-    schemas = document["components"]["schemas"]
-    schemas.update(msgspec.json.schema_components([Problem], ref_template="#/components/schemas/{name}")[1])
-    for unused in ("ValidationError",):
-        schemas.pop(unused, None)
+            endpoint = endpoints[path, method]
+            _complete(item[method], path=path, method=method, endpoint=endpoint)
+            _add_examples(item[method], schemas)
+    components |= {"responses": problem_responses(), "headers": HEADERS}
+    for unused in schemas.keys() - _referenced(document["paths"] | components["responses"], schemas):
+        del schemas[unused]
     return document
 
 
-def _handlers() -> list[tuple[tuple[str, str], Any]]:
+def _registered() -> list[tuple[tuple[str, str], Endpoint]]:
     found = []
     plugin = spec.backend
     for route in plugin.find_routes():
         path, _parameters = plugin.parse_path(route, None)
-        found += [((path, method.lower()), handler) for method, handler in plugin.parse_func(route)]
+        for method, handler in plugin.parse_func(route):
+            endpoint = _endpoints.get(getattr(handler, "__func__", None))
+            if endpoint is not None:
+                found.append(((path, method.lower()), endpoint))
     return found
 
 
-def _complete(operation: dict[str, Any], *, path: str, method: str, handler: Any) -> None:
-    problems = set(handler.problems)
+def _complete(operation: dict[str, Any], *, path: str, method: str, endpoint: Endpoint) -> None:
+    problems = set(endpoint.problems)
     if "{" in path:
         problems.add(404)
-    if method in ("patch", "delete") and handler.is_versioned:
-        operation["parameters"].append(IF_MATCH)
-        problems.add(412)
-    if method == "post" and handler.is_idempotent:
-        operation["parameters"].append(IDEMPOTENCY_KEY)
+    if method != "get" and endpoint.conflicts:
         problems.add(409)
-    schema = {"$ref": "#/components/schemas/Problem"}
-    operation["responses"].pop("422", None)
-    for status in sorted(problems):
-        operation["responses"][str(status)] = {
-            "description": PROBLEMS[status],
-            "content": {PROBLEM_JSON: {"schema": schema}},
-        }
-    if not handler.is_body_required:
+    parameters = [_parameter(one) for one in operation["parameters"]]
+    if method in ("patch", "delete") and endpoint.is_versioned:
+        parameters.append(IF_MATCH)
+        problems.add(412)
+    if method == "post" and endpoint.is_idempotent:
+        parameters.append(IDEMPOTENCY_KEY)
+    operation["parameters"] = parameters
+    operation["operationId"] = re.sub(r"\W+", "_", method + path).strip("_")
+    operation["summary"] = SUMMARIES.get(path, operation["summary"])
+    if not operation["description"]:
+        del operation["description"]
+    if not endpoint.is_body_required:
         operation["requestBody"]["required"] = False
     content = operation.get("requestBody", {}).get("content", {})
     if "multipart/form-data" in content:
         content[FORM_TYPE] = content.pop("multipart/form-data")
+    _complete_responses(operation["responses"], problems, endpoint)
+
+
+def _complete_responses(responses: dict[str, Any], problems: set[int], endpoint: Endpoint) -> None:
+    responses.pop("422", None)
+    for status, model in endpoint.answers.items():
+        names = (
+            ["ETag", *(["Location"] if status == 201 else [])] if getattr(model, "HAS_ETAG", False) else []
+        )
+        names += PROBLEM_HEADERS.get(status, [])
+        if names:
+            responses[str(status)]["headers"] = header_references(names)
+    for status in sorted(problems):
+        if status in endpoint.answers:
+            responses[str(status)]["content"] |= problem_content(status)
+        else:
+            responses[str(status)] = {"$ref": f"#/components/responses/{component_name(status)}"}
+
+
+def _parameter(parameter: dict[str, Any]) -> dict[str, Any]:
+    """The parameter without what it cannot be (null) and what does not say anything."""
+    schema = dict(parameter["schema"])
+    if {"type": "null"} in schema.get("anyOf", ()):
+        [schema] = (dict(choice) for choice in schema["anyOf"] if choice != {"type": "null"})
+    description = schema.pop("description", None) or parameter["description"]
+    if schema.get("format") == "uuid":
+        schema["examples"] = [ID_EXAMPLE]
+    if schema.get("format") == "int32":  # as spectree calls every integer in a path
+        schema |= {name: int(schema[name]) for name in ("minimum", "maximum") if name in schema}
+        schema["format"] = "int64"
+    cleaned = {**parameter, "description": description, "schema": schema}
+    return {name: value for name, value in cleaned.items() if value != ""}
+
+
+def _add_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        content["example"] = request_example(content["schema"], schemas)
+    for response in operation["responses"].values():
+        for content in response.get("content", {}).values():
+            content.setdefault("example", answer_example(content["schema"], schemas))
+
+
+def _referenced(start: Any, schemas: dict[str, Any]) -> set[str]:
+    """The names of the schemas that `start` refers to, and those they refer to."""
+    found: set[str] = set()
+    texts = [msgspec.json.encode(start).decode()]
+    while texts:
+        new = set(re.findall(r"#/components/schemas/(\w+)", texts.pop())) - found
+        found |= new
+        texts += [msgspec.json.encode(schemas[name]).decode() for name in new]
+    return found

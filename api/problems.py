@@ -1,15 +1,16 @@
 """Errors as RFC 9457 `application/problem+json`. The one place where errors become HTTP."""
 
 import logging
-from typing import Any
+from typing import Annotated, Any
 
 import falcon
 import msgspec
 from falcon.asgi import App, Request, Response
+from msgspec import Meta
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from core import errors
-from core.database import is_unavailable
+from core.database import is_retryable, is_unavailable
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -19,23 +20,23 @@ log = logging.getLogger(__name__)
 
 
 class ProblemField(msgspec.Struct, omit_defaults=True):
-    """A wrong field: `pointer` for the body, `parameter` for the query, `header` for a header."""
+    """A wrong field, named by one of `pointer`, `parameter` and `header`."""
 
     detail: str
-    pointer: str | None = None
-    parameter: str | None = None
+    pointer: Annotated[str, Meta(description="In the body, as a JSON pointer (RFC 6901).")] | None = None
+    parameter: Annotated[str, Meta(description="In the query.")] | None = None
     header: str | None = None
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
-    """RFC 9457 problem details; `error` is the code that OAuth 2 clients look for (RFC 6749, section 5.2)."""
+    """RFC 9457 problem details."""
 
     title: str
     status: int
     type: str = "about:blank"
-    detail: str | None = None
+    detail: Annotated[str, Meta(description="What went wrong, for people.")] | None = None
     errors: list[ProblemField] = []
-    error: str | None = None
+    error: Annotated[str, Meta(description="For OAuth 2 clients (RFC 6749, section 5.2).")] | None = None
 
 
 class InvalidParameter(errors.InvalidInput):
@@ -106,7 +107,8 @@ def _fields(error: errors.OutlayError) -> list[ProblemField]:
 
 
 async def _on_database_error(_req: Request, resp: Response, error: SQLAlchemyError, _params: Any) -> None:
-    if is_unavailable(error):
+    # What is still retryable was tried again in vain: the database is overrun.
+    if is_unavailable(error) or is_retryable(error):
         log.error("database.unavailable %s", error)
         send_problem(resp, falcon.HTTP_503, detail="the database is away; try again", fields=[])
         resp.set_header("Retry-After", str(RETRY_AFTER_UNAVAILABLE_S))

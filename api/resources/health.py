@@ -1,7 +1,7 @@
 """Liveness and readiness, for whoever restarts processes and routes requests."""
 
 import logging
-from typing import Literal
+from typing import Annotated, Literal
 
 import falcon
 import msgspec
@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.answers import ok
 from api.collaborators import Collaborators
 from api.openapi import endpoint
+from api.problems import RETRY_AFTER_UNAVAILABLE_S
 from core import clock
 from core.services.outbox import oldest_waiting_at
 
@@ -32,12 +33,28 @@ class Liveness(msgspec.Struct):
 
 
 class Readiness(msgspec.Struct):
-    """`outbox_age_s`: for how long the oldest follow-up job has been waiting."""
+    """How the process and what it needs are doing."""
 
-    status: Literal["ok", "degraded", "down"]
-    database: State
-    redis: State
-    outbox_age_s: float
+    status: Annotated[
+        Literal["ok", "degraded", "down"],
+        msgspec.Meta(
+            description="`degraded`: requests are served, but alerts and notifications are late.",
+            examples=["ok"],
+        ),
+    ]
+    database: Annotated[State, msgspec.Meta(examples=["ok"])]
+    redis: Annotated[State, msgspec.Meta(examples=["ok"])]
+    outbox_age_s: Annotated[
+        float,
+        msgspec.Meta(description="For how long the oldest follow-up job has been waiting.", examples=[0.0]),
+    ]
+
+
+class NotReady(Readiness):
+    """As `Readiness`, without the database."""
+
+    status: Literal["down"]
+    database: Literal["down"]
 
 
 class Health:
@@ -52,12 +69,12 @@ class Health:
             socket_connect_timeout=REDIS_TIMEOUT_S,
         )
 
-    @endpoint(TAG, answers={200: Liveness}, is_public=True)
+    @endpoint(TAG, answers={200: Liveness}, is_public=True, needs_database=False)
     async def on_get(self, _req: Request, resp: Response) -> None:
         """Tell that the process answers."""
         ok(Liveness()).send(resp)
 
-    @endpoint(TAG, answers={200: Readiness}, is_public=True)
+    @endpoint(TAG, answers={200: Readiness, 503: NotReady}, is_public=True)
     async def on_get_ready(self, _req: Request, resp: Response) -> None:
         """Tell whether requests can be served.
 
@@ -65,7 +82,9 @@ class Health:
         expenses: degraded, but ready.
         """
         readiness = await self._transactions.run(self._readiness)
-        resp.status = falcon.HTTP_503 if readiness.status == "down" else falcon.HTTP_200
+        if readiness.status == "down":
+            resp.status = falcon.HTTP_503
+            resp.set_header("Retry-After", str(RETRY_AFTER_UNAVAILABLE_S))
         resp.data = msgspec.json.encode(readiness)
         resp.content_type = falcon.MEDIA_JSON
 

@@ -1,13 +1,12 @@
 """Accounts, tokens and sessions as clients write and read them."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from api.schemas.common import PLAIN, Currency
+from api.schemas.common import PLAIN, Currency, Id, Instant, OnlyPage
 from core.models import LoginSession, User
 from core.security import MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES
 from core.services.accounts import MAX_EMAIL_CHARACTERS, NewAccount
@@ -62,7 +61,11 @@ DisplayName = Annotated[str, Meta(min_length=1, max_length=100, pattern=PLAIN, e
 Timezone = Annotated[
     str, Meta(max_length=64, description="IANA time zone; days are local.", examples=["Europe/Berlin"])
 ]
-RefreshTokenText = Annotated[str, Meta(max_length=200, description="As it was given; it is spent by this.")]
+RefreshTokenText = Annotated[
+    str, Meta(max_length=200, description="As it was given; it is spent by this. Only the newest is valid.")
+]
+JWT_EXAMPLE = "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJpc3MiOiJvdXRsYXkifQ.c2lnbmF0dXJl"
+REFRESH_EXAMPLE = "AZjzpWwefUKbB14vikHD1gGY86VsHn1CmwdeL4pBw9bQk3oX0mN5rT8yLq2vJ7hGc4fWb6dZa9eSu1iPxKt_Yw"
 
 
 class RegistrationIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -103,16 +106,18 @@ class AccountDeletionIn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class UserOut(msgspec.Struct):
-    """The caller's account; `currency` is the default of new expenses."""
+    """The caller's account."""
 
-    id: UUID
-    username: str
-    email: str
-    display_name: str
-    timezone: str
-    currency: Currency
-    created_at: datetime
-    updated_at: datetime
+    HAS_ETAG: ClassVar = True
+
+    id: Id
+    username: Username
+    email: Annotated[str, Meta(examples=["ada@example.org"])]
+    display_name: DisplayName
+    timezone: Timezone
+    currency: Annotated[Currency, Meta(description="The default of new expenses.")]
+    created_at: Instant
+    updated_at: Instant
 
     @classmethod
     def of(cls, user: User) -> "UserOut":
@@ -134,44 +139,48 @@ class LoginIn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RefreshIn(msgspec.Struct, forbid_unknown_fields=True):
-    refresh_token: RefreshTokenText
+    refresh_token: Annotated[RefreshTokenText, Meta(examples=[REFRESH_EXAMPLE])]
 
 
 class TokenForm(msgspec.Struct):
     """OAuth 2 token request (RFC 6749, sections 4.3.2 and 6); unknown fields are ignored, as it demands."""
 
     grant_type: Literal["password", "refresh_token"]
-    username: Login | None = None
+    username: Annotated[Login, Meta(description="User name or e-mail address, with `password`.")] | None = (
+        None
+    )
     password: Password | None = None
     refresh_token: RefreshTokenText | None = None
 
 
 class TokensOut(msgspec.Struct):
-    """Bearer tokens; `expires_in` is in seconds and holds for the access token."""
+    """Bearer tokens."""
 
-    access_token: str
-    expires_in: int
-    refresh_token: str
+    access_token: Annotated[str, Meta(description="Opaque to clients.", examples=[JWT_EXAMPLE])]
+    expires_in: Annotated[int, Meta(description="Seconds that the access token lives.", examples=[600])]
+    refresh_token: Annotated[str, Meta(description="For one use.", examples=[REFRESH_EXAMPLE])]
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of the scheme
 
 
 class TicketOut(msgspec.Struct):
     """Opens one WebSocket within `expires_in` seconds."""
 
-    ticket: str
-    expires_in: int
+    ticket: Annotated[str, Meta(examples=[JWT_EXAMPLE])]
+    expires_in: Annotated[int, Meta(description="Seconds.", examples=[30])]
 
 
 class SessionOut(msgspec.Struct):
-    """A login on one device; `is_current` marks the one that asks."""
+    """A login on one device."""
 
-    id: UUID
-    created_at: datetime
-    last_used_at: datetime
-    expires_at: datetime
-    user_agent: str | None
-    ip_address: str | None
-    is_current: bool
+    id: Id
+    created_at: Instant
+    last_used_at: Annotated[Instant, Meta(description="When its tokens were last refreshed.")]
+    expires_at: Annotated[
+        Instant, Meta(description="Each refresh puts it off.", examples=["2026-06-09T09:30:00.123456Z"])
+    ]
+    user_agent: Annotated[str, Meta(examples=["Mozilla/5.0 (X11; Linux x86_64) Firefox/150.0"])] | None
+    ip_address: Annotated[str, Meta(examples=["192.0.2.7"])] | None
+    is_current: Annotated[bool, Meta(description="It is the one that asks.", examples=[True])]
 
     @classmethod
     def of(cls, row: LoginSession, *, current_id: UUID) -> "SessionOut":
@@ -187,7 +196,7 @@ class SessionOut(msgspec.Struct):
 
 
 class SessionPage(msgspec.Struct):
-    """All live sessions, the one used last first; `next_cursor` is always null."""
+    """All live sessions, the one used last first."""
 
     items: list[SessionOut]
-    next_cursor: str | None = None
+    next_cursor: OnlyPage = None

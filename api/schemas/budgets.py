@@ -1,91 +1,70 @@
 """Budgets, their figures and alerts as clients write and read them."""
 
-from datetime import date, datetime
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from api.schemas.common import MAX_PAGE, PLAIN, TEXT, Amount, AmountInput, Currency, amount_text
+from api.schemas.budget_fields import (
+    AmountOf,
+    CategoryIds,
+    End,
+    Limited,
+    Name,
+    PaceAlert,
+    Rollover,
+    Spent,
+    Start,
+    State,
+    Status,
+    Threshold,
+    Thresholds,
+)
+from api.schemas.common import (
+    Amount,
+    Currency,
+    Cursor,
+    Id,
+    Instant,
+    Limit,
+    NextCursor,
+    OnlyPage,
+    amount_text,
+)
+from api.schemas.periods import PeriodIn, PeriodOut, PeriodPatch
 from core.models import Alert
-from core.queries.alerts import AlertState
 from core.queries.budgets import BudgetFigures, BudgetRecord
 from core.rules.money import format_amount
-from core.rules.periods import MAX_EVERY, PeriodKind
-from core.rules.thresholds import (
-    DEFAULT_THRESHOLDS,
-    MAX_THRESHOLD,
-    MAX_THRESHOLDS,
-    MIN_THRESHOLD,
-    BudgetStatus,
-    RolloverMode,
-    percent_tenths,
-)
-from core.services.budgets import BudgetChanges, PeriodInput
+from core.rules.thresholds import DEFAULT_THRESHOLDS, percent_tenths
+from core.services.budgets import BudgetChanges
 
-MAX_BUDGET_CATEGORIES = 100
 MAX_HISTORY = 120
 """Ten years of months."""
-
-Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=PLAIN, examples=["Groceries"])]
-Threshold = Annotated[int, Meta(ge=MIN_THRESHOLD, le=MAX_THRESHOLD, description="Per cent of the limit.")]
-Thresholds = Annotated[list[Threshold], Meta(max_length=MAX_THRESHOLDS)]
-Every = Annotated[int, Meta(ge=1, le=MAX_EVERY)]
-CategoryIds = Annotated[
-    list[UUID], Meta(max_length=MAX_BUDGET_CATEGORIES, description="Empty: all spending.")
-]
-
-
-class PeriodIn(msgspec.Struct, forbid_unknown_fields=True):
-    """How the budget's time is cut up: each `every` units from the anchor, to both sides of it."""
-
-    kind: PeriodKind = "monthly"
-    every: Every = 1
-    anchor: Annotated[date, Meta(description="First day of any period. Default: the calendar's.")] | None = (
-        None
-    )
-    ends_on: Annotated[date, Meta(description="Last day; required for `once`.")] | None = None
-
-    def to_input(self) -> PeriodInput:
-        return PeriodInput(kind=self.kind, every=self.every, anchor=self.anchor, ends_on=self.ends_on)
-
-
-class PeriodPatch(msgspec.Struct, forbid_unknown_fields=True):
-    """Fields to change; another kind begins with its defaults, whatever was set for the old one."""
-
-    kind: PeriodKind | UnsetType = UNSET
-    every: Every | UnsetType = UNSET
-    anchor: Annotated[date, Meta(description="null: the calendar's.")] | UnsetType | None = UNSET
-    ends_on: Annotated[date, Meta(description="null: no end.")] | UnsetType | None = UNSET
-
-    def to_changes(self) -> dict[str, Any]:
-        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not UNSET}
 
 
 class BudgetIn(msgspec.Struct, forbid_unknown_fields=True):
     """A budget to set."""
 
     name: Name
-    amount: AmountInput
-    currency: Currency | None = None
+    amount: AmountOf
+    currency: Annotated[Currency, Meta(description="Default: the user's.")] | None = None
     period: PeriodIn = msgspec.field(default_factory=PeriodIn)
     category_ids: CategoryIds = []
     thresholds: Thresholds = msgspec.field(default_factory=lambda: list(DEFAULT_THRESHOLDS))
-    rollover: RolloverMode = "none"
-    pace_alert: bool = False
+    rollover: Rollover = "none"
+    pace_alert: PaceAlert = False
 
 
 class BudgetPatch(msgspec.Struct, forbid_unknown_fields=True):
     """Fields to change. A new amount holds from the running period on."""
 
     name: Name | UnsetType = UNSET
-    amount: AmountInput | UnsetType = UNSET
+    amount: AmountOf | UnsetType = UNSET
     period: PeriodPatch | UnsetType = UNSET
     category_ids: CategoryIds | UnsetType = UNSET
     thresholds: Thresholds | UnsetType = UNSET
-    rollover: RolloverMode | UnsetType = UNSET
-    pace_alert: bool | UnsetType = UNSET
+    rollover: Rollover | UnsetType = UNSET
+    pace_alert: PaceAlert | UnsetType = UNSET
 
     def to_changes(self) -> BudgetChanges:
         return BudgetChanges(
@@ -99,31 +78,32 @@ class BudgetPatch(msgspec.Struct, forbid_unknown_fields=True):
         )
 
 
-class PeriodOut(msgspec.Struct):
-    kind: PeriodKind
-    every: int
-    anchor: date
-    ends_on: date | None
-
-
 class Unconverted(msgspec.Struct):
     """Spending in another currency, for which there is no rate; it does not count."""
 
-    currency: Currency
+    currency: Annotated[Currency, Meta(examples=["CHF"])]
     amount: Amount
 
 
 class FiguresOut(msgspec.Struct):
-    """A period of a budget, from `start` up to but without `end`; `limit` includes what rolled over."""
+    """A period of a budget, from `start` up to but without `end`."""
 
-    start: date
-    end: date
-    limit: Amount
-    spent: Amount
-    remaining: Amount
-    percent: Annotated[float, Meta(description="Of the limit, rounded down; null for a limit of 0.")] | None
-    projected: Annotated[Amount, Meta(description="At the period's end, at the pace so far.")]
-    status: BudgetStatus
+    start: Start
+    end: End
+    limit: Annotated[Limited, Meta(description="The amount with what rolled over.")]
+    spent: Spent
+    remaining: Annotated[Amount, Meta(description="Negative when overspent.", examples=["75.90"])]
+    percent: (
+        Annotated[
+            float,
+            Meta(description="Of the limit, rounded down; null if that is not positive.", examples=[81.0]),
+        ]
+        | None
+    )
+    projected: Annotated[
+        Amount, Meta(description="At the period's end, at the pace so far.", examples=["1004.71"])
+    ]
+    status: Status
     unconverted: list[Unconverted]
 
     @classmethod
@@ -147,19 +127,21 @@ class FiguresOut(msgspec.Struct):
 class BudgetOut(msgspec.Struct):
     """A budget with the figures of its current period."""
 
-    id: UUID
-    name: str
-    amount: Amount
+    HAS_ETAG: ClassVar = True
+
+    id: Id
+    name: Name
+    amount: Limited
     currency: Currency
     period: PeriodOut
-    category_ids: list[UUID]
-    thresholds: list[int]
-    rollover: RolloverMode
-    pace_alert: bool
+    category_ids: CategoryIds
+    thresholds: Thresholds
+    rollover: Rollover
+    pace_alert: PaceAlert
     current: FiguresOut
-    archived_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
+    archived_at: Annotated[Instant | None, Meta(description="Set while out of use.", examples=[None])]
+    created_at: Instant
+    updated_at: Instant
 
     @classmethod
     def of(cls, budget: BudgetRecord, current: BudgetFigures) -> "BudgetOut":
@@ -183,40 +165,40 @@ class BudgetOut(msgspec.Struct):
 
 class BudgetPage(msgspec.Struct):
     items: list[BudgetOut]
-    next_cursor: str | None
+    next_cursor: NextCursor
 
 
 class BudgetQuery(msgspec.Struct, forbid_unknown_fields=True):
     archived: Annotated[bool, Meta(description="The archived ones instead.")] = False
-    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = 50
-    cursor: Annotated[str, Meta(max_length=300, pattern=TEXT)] | None = None
+    limit: Limit = 50
+    cursor: Cursor | None = None
 
 
 class HistoryQuery(msgspec.Struct, forbid_unknown_fields=True):
-    periods: Annotated[int, Meta(ge=1, le=MAX_HISTORY)] = 12
+    periods: Annotated[int, Meta(ge=1, le=MAX_HISTORY, description="How many at most.")] = 12
 
 
 class History(msgspec.Struct):
     """Past periods, the newest first."""
 
     items: list[FiguresOut]
-    next_cursor: str | None = None
+    next_cursor: OnlyPage = None
 
 
 class AlertOut(msgspec.Struct):
     """That a budget crossed a threshold in a period; `spent` and `limit` are of that moment."""
 
-    id: UUID
-    budget_id: UUID
-    period_start: date
-    period_end: date
-    threshold: int
-    spent: Amount
-    limit: Amount
+    id: Id
+    budget_id: Id
+    period_start: Start
+    period_end: End
+    threshold: Threshold
+    spent: Spent
+    limit: Limited
     currency: Currency
-    state: AlertState
-    created_at: datetime
-    resolved_at: datetime | None
+    state: State
+    created_at: Instant
+    resolved_at: Annotated[Instant | None, Meta(description="null while open.", examples=[None])]
 
     @classmethod
     def of(cls, alert: Alert) -> "AlertOut":
@@ -237,11 +219,11 @@ class AlertOut(msgspec.Struct):
 
 class AlertPage(msgspec.Struct):
     items: list[AlertOut]
-    next_cursor: str | None
+    next_cursor: NextCursor
 
 
 class AlertQuery(msgspec.Struct, forbid_unknown_fields=True):
-    budget_id: UUID | None = None
-    state: AlertState | None = None
-    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = 50
-    cursor: Annotated[str, Meta(max_length=300, pattern=TEXT)] | None = None
+    budget_id: Id | None = None
+    state: State | None = None
+    limit: Limit = 50
+    cursor: Cursor | None = None

@@ -1,13 +1,11 @@
 """Categories as clients write and read them."""
 
-from datetime import datetime
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from api.schemas.common import PLAIN, TEXT
+from api.schemas.common import PLAIN, AnyCursor, Id, Instant, NextCursor
 from core.models import Category
 from core.services.categories import MAX_CATEGORIES, NewCategory
 
@@ -21,18 +19,18 @@ Name = Annotated[
         max_length=100,
         pattern=PLAIN,
         description="Unique among its siblings whatever the case; blanks around it are cut off.",
-        examples=["Eating out"],
+        examples=["Gardening"],
     ),
 ]
-ParentId = Annotated[UUID, Meta(description="A top-level category; there are two levels.")]
-Color = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}$(?!\n)", examples=["#ef6c00"])]
+ParentId = Annotated[Id, Meta(description="A top-level category; there are two levels.")]
+Color = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}$(?!\n)", examples=["#558b2f"])]
 Icon = Annotated[
     str,
     Meta(
         max_length=40,
         pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$(?!\n)",
         description="A name that clients map to a picture.",
-        examples=["shopping-basket"],
+        examples=["flower"],
     ),
 ]
 
@@ -64,13 +62,15 @@ class CategoryPatch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CategoryOut(msgspec.Struct):
-    id: UUID
-    name: str
-    parent_id: UUID | None
-    color: str | None
-    icon: str | None
-    created_at: datetime
-    updated_at: datetime
+    HAS_ETAG: ClassVar = True
+
+    id: Id
+    name: Name
+    parent_id: Annotated[ParentId | None, Meta(description="null on the top level.", examples=[None])]
+    color: Color | None
+    icon: Icon | None
+    created_at: Instant
+    updated_at: Instant
 
     @classmethod
     def of(cls, category: Category) -> "CategoryOut":
@@ -86,22 +86,20 @@ class CategoryOut(msgspec.Struct):
 
 
 class CategoryPage(msgspec.Struct):
-    """A page of categories; `next_cursor` is null on the last one."""
-
     items: list[CategoryOut]
-    next_cursor: str | None
+    next_cursor: NextCursor
 
 
 class CategoryQuery(msgspec.Struct, forbid_unknown_fields=True):
-    parent_id: Annotated[UUID, Meta(description="Only the sub-categories of this one.")] | None = None
-    limit: Annotated[int, Meta(ge=1, le=MAX_CATEGORIES)] = MAX_CATEGORIES
-    cursor: Annotated[str, Meta(max_length=MAX_CURSOR_CHARACTERS, pattern=TEXT)] | None = None
+    parent_id: Annotated[Id, Meta(description="Only the sub-categories of this one.")] | None = None
+    limit: Annotated[int, Meta(ge=1, le=MAX_CATEGORIES, description="Items a page.")] = MAX_CATEGORIES
+    cursor: Annotated[AnyCursor, Meta(max_length=MAX_CURSOR_CHARACTERS)] | None = None
 
 
 class CategoryDeletion(msgspec.Struct, forbid_unknown_fields=True):
     move_to: (
         Annotated[
-            UUID,
+            Id,
             Meta(description="Where its expenses, budgets and sub-categories go, if any."),
         ]
         | None

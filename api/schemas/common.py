@@ -1,6 +1,8 @@
 """Pieces that the request and answer structs share."""
 
+from datetime import date, datetime
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
@@ -37,6 +39,30 @@ PLAIN = r"^[^\x00-\x1f\x7f]*$(?!\n)"
 
 TEXT = r"^[^\x00]*$"
 """PostgreSQL's text cannot hold NUL."""
+
+ID_EXAMPLE = "0198f3a5-6c1e-7d42-9b07-5e2f8a41c3d6"
+
+Id = Annotated[UUID, Meta(examples=[ID_EXAMPLE])]
+Instant = Annotated[datetime, Meta(tz=True, examples=["2026-05-10T09:30:00.123456Z"])]
+Day = Annotated[date, Meta(examples=["2026-05-10"])]
+
+CURSOR_EXAMPLE = "WyIwMTk4ZjNhNS02YzFlLTdkNDItOWIwNy01ZTJmOGE0MWMzZDYiXQ"
+
+Limit = Annotated[int, Meta(ge=1, le=MAX_PAGE, description="Items a page.")]
+AnyCursor = Annotated[
+    str,
+    Meta(
+        pattern=TEXT,
+        description="`next_cursor` of the page before; the other parameters must stay the same.",
+        examples=[CURSOR_EXAMPLE],
+    ),
+]
+Cursor = Annotated[AnyCursor, Meta(max_length=300)]
+NextCursor = Annotated[
+    str | None,
+    Meta(description="The `cursor` of the next page; null on the last one.", examples=[CURSOR_EXAMPLE]),
+]
+OnlyPage = Annotated[str | None, Meta(description="Always null: this list has one page.", examples=[None])]
 
 
 def amount_text(raw: msgspec.Raw) -> str:

@@ -1,20 +1,24 @@
 """Expenses as clients write and read them."""
 
-from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from api.schemas.common import (
-    MAX_PAGE,
     PLAIN,
     TEXT,
     Amount,
     AmountInput,
     Currency,
+    Cursor,
+    Day,
     DecimalParameter,
+    Id,
+    Instant,
+    Limit,
+    NextCursor,
     amount_text,
 )
 from core.queries.expenses import ExpenseRecord, Sort
@@ -27,21 +31,32 @@ MAX_LINES = 100
 MAX_TAGS = 20
 
 Payee = Annotated[str, Meta(max_length=200, pattern=PLAIN, examples=["Corner Bakery"])]
-Note = Annotated[str, Meta(max_length=2_000, pattern=TEXT)]
+Note = Annotated[str, Meta(max_length=2_000, pattern=TEXT, examples=["With Grace"])]
 Tag = Annotated[
     str,
     Meta(
         min_length=1, max_length=50, pattern=r"^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$(?!\n)"
     ),
 ]
-Tags = Annotated[list[Tag], Meta(max_length=MAX_TAGS)]
+Tags = Annotated[
+    list[Tag],
+    Meta(
+        max_length=MAX_TAGS,
+        description="Words of the user's own.",
+        examples=[["holiday"]],
+    ),
+]
+TagsOut = Annotated[list[str], Meta(examples=[["holiday"]])]
+Source = Annotated[
+    str, Meta(description="How it came in: `manual`, or what recorded it.", examples=["manual"])
+]
 
 
 class LineIn(msgspec.Struct, forbid_unknown_fields=True):
     """A part of an expense under its own category."""
 
     amount: AmountInput
-    category_id: UUID | None = None
+    category_id: Id | None = None
     note: Note | None = None
 
     def to_input(self) -> LineInput:
@@ -55,9 +70,9 @@ class ExpenseIn(msgspec.Struct, forbid_unknown_fields=True):
     """An expense to record. `lines` stand instead of `category_id` and sum to the amount."""
 
     amount: AmountInput
-    currency: Currency | None = None
-    category_id: UUID | None = None
-    spent_on: Annotated[date, Meta(description="Default: today in the user's time zone.")] | None = None
+    currency: Annotated[Currency, Meta(description="Default: the user's.")] | None = None
+    category_id: Id | None = None
+    spent_on: Annotated[Day, Meta(description="Default: today in the user's time zone.")] | None = None
     payee: Payee | None = None
     note: Note | None = None
     tags: Tags = []
@@ -88,8 +103,8 @@ class ExpensePatch(msgspec.Struct, forbid_unknown_fields=True):
 
     amount: AmountInput | UnsetType = UNSET
     currency: Currency | UnsetType = UNSET
-    category_id: UUID | UnsetType | None = UNSET
-    spent_on: date | UnsetType = UNSET
+    category_id: Id | UnsetType | None = UNSET
+    spent_on: Day | UnsetType = UNSET
     payee: Payee | UnsetType | None = UNSET
     note: Note | UnsetType | None = UNSET
     tags: Tags | UnsetType = UNSET
@@ -111,27 +126,27 @@ class ExpensePatch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class LineOut(msgspec.Struct):
-    category_id: UUID | None
+    category_id: Id | None
     amount: Amount
-    note: str | None
+    note: Note | None
 
 
 class ExpenseOut(msgspec.Struct):
-    """An expense; `deleted_at` is set while it lies in the trash."""
+    HAS_ETAG: ClassVar = True
 
-    id: UUID
+    id: Id
     amount: Amount
     currency: Currency
-    category_id: UUID | None
-    spent_on: date
-    payee: str | None
-    note: str | None
-    tags: list[str]
-    lines: list[LineOut]
-    source: str
-    created_at: datetime
-    updated_at: datetime
-    deleted_at: datetime | None
+    category_id: Id | None
+    spent_on: Day
+    payee: Payee | None
+    note: Note | None
+    tags: TagsOut
+    lines: Annotated[list[LineOut], Meta(description="Its parts, if it was split.", examples=[[]])]
+    source: Source
+    created_at: Instant
+    updated_at: Instant
+    deleted_at: Annotated[Instant | None, Meta(description="Set while it is in the trash.", examples=[None])]
 
     @classmethod
     def of(cls, record: ExpenseRecord) -> "ExpenseOut":
@@ -160,20 +175,29 @@ class BulkOut(msgspec.Struct):
 
 
 class ExpensePage(msgspec.Struct):
-    """A page of expenses; `next_cursor` is null on the last one."""
-
     items: list[ExpenseOut]
-    next_cursor: str | None
+    next_cursor: NextCursor
 
 
 class ExpenseQuery(msgspec.Struct, forbid_unknown_fields=True, rename={"from_day": "from", "to_day": "to"}):
-    from_day: Annotated[date, Meta(description="First day, inclusive.")] | None = None
-    to_day: Annotated[date, Meta(description="Last day, inclusive.")] | None = None
-    category_id: Annotated[UUID, Meta(description="Sub-categories are included.")] | None = None
+    from_day: Annotated[Day, Meta(description="First day, inclusive.")] | None = None
+    to_day: Annotated[Day, Meta(description="Last day, inclusive.")] | None = None
+    category_id: Annotated[Id, Meta(description="Sub-categories are included.")] | None = None
     currency: Currency | None = None
-    min_amount: DecimalParameter | None = None
-    max_amount: DecimalParameter | None = None
-    tag: Annotated[str, Meta(max_length=50, pattern=TEXT)] | None = None
+    min_amount: Annotated[DecimalParameter, Meta(description="Inclusive, in any currency.")] | None = None
+    max_amount: Annotated[DecimalParameter, Meta(description="Inclusive, in any currency.")] | None = None
+    tag: (
+        Annotated[
+            str,
+            Meta(
+                max_length=50,
+                pattern=TEXT,
+                description="The whole tag, as it was written.",
+                examples=["holiday"],
+            ),
+        ]
+        | None
+    ) = None
     payee: (
         Annotated[str, Meta(max_length=200, pattern=TEXT, description="The whole name, in any case.")] | None
     ) = None
@@ -184,8 +208,8 @@ class ExpenseQuery(msgspec.Struct, forbid_unknown_fields=True, rename={"from_day
         ]
         | None
     ) = None
-    source: Annotated[str, Meta(max_length=20, pattern=TEXT)] | None = None
+    source: Annotated[Source, Meta(max_length=20, pattern=TEXT)] | None = None
     in_trash: Annotated[bool, Meta(description="What was deleted in the last 30 days instead.")] = False
-    sort: Sort = "-spent_on"
-    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = 50
-    cursor: Annotated[str, Meta(max_length=300, pattern=TEXT)] | None = None
+    sort: Annotated[Sort, Meta(description="With `-` the largest or newest first.")] = "-spent_on"
+    limit: Limit = 50
+    cursor: Cursor | None = None

@@ -1,28 +1,47 @@
 """The inbox as clients read it."""
 
-from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
 
-from api.schemas.common import MAX_PAGE, TEXT
+from api.schemas.common import ID_EXAMPLE, TEXT, Cursor, Instant, Limit, NextCursor
 from core.models import Notification
 
 MAX_SEQ = 2**63 - 1
 """What the database's column holds."""
 
-Seq = Annotated[int, Meta(ge=0, le=MAX_SEQ)]
+Seq = Annotated[
+    int, Meta(ge=0, le=MAX_SEQ, description="Counts up within each user, without gaps.", examples=[42])
+]
+Kind = Annotated[
+    str,
+    Meta(
+        description="`budget.threshold`, `budget.recovered` or `budget.projected`; more may come.",
+        examples=["budget.threshold"],
+    ),
+]
+EXAMPLE_DATA = {
+    "budget_id": ID_EXAMPLE,
+    "budget_name": "Groceries",
+    "threshold": 80,
+    "percent": 81.0,
+    "spent": "324.10",
+    "limit": "400.00",
+    "currency": "EUR",
+    "period_start": "2026-05-01",
+    "period_end": "2026-06-01",
+}
 
 
 class NotificationOut(msgspec.Struct):
-    """A numbered message; what `data` holds depends on the kind."""
+    """A numbered message."""
 
-    seq: int
-    kind: Annotated[str, Meta(examples=["budget.threshold"])]
-    created_at: datetime
-    read_at: datetime | None
-    data: dict[str, Any]
+    seq: Seq
+    kind: Kind
+    created_at: Instant
+    read_at: Annotated[Instant | None, Meta(description="null: unread.", examples=[None])]
+    data: Annotated[dict[str, Any], Meta(description="Depends on the kind.", examples=[EXAMPLE_DATA])]
 
     @classmethod
     def of(cls, notification: Notification) -> "NotificationOut":
@@ -37,21 +56,21 @@ class NotificationOut(msgspec.Struct):
 
 class NotificationPage(msgspec.Struct):
     items: list[NotificationOut]
-    next_cursor: str | None
+    next_cursor: NextCursor
 
 
 class NotificationQuery(msgspec.Struct, forbid_unknown_fields=True):
     unread: (
         Annotated[bool, Meta(description="Only what is unread, or with false only what is read.")] | None
     ) = None
-    kind: Annotated[str, Meta(max_length=40, pattern=TEXT)] | None = None
+    kind: Annotated[Kind, Meta(max_length=40, pattern=TEXT)] | None = None
     after: Annotated[Seq, Meta(description="Only higher numbers, the oldest first.")] | None = None
-    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = 50
-    cursor: Annotated[str, Meta(max_length=300, pattern=TEXT)] | None = None
+    limit: Limit = 50
+    cursor: Cursor | None = None
 
 
 class NotificationPatch(msgspec.Struct, forbid_unknown_fields=True):
-    is_read: bool
+    is_read: Annotated[bool, Meta(description="false: unread again.", examples=[True])]
 
 
 class ReadAllIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,4 +82,4 @@ class ReadAllIn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ReadAllOut(msgspec.Struct):
-    updated: int
+    updated: Annotated[int, Meta(description="How many were unread.", examples=[3])]

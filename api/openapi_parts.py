@@ -1,0 +1,107 @@
+"""What the calls of the OpenAPI document share: parameters, headers and problems."""
+
+from typing import Any
+
+import falcon
+import msgspec
+
+from api.problems import PROBLEM_JSON, RETRY_AFTER_UNAVAILABLE_S, Problem, ProblemField
+from api.schemas.common import ID_EXAMPLE
+
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same key and body give the stored answer again for 24 hours, another body 409.",
+    "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$", "examples": [ID_EXAMPLE]},
+}
+IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` that the change is based on.",
+    "schema": {"type": "string", "examples": ['"3"']},
+}
+
+MEANINGS = {
+    401: "No valid credentials.",
+    403: "Not allowed.",
+    404: "Not found, or not yours.",
+    409: "A conflict of state: with what is there, with an earlier use of the `Idempotency-Key`, or with a "
+    "change at the same moment. `detail` says which.",
+    412: "`If-Match` names another version than the current one.",
+    413: "The body is too large.",
+    415: "The body is of another type.",
+    422: "Malformed or invalid; `errors` names the fields.",
+    503: "The database is away or too much is waiting; try again.",
+}
+
+DETAILS = {
+    401: "the session has ended",
+    403: "the password is wrong",
+    404: "no such expense",
+    409: "this Idempotency-Key was used for another request",
+    412: "the current version is 4",
+    413: "a body may have 4194304 bytes",
+    415: "send application/json",
+    422: "/amount: EUR has 2 decimals",
+    503: "the database is away; try again",
+}
+
+WRONG_FIELDS = {422: [ProblemField("EUR has 2 decimals", pointer="/amount")]}
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "ETag": {
+        "description": "The version, for `If-Match`.",
+        "required": True,
+        "schema": {"type": "string", "examples": ['"3"']},
+    },
+    "Location": {
+        "description": "Where to read what was created.",
+        "required": True,
+        "schema": {"type": "string", "examples": [f"/v1/expenses/{ID_EXAMPLE}"]},
+    },
+    "Retry-After": {
+        "description": "Seconds to wait.",
+        "required": True,
+        "schema": {"type": "integer", "examples": [RETRY_AFTER_UNAVAILABLE_S]},
+    },
+    "WWW-Authenticate": {
+        "description": "The scheme to use (RFC 6750).",
+        "required": True,
+        "schema": {"type": "string", "examples": ["Bearer"]},
+    },
+}
+
+PROBLEM_HEADERS = {401: ["WWW-Authenticate"], 503: ["Retry-After"]}
+
+
+def problem_responses() -> dict[str, Any]:
+    """The answers that calls share, for `components/responses`."""
+    return {
+        component_name(status): {
+            "description": meaning,
+            **({"headers": header_references(PROBLEM_HEADERS[status])} if status in PROBLEM_HEADERS else {}),
+            "content": problem_content(status),
+        }
+        for status, meaning in MEANINGS.items()
+    }
+
+
+def problem_content(status: int) -> dict[str, Any]:
+    problem = Problem(_title(status), status, detail=DETAILS[status], errors=WRONG_FIELDS.get(status, []))
+    example = msgspec.to_builtins(problem)
+    return {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}}
+
+
+def header_references(names: list[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def component_name(status: int) -> str:
+    return _title(status).replace(" ", "")
+
+
+def _title(status: int) -> str:
+    _code, _, title = str(falcon.code_to_http_status(status)).partition(" ")
+    return title
