@@ -10,7 +10,7 @@ from msgspec import Meta
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from core import errors
-from core.database import is_retryable, is_unavailable
+from core.database import is_retryable, is_timed_out, is_unavailable
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -107,10 +107,14 @@ def _fields(error: errors.OutlayError) -> list[ProblemField]:
 
 
 async def _on_database_error(_req: Request, resp: Response, error: SQLAlchemyError, _params: Any) -> None:
-    # What is still retryable was tried again in vain: the database is overrun.
-    if is_unavailable(error) or is_retryable(error):
+    if is_unavailable(error):
         log.error("database.unavailable %s", error)
         send_problem(resp, falcon.HTTP_503, detail="the database is away; try again", fields=[])
+        resp.set_header("Retry-After", str(RETRY_AFTER_UNAVAILABLE_S))
+    elif is_timed_out(error) or is_retryable(error):
+        # What is still retryable was tried again in vain.
+        log.warning("database.busy %s", error)
+        send_problem(resp, falcon.HTTP_503, detail="another change takes its time; try again", fields=[])
         resp.set_header("Retry-After", str(RETRY_AFTER_UNAVAILABLE_S))
     elif isinstance(error, IntegrityError):
         # Services check first and say what is wrong; what the database still refuses lost a race.

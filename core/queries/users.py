@@ -1,6 +1,7 @@
 """Reading users: for themselves, and for the login."""
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -37,6 +38,11 @@ def load_user(session: Session, *, user_id: UUID) -> User:
     if user is None:
         raise Unauthenticated("the account is gone")
     return user
+
+
+def list_user_ids(session: Session) -> Sequence[UUID]:
+    """Of everybody who has an account."""
+    return session.scalars(select(User.id).order_by(User.id)).all()
 
 
 def local_today(session: Session, *, user_id: UUID) -> date:

@@ -128,8 +128,6 @@ def delete_account(session: Session, *, user_id: UUID, expected_versions: Set[in
     if session.get_bind().dialect.name == "postgresql":
         # Years of expenses may take longer than any other statement is allowed to.
         session.execute(text("SET LOCAL statement_timeout = 0"))
-    # Workers lock a user's outbox rows before the user's row; in another order we would wait in a circle.
-    _delete_jobs(session, user_id)
     user = _lock_user(session, user_id, is_to_be_deleted=True)
     check_version(user.version, expected_versions)
     _forget_registration(session, user)
@@ -137,7 +135,6 @@ def delete_account(session: Session, *, user_id: UUID, expected_versions: Set[in
         if "user_id" in table.columns:
             session.execute(delete(table).where(table.c.user_id == user_id))
     session.execute(delete(User).where(User.id == user_id))
-    # Once more, for what others committed while we waited for their rows.
     _delete_jobs(session, user_id)
 
 
@@ -205,7 +202,9 @@ def _move_days(session: Session, user_id: UUID, now: datetime) -> None:
 
 
 def _delete_jobs(session: Session, user_id: UUID) -> None:
-    session.execute(delete(OutboxRow).where(OutboxRow.key == str(user_id)))
+    """All but those that a worker holds: it waits for the user's row, and will find that there is none."""
+    free = select(OutboxRow.id).where(OutboxRow.key == str(user_id)).with_for_update(skip_locked=True)
+    session.execute(delete(OutboxRow).where(OutboxRow.id.in_(free)))
 
 
 def _forget_registration(session: Session, user: User) -> None:

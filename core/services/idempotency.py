@@ -4,7 +4,7 @@ The key is claimed in the transaction of the effect: a second request with it wa
 finds its answer, and an effect that was rolled back leaves no key behind.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, delete, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.errors import Conflict
+from core.errors import Conflict, Overloaded
 from core.models import IdempotencyKey, table_of
 from core.services.dialects import insert_into
 
@@ -66,10 +66,7 @@ def claim_keys(session: Session, requests: Sequence[KeyedRequest]) -> list[Store
     claimed = {(row.user_id, row.key) for row in returned}
     taken = [one for one in requests if (one.owner_id, one.key) not in claimed]
     stored = _stored(session, taken) if taken else {}
-    return [
-        None if (one.owner_id, one.key) in claimed else _answer(one, *stored[one.owner_id, one.key])
-        for one in requests
-    ]
+    return [None if (one.owner_id, one.key) in claimed else _answer(one, stored) for one in requests]
 
 
 def store_answers(session: Session, answers: Iterable[tuple[KeyedRequest, StoredAnswer]]) -> None:
@@ -118,7 +115,13 @@ def _stored(
     }
 
 
-def _answer(request: KeyedRequest, fingerprint: bytes, answer: StoredAnswer) -> StoredAnswer | Conflict:
+def _answer(
+    request: KeyedRequest, stored: Mapping[tuple[UUID, str], tuple[bytes, StoredAnswer]]
+) -> StoredAnswer | Conflict:
+    found = stored.get((request.owner_id, request.key))
+    if found is None:  # purged or deleted between the two statements
+        raise Overloaded("this Idempotency-Key has just been forgotten; try again")
+    fingerprint, answer = found
     if fingerprint != request.fingerprint:
         return Conflict("this Idempotency-Key was used for another request")
     return answer

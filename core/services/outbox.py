@@ -133,7 +133,8 @@ def revive_dead_rows(session: Session, *, row_id: int | None = None) -> Sequence
 
 
 def oldest_waiting_at(session: Session) -> datetime | None:
-    """Since when the oldest row that is not dead has been waiting."""
+    """Since when the oldest row has been due; what is backing off or dead waits for other reasons."""
+    due = (OutboxRow.dead_at.is_(None), OutboxRow.available_at <= clock.now())
     return session.scalar(
-        select(OutboxRow.created_at).where(OutboxRow.dead_at.is_(None)).order_by(OutboxRow.id).limit(1)
+        select(OutboxRow.available_at).where(*due).order_by(OutboxRow.available_at).limit(1)
     )
