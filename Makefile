@@ -41,7 +41,7 @@ test: $(DEVELOPMENT) ## Run all tests on throw-away servers; ARGS="-k budget" pa
 .PHONY: check
 check: lint types ## Lint, format check, types and the architecture test
 	@$(BIN)/ruff format --check .
-	@$(BIN)/python -m pytest -q tests/test_architecture.py
+	@$(BIN)/python -m pytest -q --noconftest tests/test_architecture.py
 
 .PHONY: lint
 lint: $(DEVELOPMENT) ## Look for mistakes with ruff
