@@ -172,8 +172,12 @@ class TestPostgres(_Server):
         command = self._binaries.command(
             "postgres", "-D", str(self.folder / "data"), "-k", str(self.folder), *settings
         )
-        if not self._launch(command, self._is_ready, self._binaries.uid):
-            raise RuntimeError(f"PostgreSQL did not start:\n{self._log()}")
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._launch(command, self._is_ready, self._binaries.uid):
+            # After a crash the old server's children hold its shared memory until they notice.
+            if "shared memory block" not in self._log() or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start:\n{self._log()}")
+            time.sleep(POLL_S)
 
     def stop(self) -> None:
         if self._given:
