@@ -1,5 +1,6 @@
 """Who is calling: the bearer token's user, as long as its session lives."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,7 @@ class Authentication:
         self._tokens = tokens
         self._transactions = transactions
         self._remembered: dict[str, _Remembered] = {}
+        self._looking_up: dict[str, asyncio.Future[Principal]] = {}
 
     def forget(self, user_id: UUID, session_id: UUID | None = None) -> None:
         """Have this process look up the session again (or all of the user's), as it has just been ended."""
@@ -65,7 +67,16 @@ class Authentication:
             return known.principal
         # Forgotten first: should the look-up fail, the old answer must not stand.
         self._remembered.pop(token, None)
-        return await self._look_up(token)
+        return await self._look_up_once(token)
+
+    async def _look_up_once(self, token: str) -> Principal:
+        """Requests that come with the same token at the same time share one look-up."""
+        under_way = self._looking_up.get(token)
+        if under_way is None:
+            under_way = self._looking_up[token] = asyncio.ensure_future(self._look_up(token))
+            under_way.add_done_callback(lambda _done: self._looking_up.pop(token, None))
+        # One request that is given up must not take the look-up from the others.
+        return await asyncio.shield(under_way)
 
     async def _look_up(self, token: str) -> Principal:
         asked_at = time.monotonic()

@@ -132,9 +132,12 @@ def _prepare_sqlite_connection(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite_transaction(connection: Connection) -> None:
-    """A deferred BEGIN fails when it upgrades to a write, whatever the timeout; so writers say so first."""
-    is_reading = connection.get_execution_options().get(READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
+    """A deferred BEGIN fails when it upgrades to a write, whatever the timeout; so writers say so first.
+
+    Readers need none: as on PostgreSQL, each statement sees what is committed when it runs.
+    """
+    if not connection.get_execution_options().get(READ_ONLY, False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def limit_lock_wait(session: Session, milliseconds: int) -> None:

@@ -13,11 +13,11 @@ import msgspec
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
-    Integer,
     Select,
     Table,
     bindparam,
     case,
+    literal_column,
     or_,
     select,
     tuple_,
@@ -118,10 +118,10 @@ def list_expenses(
 ) -> list[ExpenseRecord]:
     """A page in the order of `sort`, ties by id, beginning behind the `(sort value, id)` of `after`."""
     given = _parameters(filters)
-    parameters = {"user_id": user_id, "limit": limit, **given}
+    parameters = {"user_id": user_id, **given}
     if after is not None:
         parameters |= {"after_value": after[0], "after_id": after[1]}
-    query = _page_query(frozenset(given), filters.is_in_trash, sort, after is not None)
+    query = _page_query(frozenset(given), filters.is_in_trash, sort, after is not None, limit)
     return _records(session, user_id, session.execute(query, parameters).all())
 
 
@@ -193,7 +193,10 @@ def _parameters(filters: ExpenseFilter) -> dict[str, Any]:
 
 
 @lru_cache(MAX_PREPARED_QUERIES)
-def _page_query(given: frozenset[str], is_in_trash: bool, sort: Sort, is_continued: bool) -> Select[Any]:
+def _page_query(
+    given: frozenset[str], is_in_trash: bool, sort: Sort, is_continued: bool, limit: int
+) -> Select[Any]:
+    """The limit is part of the text: PostgreSQL plans for a tenth of all rows where it is a parameter."""
     columns = EXPENSES.c
     trash = columns.deleted_at.is_not(None) if is_in_trash else columns.deleted_at.is_(None)
     query = _SELECT.where(trash, *(CONDITIONS[name]() for name in sorted(given)))
@@ -209,7 +212,7 @@ def _page_query(given: frozenset[str], is_in_trash: bool, sort: Sort, is_continu
         position = tuple_(key, columns.id)
         query = query.where(position < after if is_descending else position > after)
     order = (key.desc(), columns.id.desc()) if is_descending else (key, columns.id)
-    return query.order_by(*order).limit(bindparam("limit", type_=Integer(), literal_execute=True))
+    return query.order_by(*order).limit(literal_column(str(limit)))
 
 
 _SELECT = select(*COLUMNS, EXPENSES.c.tag_count, EXPENSES.c.line_count).where(
