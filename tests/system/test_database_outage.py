@@ -32,7 +32,8 @@ CALLS = [
 def own_postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestPostgres]:
     """A server to stop and start again, whatever server the other tests share."""
     monkeypatch.delenv("OUTLAY_TEST_DATABASE_URL", raising=False)
-    with TestPostgres() as server:
+    # Durable: without synchronous commits a killed server forgets the last moments before.
+    with TestPostgres(is_durable=True) as server:
         server.create_database("outlay")
         migrate(server.url("outlay"))
         yield server
