@@ -104,9 +104,7 @@ class Source:
 
 @cache
 def sources(*folders: str) -> list[Source]:
-    """The files of these folders that are written by hand."""
-    paths = [path for folder in folders for path in sorted((REPOSITORY / folder).rglob("*.py"))]
-    return [Source(path) for path in paths if path.parent.name != "versions"]
+    return [Source(path) for folder in folders for path in sorted((REPOSITORY / folder).rglob("*.py"))]
 
 
 def _is_package(module: str) -> bool:
@@ -238,9 +236,11 @@ def test_money_is_never_a_float() -> None:
 
 def test_files_and_functions_stay_short() -> None:
     wrong = []
-    for source in sources(*PRODUCT, "tests", "bench"):
+    for source in sources(*PRODUCT, "migrations", "tests", "bench"):
         if (lines := len(source.text.splitlines())) > MAX_FILE_LINES:
             wrong.append(f"{source}: {lines} lines")
+        if source.path.parent.name == "versions":
+            continue  # Alembic writes one function for all the tables of a revision
         for node in ast.walk(source.tree):
             if isinstance(node, Function):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
