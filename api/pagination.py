@@ -1,6 +1,7 @@
 """Keyset pagination: a cursor says behind which row the next page begins, so pages never shift."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -11,8 +12,18 @@ from core.errors import FieldError
 T = TypeVar("T")
 
 
-def encode_cursor(*position: Any) -> str:
-    return urlsafe_b64encode(msgspec.json.encode(position)).rstrip(b"=").decode()
+def cut_page(
+    found: Sequence[T], *, limit: int, position: Callable[[T], tuple[Any, ...]]
+) -> tuple[Sequence[T], str | None]:
+    """The items of a page and the cursor of the next one, None on the last page.
+
+    `found` holds at least one item more than `limit` where more follow; `position` is what the cursor of an
+    item holds.
+    """
+    if len(found) <= limit:
+        return found, None
+    shown = found[:limit]
+    return shown, urlsafe_b64encode(msgspec.json.encode(position(shown[-1]))).rstrip(b"=").decode()
 
 
 def decode_cursor(cursor: str | None, kind: type[T]) -> T | None:

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from api.answers import Answer, ok
 from api.collaborators import Collaborators
 from api.openapi import endpoint
-from api.pagination import decode_cursor, encode_cursor
+from api.pagination import cut_page, decode_cursor
 from api.resources.budgets import TAG
 from api.schemas.budgets import AlertOut, AlertPage, AlertQuery
 from core.queries.alerts import list_alerts
@@ -32,8 +32,7 @@ class Alerts:
                 before=None if position is None else position[0],
                 limit=query.limit + 1,
             )
-            shown = found[: query.limit]
-            cursor = encode_cursor(shown[-1].id) if len(found) > query.limit else None
+            shown, cursor = cut_page(found, limit=query.limit, position=lambda alert: (alert.id,))
             return ok(AlertPage([AlertOut.of(alert) for alert in shown], cursor))
 
         (await self._transactions.read(page)).send(resp)

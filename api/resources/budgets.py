@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from api.answers import Answer, created, expected_versions, no_content, ok
 from api.collaborators import Collaborators
 from api.openapi import endpoint
-from api.pagination import decode_cursor, encode_cursor
+from api.pagination import cut_page, decode_cursor
 from api.schemas.budgets import (
     BudgetIn,
     BudgetOut,
@@ -66,8 +66,7 @@ class Budgets:
                 for budget in list_budgets(session, user_id=user_id, is_archived=query.archived)
                 if position is None or budget.id > position[0]
             ]
-            shown = found[: query.limit]
-            cursor = encode_cursor(shown[-1].id) if len(found) > len(shown) else None
+            shown, cursor = cut_page(found, limit=query.limit, position=lambda budget: (budget.id,))
             return ok(BudgetPage(_views(session, user_id, shown), cursor))
 
         (await self._transactions.read(page)).send(resp)

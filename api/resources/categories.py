@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from api.answers import Answer, created, expected_versions, no_content, ok
 from api.collaborators import Collaborators
 from api.openapi import endpoint
-from api.pagination import decode_cursor, encode_cursor
+from api.pagination import cut_page, decode_cursor
 from api.problems import InvalidParameter
 from api.schemas.categories import (
     CategoryDeletion,
@@ -43,9 +43,7 @@ class Categories:
             found = list_categories(
                 session, user_id=user_id, parent_id=query.parent_id, after=after, limit=query.limit + 1
             )
-            shown = found[: query.limit]
-            has_more = len(found) > query.limit
-            cursor = encode_cursor(shown[-1].name_key, shown[-1].id) if has_more else None
+            shown, cursor = cut_page(found, limit=query.limit, position=lambda one: (one.name_key, one.id))
             return ok(CategoryPage([CategoryOut.of(category) for category in shown], cursor))
 
         (await self._transactions.read(page)).send(resp)

@@ -11,7 +11,7 @@ from api.answers import Answer, created, expected_versions, no_content, ok
 from api.collaborators import Collaborators
 from api.expense_writer import ExpenseToWrite
 from api.openapi import endpoint
-from api.pagination import decode_cursor, encode_cursor
+from api.pagination import cut_page, decode_cursor
 from api.problems import InvalidParameter
 from api.schemas.common import ten_thousandths
 from api.schemas.expenses import (
@@ -65,10 +65,10 @@ class Expenses:
             found = list_expenses(
                 rows, user_id=user_id, filters=filters, sort=query.sort, after=after, limit=query.limit + 1
             )
-            shown, last = found[: query.limit], found[query.limit - 1 : query.limit]
-            has_more = len(found) > query.limit
-            cursor = (
-                encode_cursor(query.sort, sort_value(last[0], query.sort), last[0].id) if has_more else None
+            shown, cursor = cut_page(
+                found,
+                limit=query.limit,
+                position=lambda last: (query.sort, sort_value(last, query.sort), last.id),
             )
             return ok(ExpensePage([ExpenseOut.of(record) for record in shown], cursor))
 

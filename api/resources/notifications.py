@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from api.answers import Answer, ok
 from api.collaborators import Collaborators
 from api.openapi import endpoint
-from api.pagination import decode_cursor, encode_cursor
+from api.pagination import cut_page, decode_cursor
 from api.schemas.notifications import (
     NotificationOut,
     NotificationPage,
@@ -50,8 +50,7 @@ class Notifications:
                 after=after,
                 limit=query.limit + 1,
             )
-            shown = found[: query.limit]
-            cursor = encode_cursor(shown[-1].seq) if len(found) > query.limit else None
+            shown, cursor = cut_page(found, limit=query.limit, position=lambda one: (one.seq,))
             return ok(NotificationPage([NotificationOut.of(one) for one in shown], cursor))
 
         (await self._transactions.read(page)).send(resp)
