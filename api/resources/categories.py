@@ -48,7 +48,7 @@ class Categories:
 
         (await self._transactions.read(page)).send(resp)
 
-    @endpoint(TAG, json=CategoryIn, answers={201: CategoryOut}, conflicts=True)
+    @endpoint(TAG, json=CategoryIn, answers={201: CategoryOut})
     async def on_post(self, req: Request, resp: Response) -> None:
         """Create a category."""
         user_id = req.context.principal.user_id
@@ -75,7 +75,7 @@ class OneCategory:
         )
         ok(CategoryOut.of(category), version=category.version).send(resp)
 
-    @endpoint(TAG, json=CategoryPatch, answers={200: CategoryOut}, conflicts=True)
+    @endpoint(TAG, json=CategoryPatch, answers={200: CategoryOut})
     async def on_patch(self, req: Request, resp: Response, category_id: UUID) -> None:
         """Change a category."""
         user_id = req.context.principal.user_id
@@ -91,7 +91,7 @@ class OneCategory:
         )
         ok(CategoryOut.of(category), version=category.version).send(resp)
 
-    @endpoint(TAG, query=CategoryDeletion, answers={204: None}, conflicts=True)
+    @endpoint(TAG, query=CategoryDeletion, answers={204: None})
     async def on_delete(self, req: Request, resp: Response, category_id: UUID) -> None:
         """Delete a category; when something uses it, `move_to` says where that goes."""
         user_id = req.context.principal.user_id

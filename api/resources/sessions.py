@@ -126,7 +126,7 @@ class Ticket:
     def __init__(self, collaborators: Collaborators) -> None:
         self._tokens = collaborators.tokens
 
-    @endpoint(TAG, answers={201: TicketOut}, is_idempotent=False)
+    @endpoint(TAG, answers={201: TicketOut}, conflicts=False, is_idempotent=False)
     async def on_post(self, req: Request, resp: Response) -> None:
         """Get a ticket for the WebSocket: for one use, within 30 seconds."""
         principal = req.context.principal
