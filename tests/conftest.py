@@ -16,6 +16,7 @@ import pytest
 
 from core.config import Settings
 from core.database import Database
+from core.ids import new_id
 from core.models import Base
 from tests.cast import Cast, http_client, register_cast
 from tests.migrating import migrate
@@ -78,21 +79,42 @@ def database_url(
 
 
 @pytest.fixture
-def migrated_copy(database_url: str, tmp_path: Path, worker_id: str) -> Iterator[Database]:
-    """A migrated database that a test may break, of the kind of `database_url`."""
-    if database_url.startswith("sqlite"):
-        shutil.copy(os.environ[SQLITE_TEMPLATE], tmp_path / "copy.db")
-        database = Database(f"sqlite:///{tmp_path / 'copy.db'}", pool_size=2)
-        yield database
-        database.close()
-        return
-    postgres = TestPostgres()
-    name = f"outlay_copy_{worker_id}_{os.getpid()}"
-    postgres.create_database(name, os.environ[POSTGRES_TEMPLATE])
-    database = Database(postgres.url(name), pool_size=2)
+def sqlite_url(tmp_path: Path) -> str:
+    """A migrated SQLite database of the test's own."""
+    return f"sqlite:///{shutil.copy(os.environ[SQLITE_TEMPLATE], tmp_path / 'outlay.db')}"
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """A migrated PostgreSQL database of the test's own."""
+    server = TestPostgres()
+    name = f"outlay_own_{new_id().hex}"
+    server.create_database(name, os.environ[POSTGRES_TEMPLATE])
+    yield server.url(name)
+    server.drop_database(name)
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def own_database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database of the test's own, once of each kind."""
+    kind = "postgres_url" if request.param == "postgresql" else "sqlite_url"
+    url: str = request.getfixturevalue(kind)
+    return url
+
+
+@pytest.fixture
+def own_redis() -> Iterator[TestRedis]:
+    """One to stop and to kill."""
+    with TestRedis() as server:
+        yield server
+
+
+@pytest.fixture
+def migrated_copy(own_database_url: str) -> Iterator[Database]:
+    """A migrated database that a test may break."""
+    database = Database(own_database_url, pool_size=2)
     yield database
     database.close()
-    postgres.drop_database(name)
 
 
 @pytest.fixture(scope="session")
