@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from sqlalchemy import Row
 
 from core.models import Notification
 
@@ -25,7 +26,7 @@ def channel_of(prefix: str, user_id: UUID) -> str:
     return f"{prefix}:notifications:{user_id}"
 
 
-def encode(notification: Notification) -> bytes:
+def encode(notification: Notification | Row[Any]) -> bytes:
     return msgspec.json.encode(
         Message(notification.seq, notification.kind, notification.created_at, notification.data)
     )

@@ -1,8 +1,9 @@
 """Wakes the workers after a commit, outside the request.
 
 A wake-up says only "there is work of this name"; the outbox says which. At most one per job is waiting at the
-broker: a flag in Redis is set by whoever sends it and cleared by the worker before it looks at the outbox. A
-wake-up that is lost costs latency only, as the flag runs out and beat sweeps every few seconds.
+broker: a flag in Redis is set by whoever sends it, held by the worker as long as it finds work, and cleared
+before that looks at the outbox for the last time. A wake-up that is lost costs latency only, as the flag runs
+out and beat sweeps every few seconds.
 """
 
 import logging
@@ -42,6 +43,10 @@ class WakeUpFlags:
     def raise_flag(self, job: str) -> bool:
         """True for the one who is to send the wake-up."""
         return bool(self._redis.set(self._name(job), 1, nx=True, px=FLAG_LIFETIME_MS))
+
+    def hold_flag(self, job: str) -> None:
+        """Keep it raised: whoever holds it looks at the outbox again after lowering it."""
+        self._redis.set(self._name(job), 1, px=FLAG_LIFETIME_MS)
 
     def lower_flag(self, job: str) -> None:
         """Before the outbox is read: who commits from now on sends a wake-up again."""

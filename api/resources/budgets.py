@@ -19,7 +19,8 @@ from api.schemas.budgets import (
     HistoryQuery,
 )
 from api.schemas.common import amount_text
-from core.queries.budgets import BudgetRecord, current_figures, list_budgets, load_budget, past_figures
+from core.queries.budget_figures import current_figures, past_figures
+from core.queries.budgets import BudgetRecord, list_budgets, load_budget
 from core.queries.users import local_today
 from core.services import budgets
 
@@ -163,4 +164,5 @@ def _views(session: Session, user_id: UUID, records: Sequence[BudgetRecord]) -> 
     if not records:
         return []
     today = local_today(session, user_id=user_id)
-    return [BudgetOut.of(record, current_figures(session, record, today=today)) for record in records]
+    figures = current_figures(session, records, today=today)
+    return [BudgetOut.of(record, one) for record, one in zip(records, figures, strict=True)]

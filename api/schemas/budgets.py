@@ -33,7 +33,8 @@ from api.schemas.common import (
 )
 from api.schemas.periods import PeriodIn, PeriodOut, PeriodPatch
 from core.models import Alert
-from core.queries.budgets import BudgetFigures, BudgetRecord
+from core.queries.budget_figures import BudgetFigures
+from core.queries.budgets import BudgetRecord
 from core.rules.money import format_amount
 from core.rules.thresholds import DEFAULT_THRESHOLDS, percent_tenths
 from core.services.budgets import BudgetChanges

@@ -1,10 +1,22 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Row, bindparam, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from core.models import Notification, User
+from core.models import Notification, User, table_of
+
+NOTIFICATIONS = table_of(Notification)
+
+# Built once: each alert is read by it on its way out.
+NUMBERED = (
+    select(NOTIFICATIONS)
+    .where(
+        tuple_(NOTIFICATIONS.c.user_id, NOTIFICATIONS.c.seq).in_(bindparam("numbers", expanding=True)),
+    )
+    .order_by(NOTIFICATIONS.c.user_id, NOTIFICATIONS.c.seq)
+)
 
 
 def notifications_after(session: Session, *, user_id: UUID, after: int, limit: int) -> Sequence[Notification]:
@@ -15,6 +27,11 @@ def notifications_after(session: Session, *, user_id: UUID, after: int, limit: i
         .order_by(Notification.seq)
         .limit(limit)
     ).all()
+
+
+def numbered_notifications(session: Session, numbers: Collection[tuple[UUID, int]]) -> Sequence[Row[Any]]:
+    """Rows of the table by user and number, each user's oldest first; what is not there is passed over."""
+    return session.execute(NUMBERED, {"numbers": list(numbers)}).all()
 
 
 def numbering_gaps(session: Session) -> Sequence[UUID]:

@@ -13,7 +13,8 @@ from core import clock
 from core.errors import Conflict, NotFound
 from core.ids import new_id
 from core.models import Budget, BudgetAmount, BudgetCategory
-from core.queries.budgets import BudgetRecord, load_budget, shown_period
+from core.queries.budget_figures import shown_period
+from core.queries.budgets import BudgetRecord, load_budget
 from core.rules.limits import amount_on
 from core.rules.periods import MIN_DAY, PeriodKind
 from core.rules.thresholds import RolloverMode

@@ -1,29 +1,40 @@
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from core.models import User
+from core.models import User, table_of
 
+USERS = table_of(User)
 LOCK = (
-    select(User.timezone, User.currency)
-    .where(User.id == bindparam("user_id"))
+    select(USERS.c.id, USERS.c.timezone, USERS.c.currency, USERS.c.notification_seq)
+    .where(USERS.c.id.in_(bindparam("user_ids", expanding=True)))
+    # In key order, so that two transactions never wait for each other in a circle.
+    .order_by(USERS.c.id)
     .with_for_update(key_share=True)
 )
 
 
 @dataclass(frozen=True, slots=True)
 class LockedUser:
+    id: UUID
     timezone: str
     currency: str
+    notification_seq: int
+
+
+def lock_users(session: Session, user_ids: Collection[UUID]) -> dict[UUID, LockedUser]:
+    """Make the users' category, budget, alert and notification changes take turns; those deleted are missing.
+
+    Whoever needs these locks takes them first, and all at once, so that nobody waits in a circle. Expenses
+    need them not, and foreign keys to the users pass them (FOR NO KEY UPDATE).
+    """
+    rows = session.execute(LOCK, {"user_ids": list(user_ids)})
+    return {row.id: LockedUser(*row) for row in rows}
 
 
 def lock_user(session: Session, *, user_id: UUID) -> LockedUser | None:
-    """Make the user's category, budget, alert and notification changes take turns; None for nobody.
-
-    Whoever needs this lock takes it first, so that nobody waits in a circle. Expenses need it not, and
-    foreign keys to the user pass it (FOR NO KEY UPDATE).
-    """
-    row = session.execute(LOCK, {"user_id": user_id}).one_or_none()
-    return None if row is None else LockedUser(row.timezone, row.currency)
+    """As `lock_users`, for one; None for nobody."""
+    return lock_users(session, [user_id]).get(user_id)

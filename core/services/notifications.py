@@ -1,5 +1,8 @@
 """Numbered messages to users."""
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -10,40 +13,57 @@ from core import clock
 from core.errors import NotFound
 from core.job_names import DELIVER_NOTIFICATIONS
 from core.models import Notification, User, table_of
+from core.services.locks import lock_users
 from core.services.outbox import Job, stage_jobs
 
 USERS = table_of(User)
-NOTIFICATIONS = table_of(Notification)
-
-TAKE_NUMBERS = (
-    update(USERS)
-    .where(USERS.c.id == bindparam("its_id"))
-    .values(notification_seq=USERS.c.notification_seq + bindparam("count"))
-    .returning(USERS.c.notification_seq)
+KEEP_NUMBERS = (
+    update(USERS).where(USERS.c.id == bindparam("its_id")).values(notification_seq=bindparam("newest"))
 )
-INSERT = insert(NOTIFICATIONS)
+INSERT = insert(table_of(Notification))
 
 
-def notify(session: Session, *, user_id: UUID, messages: list[tuple[str, dict[str, Any]]]) -> None:
-    """Store `(kind, data)` messages under the user's next numbers and have them delivered.
+@dataclass(frozen=True, slots=True)
+class NewNotification:
+    user_id: UUID
+    kind: str
+    data: dict[str, Any]
 
-    The user's row stays locked until the transaction ends, so numbers become visible in order, without gaps.
+
+def notify(session: Session, messages: Sequence[NewNotification]) -> None:
+    """Store messages under their users' next numbers, in the given order, and have them delivered.
+
+    The users' rows stay locked until the transaction ends, so numbers become visible in order, without gaps.
+
+    Raises:
+        NotFound: one of the users is gone.
     """
     if not messages:
         return
-    newest = session.scalar(TAKE_NUMBERS, {"its_id": user_id, "count": len(messages)})
-    if newest is None:
+    counts = Counter(message.user_id for message in messages)
+    users = lock_users(session, counts)
+    if len(users) < len(counts):
         raise NotFound("no such user")
+    newest = {user.id: user.notification_seq for user in users.values()}
     now = clock.now()
-    first = newest - len(messages) + 1
-    session.execute(
-        INSERT,
+    rows = []
+    for message in messages:
+        newest[message.user_id] += 1
+        row = {"user_id": message.user_id, "seq": newest[message.user_id], "kind": message.kind}
+        rows.append({**row, "data": message.data, "created_at": now})
+    session.execute(KEEP_NUMBERS, [{"its_id": user_id, "newest": seq} for user_id, seq in newest.items()])
+    session.execute(INSERT, rows)
+    stage_jobs(
+        session,
         [
-            {"user_id": user_id, "seq": seq, "kind": kind, "data": data, "created_at": now}
-            for seq, (kind, data) in enumerate(messages, start=first)
+            Job(
+                DELIVER_NOTIFICATIONS,
+                str(user.id),
+                {"seq": user.notification_seq + 1, "count": counts[user.id]},
+            )
+            for user in users.values()
         ],
     )
-    stage_jobs(session, [Job(DELIVER_NOTIFICATIONS, str(user_id), {"seq": first})])
 
 
 def mark_read(session: Session, *, user_id: UUID, seq: int, is_read: bool) -> Notification:

@@ -42,6 +42,7 @@ CLAIM = (
     .limit(CLAIM_LIMIT)
     .with_for_update(skip_locked=True)
 )
+SETTLE = delete(TABLE).where(TABLE.c.id.in_(bindparam("ids", expanding=True)))
 
 STAGED = "outlay.staged_jobs"
 
@@ -96,7 +97,7 @@ def claim_rows(session: Session, *, job: str, key: str | None = None) -> list[Cl
 
 def settle_rows(session: Session, rows: Sequence[ClaimedRow]) -> None:
     """Delete the rows of jobs that are done, in the transaction that did them."""
-    session.execute(delete(TABLE).where(TABLE.c.id.in_([row.id for row in rows])))
+    session.execute(SETTLE, {"ids": [row.id for row in rows]})
 
 
 def back_off(session: Session, rows: Sequence[ClaimedRow], *, error: str) -> None:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from core.database import Database
-from core.services.notifications import notify
+from core.services.notifications import NewNotification, notify
 from tests.api.calls import problem, read, wrong_fields
 from tests.cast import Cast, Person
 
@@ -24,8 +24,7 @@ def me(cast: Cast, database: Database) -> httpx.Client:
 def send(database: Database, person: Person, count: int) -> None:
     kinds = ("budget.threshold", "budget.recovered")
     with database.transaction() as session:
-        messages: list[tuple[str, dict[str, Any]]] = [(kinds[n % 2], {"n": n}) for n in range(count)]
-        notify(session, user_id=person.id, messages=messages)
+        notify(session, [NewNotification(person.id, kinds[n % 2], {"n": n}) for n in range(count)])
 
 
 def numbers(client: httpx.Client, **query: Any) -> list[int]:

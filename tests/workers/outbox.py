@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -37,7 +37,7 @@ def add_user(database: Database) -> UUID:
 
 def stage(database: Database, keys: Iterable[object], *, job: str = JOB) -> None:
     with database.transaction() as session:
-        stage_jobs(session, [Job(job, str(key), {"seq": 1, "from": None}) for key in keys])
+        stage_jobs(session, [Job(job, str(key), {"seq": 1, "count": 1, "from": None}) for key in keys])
 
 
 def rows(database: Database) -> list[OutboxRow]:
@@ -60,15 +60,16 @@ class Tally:
     calls: list[tuple[str, int]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __call__(self, _runtime: Runtime, session: Session, key: str, rows: Sequence[ClaimedRow]) -> None:
-        session.execute(
-            update(User)
-            .where(User.id == UUID(key))
-            .values(notification_seq=User.notification_seq + len(rows))
-        )
-        with self._lock:
-            self.calls.append((key, len(rows)))
-        if key in self.failing:
+    def __call__(self, _runtime: Runtime, session: Session, rows: Mapping[str, Sequence[ClaimedRow]]) -> None:
+        for key, of_key in rows.items():
+            session.execute(
+                update(User)
+                .where(User.id == UUID(key))
+                .values(notification_seq=User.notification_seq + len(of_key))
+            )
+            with self._lock:
+                self.calls.append((key, len(of_key)))
+        if self.failing & rows.keys():
             raise ValueError("the job cannot be done")
 
 

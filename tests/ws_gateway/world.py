@@ -19,7 +19,7 @@ from core.models import LoginSession, Notification, User
 from core.notification_channel import Message, channel_of, encode
 from core.queries.notifications import notifications_after
 from core.security import Tokens
-from core.services.notifications import notify
+from core.services.notifications import NewNotification, notify
 
 ORIGIN = "https://outlay.example"
 
@@ -103,7 +103,7 @@ class World:
     def store(self, person: Person, count: int = 1, *, text: str = "") -> None:
         """Notifications that nobody publishes."""
         with self.database.transaction() as session:
-            notify(session, user_id=person.user_id, messages=[("test", {"text": text})] * count)
+            notify(session, [NewNotification(person.user_id, "test", {"text": text})] * count)
 
     def publish(self, person: Person, after: int) -> None:
         """Publish the stored notifications above a number, as a worker does."""

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from core.job_names import EVALUATE_BUDGETS, Tick
 from core.services.budgets import start_due_periods
-from core.services.evaluation import evaluate_budgets
+from core.services.evaluation import Occasion, evaluate_budgets
 from core.services.outbox import ClaimedRow
 from workers.process import current_runtime
 from workers.runtime import Runtime
@@ -16,16 +16,15 @@ PERIOD_BATCH = 500
 """Budgets a transaction whose period begins: at a month's first midnight there may be very many."""
 
 
-def apply_evaluation(_runtime: Runtime, session: Session, key: str, rows: Sequence[ClaimedRow]) -> None:
-    """Evaluate a user's budgets once for all that was written since the last time."""
+def apply_evaluation(_runtime: Runtime, session: Session, rows: Mapping[str, Sequence[ClaimedRow]]) -> None:
+    """Evaluate each user's budgets once for all that was written since the last time."""
+    evaluate_budgets(session, {UUID(key): _occasion(of_user) for key, of_user in rows.items()})
+
+
+def _occasion(rows: Sequence[ClaimedRow]) -> Occasion:
     days = [row.payload["from"] for row in rows]
     touched_from = None if None in days else date.fromisoformat(min(days))
-    evaluate_budgets(
-        session,
-        user_id=UUID(key),
-        touched_from=touched_from,
-        asked_at=min(row.created_at for row in rows),
-    )
+    return Occasion(touched_from, asked_at=min(row.created_at for row in rows))
 
 
 @shared_task(name=EVALUATE_BUDGETS)

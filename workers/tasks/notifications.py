@@ -1,4 +1,5 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from uuid import UUID
 
 from celery import shared_task
@@ -6,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from core.job_names import DELIVER_NOTIFICATIONS
 from core.notification_channel import channel_of, encode
-from core.queries.notifications import notifications_after
+from core.queries.notifications import numbered_notifications
 from core.services.outbox import ClaimedRow
 from workers.process import current_runtime
 from workers.runtime import Runtime
@@ -15,23 +16,25 @@ PAGE = 500
 """Notifications read and published at a time."""
 
 
-def apply_delivery(runtime: Runtime, session: Session, key: str, rows: Sequence[ClaimedRow]) -> None:
-    """Publish a user's new notifications to whoever listens.
+def apply_delivery(runtime: Runtime, session: Session, rows: Mapping[str, Sequence[ClaimedRow]]) -> None:
+    """Publish users' new notifications to whoever listens.
 
     They go out before the rows are deleted, so at least once; gateways drop a number that they have seen.
     """
-    user_id = UUID(key)
-    channel = channel_of(runtime.settings.redis_prefix, user_id)
-    after = min(int(row.payload["seq"]) for row in rows) - 1
-    while True:
-        page = notifications_after(session, user_id=user_id, after=after, limit=PAGE)
+    numbers = iter(
+        [
+            (UUID(key), int(row.payload["seq"]) + further)
+            for key, of_user in rows.items()
+            for row in of_user
+            for further in range(row.payload["count"])
+        ]
+    )
+    while page := list(islice(numbers, PAGE)):
         with runtime.redis.pipeline(transaction=False) as pipeline:
-            for notification in page:
+            for notification in numbered_notifications(session, page):
+                channel = channel_of(runtime.settings.redis_prefix, notification.user_id)
                 pipeline.publish(channel, encode(notification))
             pipeline.execute()
-        if len(page) < PAGE:
-            return
-        after = page[-1].seq
 
 
 @shared_task(name=DELIVER_NOTIFICATIONS)

@@ -14,7 +14,8 @@ from core.database import Database
 from core.ids import new_id
 from core.job_names import EVALUATE_BUDGETS
 from core.models import Alert, Budget, Category, Notification, User
-from core.queries.budgets import BudgetFigures, BudgetRecord, current_figures, load_budget, past_figures
+from core.queries.budget_figures import BudgetFigures, current_figures, past_figures
+from core.queries.budgets import BudgetRecord, load_budget
 from core.queries.notifications import numbering_gaps
 from core.queries.users import local_today
 from core.services import budgets, expenses
@@ -170,7 +171,7 @@ class Spender:
     def current(self, budget_id: UUID) -> BudgetFigures:
         with self.database.reading() as session:
             budget = load_budget(session, user_id=self.id, budget_id=budget_id)
-            return current_figures(session, budget, today=local_today(session, user_id=self.id))
+            return current_figures(session, [budget], today=local_today(session, user_id=self.id))[0]
 
     def past(self, budget_id: UUID, count: int = 12) -> list[BudgetFigures]:
         with self.database.reading() as session:
@@ -187,8 +188,8 @@ class Spender:
 def settle_evaluations(session: Any) -> int:
     """Claim, apply and delete the rows that ask for evaluations; answers how many there were."""
     rows = sorted(claim_rows(session, job=EVALUATE_BUDGETS), key=lambda row: row.key)
-    for key, group in groupby(rows, key=lambda row: row.key):
-        apply_evaluation(None, session, key, list(group))  # type: ignore[arg-type] # it needs no runtime
+    by_key = {key: list(group) for key, group in groupby(rows, key=lambda row: row.key)}
+    apply_evaluation(None, session, by_key)  # type: ignore[arg-type] # it needs no runtime
     settle_rows(session, rows)
     return len(rows)
 

@@ -8,7 +8,7 @@ import pytest
 from core import clock
 from core.database import Database
 from core.ids import new_id
-from core.services.evaluation import evaluate_budgets
+from core.services.evaluation import Occasion, evaluate_budgets
 from tests.core.services.spender import Spender, at
 
 MARCH = date(2026, 3, 1)
@@ -305,4 +305,4 @@ def test_each_budget_is_judged_for_itself(me: Spender) -> None:
 
 def test_the_evaluation_of_somebody_who_is_gone_does_nothing(me: Spender) -> None:
     with me.database.transaction() as session:
-        evaluate_budgets(session, user_id=new_id(), touched_from=None, asked_at=clock.now())
+        evaluate_budgets(session, {new_id(): Occasion(touched_from=None, asked_at=clock.now())})

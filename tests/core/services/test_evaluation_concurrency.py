@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from core import clock
 from core.database import Database
-from core.services.evaluation import evaluate_budgets
+from core.services.evaluation import Occasion, evaluate_budgets
 from tests.core.services.spender import Spender
 
 WORKERS = 4
@@ -33,7 +33,7 @@ def test_many_evaluations_of_one_user_at_once_give_one_alert_for_each_crossing(d
 
     def evaluate() -> None:
         with database.transaction() as session:
-            evaluate_budgets(session, user_id=me.id, touched_from=None, asked_at=clock.now())
+            evaluate_budgets(session, {me.id: Occasion(touched_from=None, asked_at=clock.now())})
 
     at_once(*[evaluate] * WORKERS)
     assert all(len(me.alerts(budget)) == len(me.open(budget)) == 2 for budget in budgets)
