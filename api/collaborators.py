@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
 from api.authentication import Authentication
-from api.expense_writer import ExpenseWriter, new_expense_writer
+from api.expense_writer import LOCK_WAIT_MS, ExpenseWriter, new_expense_writer
 from api.passwords import Passwords
 from api.transactions import Transactions
 from core.config import Settings
@@ -16,6 +16,7 @@ class Collaborators:
 
     settings: Settings
     database: Database
+    writer_database: Database
     wake_ups: WakeUps
     transactions: Transactions
     expense_writer: ExpenseWriter
@@ -25,8 +26,11 @@ class Collaborators:
 
     @classmethod
     def of(cls, settings: Settings) -> "Collaborators":
-        # One connection a thread of the pool, and one for the group commit.
-        database = Database(settings.database, pool_size=settings.api_threads + 1)
+        database = Database(settings.database, pool_size=settings.api_threads)
+        # One connection for the group commit, and one for each thread that commits an item of it alone.
+        writer_database = Database(
+            settings.database, pool_size=settings.api_threads + 1, lock_timeout_ms=LOCK_WAIT_MS
+        )
         wake_ups = WakeUps(settings)
         transactions = Transactions(
             database,
@@ -38,9 +42,10 @@ class Collaborators:
         return cls(
             settings=settings,
             database=database,
+            writer_database=writer_database,
             wake_ups=wake_ups,
             transactions=transactions,
-            expense_writer=new_expense_writer(transactions),
+            expense_writer=new_expense_writer(transactions, writer_database),
             tokens=tokens,
             authentication=Authentication(tokens, transactions),
             passwords=Passwords(cost=settings.bcrypt_cost),
@@ -51,3 +56,4 @@ class Collaborators:
         self.passwords.close()
         self.wake_ups.close()
         self.database.close()
+        self.writer_database.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -11,7 +12,7 @@ from api.group_commit import GroupCommit, NotTogether
 from api.idempotency import repeated, to_be_stored
 from api.schemas.expenses import ExpenseOut
 from api.transactions import Transactions
-from core.database import limit_lock_wait
+from core.database import Database
 from core.errors import Conflict, OutlayError
 from core.queries.expenses import ExpenseRecord
 from core.services.expense_drafts import ExpenseInput
@@ -32,8 +33,9 @@ class ExpenseToWrite:
 ExpenseWriter = GroupCommit[ExpenseToWrite, Answer]
 
 
-def new_expense_writer(transactions: Transactions) -> ExpenseWriter:
-    return GroupCommit(_write, transactions.write_now, transactions.run)
+def new_expense_writer(transactions: Transactions, database: Database) -> ExpenseWriter:
+    """Over a database of its own, whose `lock_timeout_ms` is `LOCK_WAIT_MS`."""
+    return GroupCommit(_write, partial(transactions.write_now, database=database), transactions.run)
 
 
 def expense_created(record: ExpenseRecord) -> Answer:
@@ -42,7 +44,6 @@ def expense_created(record: ExpenseRecord) -> Answer:
 
 
 def _write(session: Session, items: Sequence[ExpenseToWrite]) -> Sequence[Answer | OutlayError]:
-    limit_lock_wait(session, LOCK_WAIT_MS)
     repeated_here = _repeated(items)
     requests = [item.request for item in items if item.request is not None and id(item) not in repeated_here]
     claims: dict[KeyedRequest | None, StoredAnswer | Conflict | None] = {None: None}

@@ -88,12 +88,12 @@ class Transactions:
                 log.warning("query.retried attempt=%d error=%s", attempt, error.orig)
         raise AssertionError("the last attempt returns or raises")
 
-    def write_now(self, service: Callable[[Session], T]) -> T:
+    def write_now(self, service: Callable[[Session], T], *, database: Database | None = None) -> T:
         """For threads: run the service, commit, wake the workers for what it staged."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
             is_done = False
             try:
-                with self._database.transaction() as session:
+                with (database or self._database).transaction() as session:
                     result = service(session)
                     is_done = True
             except DBAPIError as error:

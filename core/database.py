@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -27,13 +27,6 @@ STATEMENT_TIMEOUT_MS = 30_000
 LOCK_TIMEOUT_MS = 10_000
 """Row locks are held for milliseconds; whoever waits this long waits for something that hangs."""
 
-POSTGRES_SETTINGS = {
-    "statement_timeout": STATEMENT_TIMEOUT_MS,
-    "lock_timeout": LOCK_TIMEOUT_MS,
-    # Instants come back in UTC.
-    "timezone": "UTC",
-}
-
 SQLITE_BUSY_TIMEOUT_S = 30
 """Writers queue for the one write lock; under a burst the last in the queue must still get it."""
 
@@ -48,10 +41,14 @@ Reader = Session | Connection
 
 
 class Database:
-    """One process's connections. Make it after a fork, never before."""
+    """One process's connections. Make it after a fork, never before.
 
-    def __init__(self, url: str, *, pool_size: int) -> None:
-        self.engine = _create_engine(url, pool_size=pool_size)
+    Who waits for a lock for longer than `lock_timeout_ms` gives up (`is_timed_out`). SQLite has no locks of
+    rows, only the one write lock, for which everybody queues.
+    """
+
+    def __init__(self, url: str, *, pool_size: int, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -> None:
+        self.engine = _create_engine(url, pool_size=pool_size, lock_timeout_ms=lock_timeout_ms)
         self._reading = self.engine.execution_options(**{READ_ONLY: True})
         if self.dialect == "postgresql":
             # Single statements need no BEGIN and ROLLBACK around them; that is two round trips less.
@@ -84,12 +81,18 @@ class Database:
 
 
 # Parameters are hidden in both engines' errors: payees, notes and password hashes do not belong in a log.
-def _create_engine(url: str, *, pool_size: int) -> Engine:
+def _create_engine(url: str, *, pool_size: int, lock_timeout_ms: int) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite_engine(url, pool_size=pool_size)
     if parsed.drivername == "postgres":
         parsed = parsed.set(drivername="postgresql+psycopg")
+    settings = {
+        "statement_timeout": STATEMENT_TIMEOUT_MS,
+        "lock_timeout": lock_timeout_ms,
+        # Instants come back in UTC.
+        "timezone": "UTC",
+    }
     return create_engine(
         parsed,
         pool_size=pool_size,
@@ -101,7 +104,7 @@ def _create_engine(url: str, *, pool_size: int) -> Engine:
             "connect_timeout": CONNECT_TIMEOUT_S,
             "keepalives_idle": KEEPALIVE_IDLE_S,
             "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
-            "options": " ".join(f"-c {name}={value}" for name, value in POSTGRES_SETTINGS.items()),
+            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
             "application_name": "outlay",
         },
     )
@@ -140,16 +143,22 @@ def _begin_sqlite_transaction(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def limit_lock_wait(session: Session, milliseconds: int) -> None:
-    """Have this transaction give up (`is_timed_out`) when it waits longer for another one's locks.
+@contextmanager
+def pipelined(session: Session) -> Iterator[None]:
+    """Send statements that answer nothing without waiting for one before the next; errors come at the end.
 
-    SQLite has no locks of rows, and its one write lock is held already.
+    SQLite is not at the other end of a connection, so there is nothing to wait for.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(LIMIT_LOCK_WAIT, {"wait": f"{milliseconds}ms"})
+    if session.get_bind().dialect.name != "postgresql":
+        yield
+        return
+    connection: Any = session.connection().connection.driver_connection
+    try:
+        with connection.pipeline():
+            yield
+    except psycopg.Error as error:
+        raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
 
-
-LIMIT_LOCK_WAIT = text("SELECT set_config('lock_timeout', :wait, true)")
 
 UNREACHABLE_STATES = ("08", "53", "57P", "25006")
 """Connection exceptions, insufficient resources, shut-down and start-up, and a standby that takes no writes

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.broker import SOCKET_TIMEOUT_S
 from core.config import Settings
-from core.database import Database, is_unavailable, limit_lock_wait
+from core.database import Database, is_unavailable
 from core.services.outbox import CLAIM_LIMIT, ClaimedRow, back_off, claim_rows, settle_rows, staged_jobs
 from core.wakeups import WakeUpFlags
 
@@ -52,7 +52,7 @@ class Runtime:
 
     def __init__(self, settings: Settings, jobs: Mapping[str, ApplyJob]) -> None:
         self.settings = settings
-        self.database = Database(settings.database, pool_size=1)
+        self.database = Database(settings.database, pool_size=1, lock_timeout_ms=LOCK_WAIT_MS)
         self.redis = Redis.from_url(
             settings.redis, socket_timeout=SOCKET_TIMEOUT_S, socket_connect_timeout=SOCKET_TIMEOUT_S
         )
@@ -107,7 +107,6 @@ class Runtime:
         self._keys_at_work = []
         try:
             with self.database.transaction() as session:
-                limit_lock_wait(session, LOCK_WAIT_MS)
                 rows = claim_rows(session, job=job)
                 settled = self._apply(session, job, rows)
             return _Batch(len(rows), settled, staged_jobs(session))
@@ -127,7 +126,6 @@ class Runtime:
     def _drain_key(self, job: str, key: str) -> _Batch:
         try:
             with self.database.transaction() as session:
-                limit_lock_wait(session, LOCK_WAIT_MS)
                 rows = claim_rows(session, job=job, key=key)
                 settled = self._apply(session, job, rows)
             return _Batch(len(rows), settled, staged_jobs(session))

@@ -14,7 +14,6 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Select,
-    Table,
     bindparam,
     case,
     literal_column,
@@ -25,13 +24,13 @@ from sqlalchemy import (
 
 from core.database import Reader
 from core.errors import NotFound
-from core.models import Category, Expense, ExpenseLine, ExpenseTag
+from core.models import Category, Expense, ExpenseLine, ExpenseTag, table_of
 from core.queries.expense_parts import Line, lines_of, tags_of
 from core.rules.currencies import EXPONENTS
 
-EXPENSES: Table = Expense.__table__  # type: ignore[assignment]
-LINES: Table = ExpenseLine.__table__  # type: ignore[assignment]
-TAGS: Table = ExpenseTag.__table__  # type: ignore[assignment]
+EXPENSES = table_of(Expense)
+LINES = table_of(ExpenseLine)
+TAGS = table_of(ExpenseTag)
 
 COMPARED_DECIMALS = 4
 """The most decimals that a currency has: amounts are compared across currencies at this scale."""

@@ -11,20 +11,24 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.errors import FieldError, InvalidInput, NotFound
 from core.ids import new_id
-from core.models import Category, User
+from core.models import Category, User, table_of
 from core.queries.expense_parts import Line
 from core.queries.expenses import ExpenseRecord
 from core.rules.money import AmountError, format_amount, is_currency, parse_amount
 from core.rules.periods import MAX_DAY, MIN_DAY, is_supported
 
 # Built once: each write runs them, and building costs more than running.
-USERS = select(User.id, User.currency, User.timezone).where(
-    User.id.in_(bindparam("user_ids", expanding=True))
+USERS = table_of(User)
+CATEGORIES = table_of(Category)
+OWNED = (
+    select(USERS.c.id, USERS.c.currency, USERS.c.timezone, CATEGORIES.c.id.label("category_id"))
+    .outerjoin(
+        CATEGORIES,
+        (CATEGORIES.c.user_id == USERS.c.id) & CATEGORIES.c.id.in_(bindparam("category_ids", expanding=True)),
+    )
+    .where(USERS.c.id.in_(bindparam("user_ids", expanding=True)))
 )
-CATEGORIES = select(Category.user_id, Category.id).where(
-    Category.user_id.in_(bindparam("user_ids", expanding=True)),
-    Category.id.in_(bindparam("category_ids", expanding=True)),
-)
+"""The users, each with those of the categories that are theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,8 @@ class _Context:
 def draft_expenses(
     session: Session, inputs: Sequence[ExpenseInput]
 ) -> list[ExpenseRecord | InvalidInput | NotFound]:
-    """For each input the expense to be stored, or what is wrong with it; two queries for all of them."""
-    context = _Context(clock.now(), _users(session, inputs), _categories(session, inputs))
+    """For each input the expense to be stored, or what is wrong with it; one query for all of them."""
+    context = _context(session, inputs)
     drafts: list[ExpenseRecord | InvalidInput | NotFound] = []
     for given in inputs:
         try:
@@ -73,19 +77,18 @@ def draft_expenses(
     return drafts
 
 
-def _users(session: Session, inputs: Sequence[ExpenseInput]) -> dict[UUID, tuple[str, str]]:
-    rows = session.execute(USERS, {"user_ids": list({one.user_id for one in inputs})})
-    return {row.id: (row.currency, row.timezone) for row in rows}
-
-
-def _categories(session: Session, inputs: Sequence[ExpenseInput]) -> frozenset[tuple[UUID, UUID]]:
+def _context(session: Session, inputs: Sequence[ExpenseInput]) -> _Context:
     wanted = {one.category_id for one in inputs} | {line.category_id for one in inputs for line in one.lines}
-    wanted.discard(None)
-    if not wanted:
-        return frozenset()
-    user_ids = list({one.user_id for one in inputs})
-    rows = session.execute(CATEGORIES, {"user_ids": user_ids, "category_ids": list(wanted)})
-    return frozenset((row.user_id, row.id) for row in rows)
+    parameters = {
+        "user_ids": list({one.user_id for one in inputs}),
+        "category_ids": [category_id for category_id in wanted if category_id is not None],
+    }
+    rows = session.execute(OWNED, parameters).all()
+    return _Context(
+        clock.now(),
+        {row.id: (row.currency, row.timezone) for row in rows},
+        frozenset((row.id, row.category_id) for row in rows if row.category_id is not None),
+    )
 
 
 def _draft(given: ExpenseInput, context: _Context) -> ExpenseRecord:

@@ -11,12 +11,13 @@ from sqlalchemy import delete, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.database import pipelined
 from core.errors import InvalidInput, NotFound, OutlayError
 from core.models import Expense, ExpenseLine, ExpenseTag, table_of
 from core.queries.expenses import ExpenseRecord, load_expense, search_key
 from core.rules.money import format_amount
 from core.services.expense_drafts import ExpenseInput, LineInput, draft_expenses
-from core.services.spending import Spending, apply_spending
+from core.services.spending import Spending, apply_spending, refusing_large_totals
 from core.services.versions import check_version
 
 TRASH_LIFETIME = timedelta(days=30)
@@ -57,7 +58,8 @@ def record_each_expense(
 ) -> list[ExpenseRecord | OutlayError]:
     """Record the expenses that are right; in the place of each other one stands what is wrong with it."""
     drafts = draft_expenses(session, items)
-    store_expenses(session, drafts)
+    with refusing_large_totals(), pipelined(session):
+        store_expenses(session, drafts)
     return list(drafts)
 
 

@@ -30,7 +30,7 @@ MAX_ERROR_CHARACTERS = 2_000
 
 TABLE = table_of(OutboxRow)
 
-STAGE = insert(TABLE)
+STAGE = insert(TABLE).inline()  # nobody asks for the id
 CLAIM = (
     select(TABLE.c.id, TABLE.c.key, TABLE.c.payload, TABLE.c.created_at, TABLE.c.attempts)
     .where(

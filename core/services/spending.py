@@ -1,6 +1,7 @@
 """The daily totals, kept in the transaction of every write that changes an expense."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
@@ -98,10 +99,20 @@ def _add(session: Session, totals: Mapping[tuple[UUID, date, UUID, str], tuple[i
         for key, (amount, n) in sorted(totals.items())
         if amount or n
     ]
-    if not rows:
-        return
+    if rows:
+        with refusing_large_totals():
+            session.execute(ADD[session.get_bind().dialect.name], rows)
+
+
+@contextmanager
+def refusing_large_totals() -> Iterator[None]:
+    """Say what is wrong with the expense where the database refuses a total.
+
+    Raises:
+        InvalidInput
+    """
     try:
-        session.execute(ADD[session.get_bind().dialect.name], rows)
+        yield
     except IntegrityError as error:
         if "amount_in_range" in str(error.orig):
             raise invalid("/amount", "the day's total would be larger than can be kept") from error

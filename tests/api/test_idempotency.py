@@ -153,11 +153,11 @@ class Gate(Transactions):
         self.reached, self.opened = threading.Event(), threading.Event()
         self.batches = 0
 
-    def write_now(self, service: Callable[[Session], T]) -> T:
+    def write_now(self, service: Callable[[Session], T], *, database: Database | None = None) -> T:
         self.reached.set()
         self.opened.wait()
         self.batches += 1
-        return super().write_now(service)
+        return super().write_now(service, database=database)
 
 
 def test_a_key_twice_in_one_batch_has_one_effect(
@@ -203,7 +203,7 @@ async def written_together(
     """What comes of the items when one batch holds them all; an expense of 1.00 opens the gate for them."""
     wake_ups = WakeUps(settings)
     gate = Gate(database, wake_ups)
-    writer = new_expense_writer(gate)
+    writer = new_expense_writer(gate, database)
     writer.start()
     user_id = items[0].expense.user_id
     first = ExpenseToWrite(ExpenseInput(user_id=user_id, amount="1"), None)
