@@ -11,6 +11,7 @@ from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.database import pipelined
 from core.ids import new_id
 from core.models import Alert, Budget, PaceAlert, table_of
 from core.queries.alerts import open_alerts
@@ -39,11 +40,11 @@ RESOLVE = (
     .values(resolved_at=bindparam("at"))
 )
 OPEN = insert(ALERTS)
-TOLD_PACES = select(PACE_ALERTS.c.budget_id, PACE_ALERTS.c.period_start).where(
+KNOWN_PACES = select(PACE_ALERTS.c.budget_id, PACE_ALERTS.c.period_start).where(
     PACE_ALERTS.c.user_id.in_(bindparam("user_ids", expanding=True)),
     PACE_ALERTS.c.budget_id.in_(bindparam("budget_ids", expanding=True)),
 )
-TELL_PACE = insert(PACE_ALERTS)
+NOTE_PACE = insert(PACE_ALERTS)
 PLAN_NEXT_PERIOD = (
     update(BUDGETS)
     .where(BUDGETS.c.user_id == bindparam("owner"), BUDGETS.c.id == bindparam("its_id"))
@@ -82,12 +83,20 @@ class _Review:
 
 @dataclass(slots=True)
 class _Verdict:
-    """What an evaluation finds for a budget: the alerts to be opened, those that are over, and why."""
+    """What an evaluation finds for a budget: alerts to be opened, and those that are over.
 
+    `fast` is the running period if spending goes on too fast for its limit, and the user does not know yet.
+    """
+
+    budget: BudgetRecord
     crossed: list[tuple[BudgetFigures, int]] = field(default_factory=list)
     recovered: list[tuple[BudgetFigures, Row[Any]]] = field(default_factory=list)
     obsolete: list[Row[Any]] = field(default_factory=list)
     fast: BudgetFigures | None = None
+
+    @property
+    def over(self) -> list[Row[Any]]:
+        return [*self.obsolete, *(alert for _, alert in self.recovered)]
 
 
 def evaluate_budgets(session: Session, occasions: Mapping[UUID, Occasion]) -> None:
@@ -97,24 +106,14 @@ def evaluate_budgets(session: Session, occasions: Mapping[UUID, Occasion]) -> No
     """
     users = lock_users(session, occasions)
     reviews, left_over = _reviews(session, users, occasions)
-    counted = [review for review in reviews if review.periods]
-    books = open_books(session, [(review.budget, review.periods) for review in counted])
-    verdicts = [_judge(review, book) for review, book in zip(counted, books, strict=True)]
-    is_new_pace = _note_paces(session, counted, verdicts)
-    over = [
-        alert for verdict in verdicts for alert in (*verdict.obsolete, *(a for _, a in verdict.recovered))
-    ]
-    _resolve(session, [*left_over, *over])
-    _open(session, counted, verdicts)
-    _plan_next_periods(session, reviews)
-    notify(
-        session,
-        [
-            message
-            for review, verdict, is_new in zip(counted, verdicts, is_new_pace, strict=True)
-            for message in _messages(review.budget, verdict, is_new_pace=is_new)
-        ],
-    )
+    verdicts = _judge_all(session, reviews)
+    _pass_over_known_paces(session, verdicts)
+    with pipelined(session):
+        _resolve(session, [*left_over, *(alert for verdict in verdicts for alert in verdict.over)])
+        _open(session, verdicts)
+        _note_paces(session, verdicts)
+        _plan_next_periods(session, reviews)
+        notify(session, [told for verdict in verdicts for told in _messages(verdict)], users=users)
 
 
 def _reviews(
@@ -151,10 +150,16 @@ def _open_alerts(session: Session, touched: Mapping[UUID, date | None]) -> dict[
     return alerts
 
 
+def _judge_all(session: Session, reviews: Sequence[_Review]) -> list[_Verdict]:
+    counted = [review for review in reviews if review.periods]
+    books = open_books(session, [(review.budget, review.periods) for review in counted])
+    return [_judge(review, book) for review, book in zip(counted, books, strict=True)]
+
+
 def _judge(review: _Review, book: BudgetBook) -> _Verdict:
     """Which thresholds the budget has crossed, and which alerts are over."""
-    verdict = _Verdict()
     budget, today = review.budget, review.today
+    verdict = _Verdict(budget)
     figures = {period.start: book.figures(period, today) for period in review.periods}
     is_open = set()
     for alert in review.alerts:
@@ -189,22 +194,22 @@ def _resolve(session: Session, alerts: Iterable[Row[*tuple[Any, ...]]]) -> None:
         session.execute(RESOLVE, over)
 
 
-def _open(session: Session, reviews: Sequence[_Review], verdicts: Sequence[_Verdict]) -> None:
+def _open(session: Session, verdicts: Iterable[_Verdict]) -> None:
     now = clock.now()
     rows = [
         {
-            "user_id": review.budget.user_id,
+            "user_id": verdict.budget.user_id,
             "id": new_id(),
-            "budget_id": review.budget.id,
+            "budget_id": verdict.budget.id,
             "period_start": state.period.start,
             "period_end": state.period.end,
             "threshold": threshold,
             "spent_minor": _storable(state.spent_minor),
             "limit_minor": _storable(state.limit_minor),
-            "currency": review.budget.currency,
+            "currency": verdict.budget.currency,
             "created_at": now,
         }
-        for review, verdict in zip(reviews, verdicts, strict=True)
+        for verdict in verdicts
         for state, threshold in verdict.crossed
     ]
     if rows:
@@ -216,40 +221,45 @@ def _storable(minor: int) -> int:
     return max(-MAX_STORED_MINOR, min(minor, MAX_STORED_MINOR))
 
 
-def _note_paces(session: Session, reviews: Sequence[_Review], verdicts: Sequence[_Verdict]) -> list[bool]:
-    """For each review whether its budget's spending goes on too fast, and did not before in this period."""
-    fast = {
-        (review.budget.id, verdict.fast.period.start): review.budget.user_id
-        for review, verdict in zip(reviews, verdicts, strict=True)
-        if verdict.fast is not None
-    }
+def _pass_over_known_paces(session: Session, verdicts: Iterable[_Verdict]) -> None:
+    """Once a period is enough to be told that spending goes on too fast."""
+    fast = [(verdict, verdict.fast) for verdict in verdicts if verdict.fast is not None]
     if not fast:
-        return [False] * len(reviews)
-    budget_ids = [budget_id for budget_id, _ in fast]
-    told = session.execute(TOLD_PACES, {"user_ids": list(set(fast.values())), "budget_ids": budget_ids})
-    news = fast.keys() - {(row.budget_id, row.period_start) for row in told}
+        return
+    parameters = {
+        "user_ids": list({verdict.budget.user_id for verdict, _ in fast}),
+        "budget_ids": [verdict.budget.id for verdict, _ in fast],
+    }
+    known = {(row.budget_id, row.period_start) for row in session.execute(KNOWN_PACES, parameters)}
+    for verdict, state in fast:
+        if (verdict.budget.id, state.period.start) in known:
+            verdict.fast = None
+
+
+def _note_paces(session: Session, verdicts: Iterable[_Verdict]) -> None:
     now = clock.now()
-    if news:
-        session.execute(
-            TELL_PACE,
-            [
-                {"user_id": fast[key], "budget_id": key[0], "period_start": key[1], "created_at": now}
-                for key in news
-            ],
-        )
-    return [
-        verdict.fast is not None and (review.budget.id, verdict.fast.period.start) in news
-        for review, verdict in zip(reviews, verdicts, strict=True)
+    rows = [
+        {
+            "user_id": verdict.budget.user_id,
+            "budget_id": verdict.budget.id,
+            "period_start": verdict.fast.period.start,
+            "created_at": now,
+        }
+        for verdict in verdicts
+        if verdict.fast is not None
     ]
+    if rows:
+        session.execute(NOTE_PACE, rows)
 
 
-def _messages(budget: BudgetRecord, verdict: _Verdict, *, is_new_pace: bool) -> list[NewNotification]:
+def _messages(verdict: _Verdict) -> list[NewNotification]:
     """What the budget's user has to be told."""
+    budget = verdict.budget
     told = [("budget.threshold", _data(budget, state, threshold)) for state, threshold in verdict.crossed]
     told += [
         ("budget.recovered", _data(budget, state, alert.threshold)) for state, alert in verdict.recovered
     ]
-    if is_new_pace and verdict.fast is not None:
+    if verdict.fast is not None:
         projected = format_amount(verdict.fast.projected_minor, budget.currency)
         told.append(("budget.projected", {**_data(budget, verdict.fast, None), "projected": projected}))
     return [NewNotification(budget.user_id, kind, data) for kind, data in told]

@@ -1,7 +1,7 @@
 """Numbered messages to users."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from core import clock
 from core.errors import NotFound
 from core.job_names import DELIVER_NOTIFICATIONS
 from core.models import Notification, User, table_of
-from core.services.locks import lock_users
+from core.services.locks import LockedUser, lock_users
 from core.services.outbox import Job, stage_jobs
 
 USERS = table_of(User)
@@ -30,10 +30,16 @@ class NewNotification:
     data: dict[str, Any]
 
 
-def notify(session: Session, messages: Sequence[NewNotification]) -> None:
+def notify(
+    session: Session,
+    messages: Sequence[NewNotification],
+    *,
+    users: Mapping[UUID, LockedUser] | None = None,
+) -> None:
     """Store messages under their users' next numbers, in the given order, and have them delivered.
 
     The users' rows stay locked until the transaction ends, so numbers become visible in order, without gaps.
+    Who has locked them already, and notified none of them since, gives them.
 
     Raises:
         NotFound: one of the users is gone.
@@ -41,10 +47,10 @@ def notify(session: Session, messages: Sequence[NewNotification]) -> None:
     if not messages:
         return
     counts = Counter(message.user_id for message in messages)
-    users = lock_users(session, counts)
-    if len(users) < len(counts):
+    users = lock_users(session, counts) if users is None else users
+    if not counts.keys() <= users.keys():
         raise NotFound("no such user")
-    newest = {user.id: user.notification_seq for user in users.values()}
+    newest = {user_id: users[user_id].notification_seq for user_id in counts}
     now = clock.now()
     rows = []
     for message in messages:
@@ -58,10 +64,10 @@ def notify(session: Session, messages: Sequence[NewNotification]) -> None:
         [
             Job(
                 DELIVER_NOTIFICATIONS,
-                str(user.id),
-                {"seq": user.notification_seq + 1, "count": counts[user.id]},
+                str(user_id),
+                {"seq": users[user_id].notification_seq + 1, "count": count},
             )
-            for user in users.values()
+            for user_id, count in counts.items()
         ],
     )
 
