@@ -98,19 +98,23 @@ def listing(dialect: Dialect) -> list[Row]:
 
 
 def growth(dialect: Dialect) -> list[Row]:
-    """A user with a million expenses beside one with a thousand: writing, and reading a budget."""
+    """A user with a million expenses beside one with a thousand: writing, reading a budget, searching."""
     with System(dialect) as system:
         for size in (SMALL, LARGE):
             user_id, token = system.new_user(f"owner-{size}")
             insert_expenses(system, user_id, categories_of(system, token), size)
             system.call("POST", "/v1/budgets", token, {"name": "All", "amount": "100000000"})
         rows: list[Row] = []
-        for name, make in (("POST /v1/expenses", posts), ("GET /v1/budgets", budget_reads)):
+        for name, make, connections in (
+            ("POST /v1/expenses", posts, CONNECTIONS),
+            ("GET /v1/budgets", budget_reads, CONNECTIONS),
+            ("GET /v1/expenses?q= for what is not there", searches, 1),
+        ):
             few: Summary | None = None
             for size in (SMALL, LARGE):
                 token = system.login(f"owner-{size}")
                 requests = partial(make, token, categories_of(system, token))
-                summary = measure(system.api_port, requests, **load())
+                summary = measure(system.api_port, requests, **{**load(), "connections": connections})
                 rows.append(Row.of(f"{name} beside {size:,} expenses on {dialect}", summary, floor=few))
                 few = summary
         return rows
@@ -118,6 +122,10 @@ def growth(dialect: Dialect) -> list[Row]:
 
 def budget_reads(token: str, _category_ids: list[str]) -> Iterator[bytes]:
     return itertools.repeat(request("GET", "/v1/budgets", token))
+
+
+def searches(token: str, _category_ids: list[str]) -> Iterator[bytes]:
+    return itertools.repeat(request("GET", "/v1/expenses?q=unicorn", token))
 
 
 def bursting(dialect: Dialect) -> list[Row]:

@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from falcon.asgi import Request, Response
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from api.answers import Answer, created, expected_versions, no_content, ok
@@ -19,6 +20,7 @@ from api.schemas.budgets import (
     HistoryQuery,
 )
 from api.schemas.common import amount_text
+from core.database import Reader
 from core.queries.budget_figures import current_figures, past_figures
 from core.queries.budgets import BudgetRecord, list_budgets, load_budget
 from core.queries.users import local_today
@@ -61,16 +63,16 @@ class Budgets:
         user_id = req.context.principal.user_id
         position = decode_cursor(query.cursor, tuple[UUID])
 
-        def page(session: Session) -> Answer:
+        def page(rows: Connection) -> Answer:
             found = [
                 budget
-                for budget in list_budgets(session, user_id=user_id, is_archived=query.archived)
+                for budget in list_budgets(rows, user_id=user_id, is_archived=query.archived)
                 if position is None or budget.id > position[0]
             ]
             shown, cursor = cut_page(found, limit=query.limit, position=lambda budget: (budget.id,))
-            return ok(BudgetPage(_views(session, user_id, shown), cursor))
+            return ok(BudgetPage(_views(rows, user_id, shown), cursor))
 
-        (await self._transactions.read(page)).send(resp)
+        (await self._transactions.read_rows(page)).send(resp)
 
 
 class OneBudget:
@@ -81,8 +83,8 @@ class OneBudget:
     async def on_get(self, req: Request, resp: Response, budget_id: UUID) -> None:
         """Read a budget with the figures of its current period."""
         user_id = req.context.principal.user_id
-        answer = await self._transactions.read(
-            lambda session: _answer(session, load_budget(session, user_id=user_id, budget_id=budget_id))
+        answer = await self._transactions.read_rows(
+            lambda rows: _answer(rows, load_budget(rows, user_id=user_id, budget_id=budget_id))
         )
         answer.send(resp)
 
@@ -148,21 +150,21 @@ class BudgetHistory:
         user_id = req.context.principal.user_id
         count = req.context.query.periods
 
-        def history(session: Session) -> Answer:
-            budget = load_budget(session, user_id=user_id, budget_id=budget_id)
-            past = past_figures(session, budget, today=local_today(session, user_id=user_id), count=count)
+        def history(rows: Connection) -> Answer:
+            budget = load_budget(rows, user_id=user_id, budget_id=budget_id)
+            past = past_figures(rows, budget, today=local_today(rows, user_id=user_id), count=count)
             return ok(History([FiguresOut.of(figures, budget.currency) for figures in past]))
 
-        (await self._transactions.read(history)).send(resp)
+        (await self._transactions.read_rows(history)).send(resp)
 
 
-def _answer(session: Session, budget: BudgetRecord) -> Answer:
-    return ok(_views(session, budget.user_id, [budget])[0], version=budget.version)
+def _answer(reader: Reader, budget: BudgetRecord) -> Answer:
+    return ok(_views(reader, budget.user_id, [budget])[0], version=budget.version)
 
 
-def _views(session: Session, user_id: UUID, records: Sequence[BudgetRecord]) -> list[BudgetOut]:
+def _views(reader: Reader, user_id: UUID, records: Sequence[BudgetRecord]) -> list[BudgetOut]:
     if not records:
         return []
-    today = local_today(session, user_id=user_id)
-    figures = current_figures(session, records, today=today)
+    today = local_today(reader, user_id=user_id)
+    figures = current_figures(reader, records, today=today)
     return [BudgetOut.of(record, one) for record, one in zip(records, figures, strict=True)]

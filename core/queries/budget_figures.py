@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BindParameter, bindparam, func, or_, select
-from sqlalchemy.orm import Session
 
+from core.database import Reader
 from core.errors import NotFound
 from core.models import BudgetCategory, Category, DailySpending, table_of
 from core.queries.budgets import BudgetRecord
@@ -136,7 +136,7 @@ class BudgetBook:
         return project(to_date, ahead, (tomorrow - period.start).days, period.days)
 
 
-def open_books(session: Session, wanted: Sequence[tuple[BudgetRecord, Sequence[Period]]]) -> list[BudgetBook]:
+def open_books(session: Reader, wanted: Sequence[tuple[BudgetRecord, Sequence[Period]]]) -> list[BudgetBook]:
     """For each budget its spending by day for all that bears on its periods, of which it must have some.
 
     A query over the daily totals for each range of days, and not for each budget: most budgets share the
@@ -171,7 +171,7 @@ def _counted_days(budget: BudgetRecord, periods: Sequence[Period]) -> tuple[date
 
 
 def _spent(
-    session: Session, days: tuple[date, date], budgets: Sequence[BudgetRecord], is_by_category: bool
+    session: Reader, days: tuple[date, date], budgets: Sequence[BudgetRecord], is_by_category: bool
 ) -> dict[UUID, SpentByCurrency]:
     """What was spent in the range: by budget where those have categories, else all of it by user."""
     parameters = {"user_ids": list({one.user_id for one in budgets}), "first": days[0], "end": days[1]}
@@ -185,14 +185,14 @@ def _spent(
     return dict(found)
 
 
-def current_figures(session: Session, budgets: Sequence[BudgetRecord], *, today: date) -> list[BudgetFigures]:
+def current_figures(session: Reader, budgets: Sequence[BudgetRecord], *, today: date) -> list[BudgetFigures]:
     """Each budget's period of today, or its first if it has not begun, or its last if it has ended."""
     periods = [shown_period(budget.rule, today) for budget in budgets]
     books = open_books(session, [(budget, [period]) for budget, period in zip(budgets, periods, strict=True)])
     return [book.figures(period, today) for book, period in zip(books, periods, strict=True)]
 
 
-def past_figures(session: Session, budget: BudgetRecord, *, today: date, count: int) -> list[BudgetFigures]:
+def past_figures(session: Reader, budget: BudgetRecord, *, today: date, count: int) -> list[BudgetFigures]:
     """The last periods that are over, the newest first."""
     periods: list[Period] = []
     shown = shown_period(budget.rule, today)

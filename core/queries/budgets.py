@@ -4,12 +4,13 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BindParameter, bindparam, select
-from sqlalchemy.orm import Session
 
+from core.database import Reader
 from core.errors import NotFound
 from core.models import Budget, BudgetAmount, BudgetCategory, table_of
 from core.rules.limits import Amounts
@@ -22,15 +23,17 @@ CHOSEN = table_of(BudgetCategory)
 
 # Built once: evaluation runs them after every write, and building a statement costs more than running it.
 _USER_IDS: BindParameter[Any] = bindparam("user_ids", expanding=True)
-_OF_USERS = select(BUDGETS).where(BUDGETS.c.user_id.in_(_USER_IDS)).order_by(BUDGETS.c.user_id, BUDGETS.c.id)
+_OF_USERS = (
+    select(BUDGETS, AMOUNTS.c.effective_on, AMOUNTS.c.amount_minor)
+    .join(AMOUNTS, (AMOUNTS.c.user_id == BUDGETS.c.user_id) & (AMOUNTS.c.budget_id == BUDGETS.c.id))
+    .where(BUDGETS.c.user_id.in_(_USER_IDS))
+    .order_by(BUDGETS.c.user_id, BUDGETS.c.id, AMOUNTS.c.effective_on)
+)
+"""A row for each amount that a budget has had."""
+
 ACTIVE_BUDGETS = _OF_USERS.where(BUDGETS.c.archived_at.is_(None))
 ARCHIVED_BUDGETS = _OF_USERS.where(BUDGETS.c.archived_at.is_not(None))
 ONE_BUDGET = _OF_USERS.where(BUDGETS.c.id == bindparam("budget_id"))
-AMOUNTS_OF_USERS = (
-    select(AMOUNTS.c.budget_id, AMOUNTS.c.effective_on, AMOUNTS.c.amount_minor)
-    .where(AMOUNTS.c.user_id.in_(_USER_IDS))
-    .order_by(AMOUNTS.c.effective_on)
-)
 CATEGORIES_OF_USERS = (
     select(CHOSEN.c.budget_id, CHOSEN.c.category_id)
     .where(CHOSEN.c.user_id.in_(_USER_IDS))
@@ -61,7 +64,7 @@ class BudgetRecord:
 
 
 def list_budgets(
-    session: Session, *, user_id: UUID, is_archived: bool = False, budget_id: UUID | None = None
+    session: Reader, *, user_id: UUID, is_archived: bool = False, budget_id: UUID | None = None
 ) -> list[BudgetRecord]:
     """The user's budgets, the oldest first; with `budget_id` that one only, archived or not."""
     parameters: dict[str, Any] = {"user_ids": [user_id]}
@@ -72,32 +75,26 @@ def list_budgets(
     return _records(session, [user_id], found)
 
 
-def active_budgets(session: Session, *, user_ids: Collection[UUID]) -> list[BudgetRecord]:
+def active_budgets(session: Reader, *, user_ids: Collection[UUID]) -> list[BudgetRecord]:
     """The budgets of several users, each user's oldest first."""
     found = session.execute(ACTIVE_BUDGETS, {"user_ids": list(user_ids)}).all()
     return _records(session, user_ids, found)
 
 
-def _records(session: Session, user_ids: Collection[UUID], found: Sequence[Any]) -> list[BudgetRecord]:
-    """Rows with their amounts and categories."""
+def _records(session: Reader, user_ids: Collection[UUID], found: Sequence[Any]) -> list[BudgetRecord]:
+    """Budgets with their categories, of rows that have an amount each."""
     if not found:
         return []
-    parameters = {"user_ids": list(user_ids)}
-    amounts: defaultdict[UUID, list[tuple[date, int]]] = defaultdict(list)
-    for budget_id, effective_on, amount_minor in session.execute(AMOUNTS_OF_USERS, parameters):
-        amounts[budget_id].append((effective_on, amount_minor))
     categories: defaultdict[UUID, list[UUID]] = defaultdict(list)
-    for budget_id, category_id in session.execute(CATEGORIES_OF_USERS, parameters):
+    for budget_id, category_id in session.execute(CATEGORIES_OF_USERS, {"user_ids": list(user_ids)}):
         categories[budget_id].append(category_id)
     return [
-        _record(budget, amounts[budget.id], categories[budget.id])
-        for budget in found
-        # Without an amount it was deleted since the first query: readers take no lock.
-        if budget.id in amounts
+        _record(list(rows), categories[budget_id])
+        for budget_id, rows in groupby(found, key=lambda row: row.id)
     ]
 
 
-def load_budget(session: Session, *, user_id: UUID, budget_id: UUID) -> BudgetRecord:
+def load_budget(session: Reader, *, user_id: UUID, budget_id: UUID) -> BudgetRecord:
     """The user's budget.
 
     Raises:
@@ -109,7 +106,8 @@ def load_budget(session: Session, *, user_id: UUID, budget_id: UUID) -> BudgetRe
     return found[0]
 
 
-def _record(budget: Any, amounts: list[tuple[date, int]], category_ids: list[UUID]) -> BudgetRecord:
+def _record(rows: Sequence[Any], category_ids: list[UUID]) -> BudgetRecord:
+    budget = rows[0]
     return BudgetRecord(
         user_id=budget.user_id,
         id=budget.id,
@@ -130,6 +128,6 @@ def _record(budget: Any, amounts: list[tuple[date, int]], category_ids: list[UUI
         version=budget.version,
         created_at=budget.created_at,
         updated_at=budget.updated_at,
-        amounts=amounts,
+        amounts=[(row.effective_on, row.amount_minor) for row in rows],
         category_ids=tuple(category_ids),
     )

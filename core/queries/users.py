@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.database import Reader
 from core.errors import Unauthenticated
-from core.models import User
+from core.models import User, table_of
+
+USERS = table_of(User)
+TIMEZONE = select(USERS.c.timezone).where(USERS.c.id == bindparam("user_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +49,13 @@ def list_user_ids(session: Session) -> Sequence[UUID]:
     return session.scalars(select(User.id).order_by(User.id)).all()
 
 
-def local_today(session: Session, *, user_id: UUID) -> date:
+def local_today(session: Reader, *, user_id: UUID) -> date:
     """The present day on the user's calendar.
 
     Raises:
         Unauthenticated: the account was deleted a moment ago.
     """
-    timezone = session.scalar(select(User.timezone).where(User.id == user_id))
+    timezone = session.scalar(TIMEZONE, {"user_id": user_id})
     if timezone is None:
         raise Unauthenticated("the account is gone")
     return clock.local_date(clock.now(), timezone)
