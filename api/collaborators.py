@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
 from api.authentication import Authentication
-from api.expense_writer import LOCK_WAIT_MS, ExpenseWriter, new_expense_writer
+from api.expense_writer import CONNECTIONS, LOCK_WAIT_MS, ExpenseWriter, new_expense_writer
 from api.passwords import Passwords
 from api.transactions import Transactions
 from core.config import Settings
@@ -27,10 +27,7 @@ class Collaborators:
     @classmethod
     def of(cls, settings: Settings) -> "Collaborators":
         database = Database(settings.database, pool_size=settings.api_threads)
-        # One connection for the group commit, and one for each thread that commits an item of it alone.
-        writer_database = Database(
-            settings.database, pool_size=settings.api_threads + 1, lock_timeout_ms=LOCK_WAIT_MS
-        )
+        writer_database = Database(settings.database, pool_size=CONNECTIONS, lock_timeout_ms=LOCK_WAIT_MS)
         wake_ups = WakeUps(settings)
         transactions = Transactions(
             database,

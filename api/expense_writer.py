@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from api.answers import Answer, created
-from api.group_commit import GroupCommit, NotTogether
+from api.group_commit import LONE_THREADS, GroupCommit, NotTogether
 from api.idempotency import repeated, to_be_stored
 from api.schemas.expenses import ExpenseOut
 from api.transactions import Transactions
@@ -24,6 +24,10 @@ LOCK_WAIT_MS = 500
 transaction must not wait: each goes on in one of its own."""
 
 
+CONNECTIONS = 1 + LONE_THREADS
+"""One for the group commit's thread, and one for each that commits an item alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExpenseToWrite:
     expense: ExpenseInput
@@ -34,8 +38,8 @@ ExpenseWriter = GroupCommit[ExpenseToWrite, Answer]
 
 
 def new_expense_writer(transactions: Transactions, database: Database) -> ExpenseWriter:
-    """Over a database of its own, whose `lock_timeout_ms` is `LOCK_WAIT_MS`."""
-    return GroupCommit(_write, partial(transactions.write_now, database=database), transactions.run)
+    """Over a database of its own, with `CONNECTIONS` and the `lock_timeout_ms` of `LOCK_WAIT_MS`."""
+    return GroupCommit(_write, partial(transactions.write_now, database=database))
 
 
 def expense_created(record: ExpenseRecord) -> Answer:

@@ -8,7 +8,8 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -25,6 +26,13 @@ MAX_BATCH = 256
 
 MAX_WAITING = 2_000
 """About a second's work; whoever comes later is better off trying again."""
+
+LONE_THREADS = 2
+"""For items that cannot share a transaction. They may have to wait for somebody's lock, so they must not take
+the threads that serve everybody else."""
+
+MAX_ALONE = 2 * MAX_BATCH
+"""A batch that failed whole fits twice; whoever comes later is better off trying again."""
 
 log = logging.getLogger(__name__)
 
@@ -44,19 +52,18 @@ class GroupCommit(Generic[T, R]):
 
     `apply(session, items)` gives each item's result or, if the item is unacceptable, its `OutlayError`; such
     an item must have written nothing. An item whose outcome is `NotTogether`, and each item of a batch for
-    which it raises, is tried again in a transaction of its own, away from the thread that serves the others
-    (by `run`); so one bad item never takes them down or holds them up. `transact` opens, commits and retries.
+    which it raises, is tried again in a transaction of its own, away from the thread that serves the others;
+    so one bad item never takes them down, and holds them up once. `transact` opens, commits and retries.
     """
 
     def __init__(
         self,
         apply: Callable[[Session, Sequence[T]], Sequence[R | OutlayError]],
         transact: "Callable[[Callable[[Session], Sequence[R | OutlayError]]], Sequence[R | OutlayError]]",
-        run: "Callable[[Callable[[], Sequence[R | OutlayError]]], Awaitable[Sequence[R | OutlayError]]]",
     ) -> None:
         self._apply = apply
         self._transact = transact
-        self._run_elsewhere = run
+        self._lone_threads = ThreadPoolExecutor(LONE_THREADS, thread_name_prefix="lone-commit")
         self._alone: set[asyncio.Task[None]] = set()
         self._queue: queue.SimpleQueue[_Waiting[T, R] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop
@@ -79,10 +86,10 @@ class GroupCommit(Generic[T, R]):
         """Finish what is waiting, then stop."""
         self._queue.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
-        await asyncio.sleep(
-            0
-        )  # the thread's last outcomes have been handed over to the loop, not yet dealt out
+        # The thread's last outcomes have been handed over to the loop, but not dealt out yet.
+        await asyncio.sleep(0)
         await asyncio.gather(*self._alone)
+        self._lone_threads.shutdown()
 
     def _run(self) -> None:
         is_open = True
@@ -116,7 +123,9 @@ class GroupCommit(Generic[T, R]):
 
     def _deal_out(self, batch: Sequence[_Waiting[T, R]], outcomes: Sequence[R | Exception]) -> None:
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, NotTogether):
+            if isinstance(outcome, NotTogether) and len(self._alone) >= MAX_ALONE:
+                _resolve(waiting, Overloaded("too many writes wait for others to end"))
+            elif isinstance(outcome, NotTogether):
                 task = self._loop.create_task(self._commit_alone(waiting))
                 self._alone.add(task)
                 task.add_done_callback(self._alone.discard)
@@ -130,7 +139,7 @@ class GroupCommit(Generic[T, R]):
             return self._transact(lambda session: self._apply(session, [waiting.item]))
 
         try:
-            outcome: R | Exception = (await self._run_elsewhere(commit))[0]
+            outcome: R | Exception = (await self._loop.run_in_executor(self._lone_threads, commit))[0]
         except Exception as error:  # noqa: BLE001 - likewise
             outcome = error
         _resolve(waiting, outcome)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -158,6 +159,21 @@ def pipelined(session: Session) -> Iterator[None]:
             yield
     except psycopg.Error as error:
         raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
+
+
+def stop_statement(session: Session) -> None:
+    """End the statement that an exception of ours has interrupted, so that the session can be rolled back.
+
+    Until then PostgreSQL goes on with it, holds its locks and takes no other statement; SQLite's library does
+    not return before its statement has ended.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    connection: Any = session.connection().connection.driver_connection
+    if connection.info.transaction_status is TransactionStatus.ACTIVE:
+        connection.cancel_safe(timeout=CONNECT_TIMEOUT_S)
+        while connection.pgconn.get_result() is not None:
+            pass
 
 
 UNREACHABLE_STATES = ("08", "53", "57P", "25006")

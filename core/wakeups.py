@@ -2,8 +2,8 @@
 
 A wake-up says only "there is work of this name"; the outbox says which. At most one per job is waiting at the
 broker: a flag in Redis is set by whoever sends it, held by the worker as long as it finds work, and cleared
-before that looks at the outbox for the last time. A wake-up that is lost costs latency only, as the flag runs
-out and beat sweeps every few seconds.
+before that worker's last look at the outbox. A wake-up that is lost costs latency only, as the flag runs out
+and beat sweeps every few seconds.
 """
 
 import logging
@@ -16,7 +16,8 @@ from core.broker import SOCKET_TIMEOUT_S, new_celery
 from core.config import Settings
 
 FLAG_LIFETIME_MS = 2_000
-"""Longer than a wake-up waits at a healthy broker, shorter than the sweep that makes up for a lost one."""
+"""Longer than a batch takes or a wake-up waits at a healthy broker, shorter than the sweep that makes up for
+one that is lost."""
 
 EXPIRES_S = 30
 """Without workers wake-ups must not pile up at the broker; the sweep speaks for what they were sent for."""

@@ -2,9 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import chain, islice
 
 from celery.exceptions import SoftTimeLimitExceeded
 from redis import Redis, RedisError
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.broker import SOCKET_TIMEOUT_S
 from core.config import Settings
-from core.database import Database, is_unavailable
+from core.database import Database, is_unavailable, stop_statement
 from core.services.outbox import CLAIM_LIMIT, ClaimedRow, back_off, claim_rows, settle_rows, staged_jobs
 from core.wakeups import WakeUpFlags
 
@@ -20,16 +20,14 @@ DRAIN_TIME_S = 20.0
 """A task stops claiming after this, well within its time limit; the next wake-up or sweep goes on."""
 
 KEYS_AT_ONCE = 100
-"""A job does this many keys with the same few statements as one; with more, little more would be saved."""
-
-BATCH_TIME_S = 0.5
-"""A transaction holds the locks of all the users it has worked for (on SQLite, the one write lock) and begins
-with no further keys after this. What it has claimed beyond goes back to the outbox as it was."""
+"""Keys that share a transaction: a job does them with hardly more statements than one. With more, little more
+would be saved, and the transaction holds the locks of all of them (on SQLite, the one write lock)."""
 
 LOCK_WAIT_MS = 1_000
-"""Whoever's row is locked for longer, as by a large deletion, is left for later. Other workers need less."""
+"""Whoever's row is locked for longer, as by a large deletion, is left for later. Other workers seldom need as
+much for their hundred users."""
 
-MAX_REST_S = 0.05
+MAX_REST_S = 0.01
 """A process rests as long as its last batch took, but no longer than this: see `Runtime.drain`."""
 
 log = logging.getLogger(__name__)
@@ -45,6 +43,11 @@ class _Batch:
     claimed: int = 0
     settled: int = 0
     follow_ups: frozenset[str] = frozenset()
+
+    @property
+    def has_left_some(self) -> bool:
+        """Whether more was waiting than a transaction takes."""
+        return self.claimed == CLAIM_LIMIT or 0 < self.settled < self.claimed
 
 
 class Runtime:
@@ -68,40 +71,41 @@ class Runtime:
         go on writing there is always another one, and nobody's alert waits for the last.
 
         While this keeps up, the flag stays raised and nobody else is woken: two processes would only wait
-        for each other's locks. Others are let in when a claim is full, and before the last look. Between
-        batches it leaves the processor to those who write: what they write meanwhile shares the next one.
+        for each other's locks. Others are let in when a batch leaves some rows, and before the last look.
+        Between batches it leaves the processor to those who write: what they write meanwhile shares the next.
         """
         deadline = time.monotonic() + DRAIN_TIME_S
-        total = 0
-        is_idle = is_full = False
+        batch, total, is_last = _Batch(), 0, False
         try:
             while True:
-                if is_idle or is_full:
+                if is_last or batch.has_left_some:
                     self._lower_flag(job)
                 else:
                     self._hold_flag(job)
-                started, was_idle = time.monotonic(), is_idle
-                batch = self._drain_batch(job)
-                total += batch.settled + self._drain_follow_ups(batch.follow_ups - {job})
-                is_idle, is_full = not batch.settled, batch.claimed == CLAIM_LIMIT
+                started, was_last = time.monotonic(), is_last
+                batch = self._drain_batch(job, deadline)
+                total += batch.settled + self._drain_follow_ups(batch.follow_ups - {job}, deadline)
                 ended = time.monotonic()
-                if (is_idle and was_idle) or ended > deadline:
+                is_last = not batch.settled or ended > deadline
+                if is_last and was_last:
                     return total
-                if not is_idle and not is_full:
+                if not is_last and not batch.has_left_some:
                     time.sleep(min(ended - started, MAX_REST_S))
-        finally:
+        except BaseException:
             self._lower_flag(job)
+            raise
 
-    def _drain_follow_ups(self, jobs: Iterable[str]) -> int:
+    def _drain_follow_ups(self, jobs: Iterable[str], deadline: float) -> int:
         total = 0
         for job in sorted(jobs):
-            batch = _Batch(claimed=CLAIM_LIMIT)
-            while batch.claimed == CLAIM_LIMIT:
-                batch = self._drain_batch(job)
-                total += batch.settled + self._drain_follow_ups(batch.follow_ups - {job})
+            has_more = True
+            while has_more:
+                batch = self._drain_batch(job, deadline)
+                total += batch.settled + self._drain_follow_ups(batch.follow_ups - {job}, deadline)
+                has_more = batch.has_left_some and time.monotonic() < deadline
         return total
 
-    def _drain_batch(self, job: str) -> _Batch:
+    def _drain_batch(self, job: str, deadline: float) -> _Batch:
         """One transaction: claim rows, have their effect, delete them. If that fails, key by key."""
         rows: list[ClaimedRow] = []
         self._keys_at_work = []
@@ -116,10 +120,11 @@ class Runtime:
             self._back_off(job, self._keys_at_work, error)
             raise
         except Exception as error:
-            if is_unavailable(error) or not rows:
+            if is_unavailable(error) or not self._keys_at_work:
                 raise
-            log.warning("job.split job=%s rows=%d error=%r", job, len(rows), error)
-        batches = [self._drain_key(job, key) for key in sorted({row.key for row in rows})]
+            keys = self._keys_at_work
+            log.warning("job.split job=%s keys=%d error=%r", job, len(keys), error)
+        batches = [self._drain_key(job, key) for key in keys if time.monotonic() < deadline]
         follow_ups = frozenset().union(*(batch.follow_ups for batch in batches))
         return _Batch(len(rows), sum(batch.settled for batch in batches), follow_ups)
 
@@ -142,17 +147,18 @@ class Runtime:
             return _Batch()
 
     def _apply(self, session: Session, job: str, rows: Sequence[ClaimedRow]) -> int:
-        """Have the effect of as many keys as the batch's time allows; answers how many rows that settled."""
-        deadline = time.monotonic() + BATCH_TIME_S
-        settled: list[ClaimedRow] = []
-        for of_keys in _done_together(rows):
-            if settled and time.monotonic() > deadline:
-                break
-            self._keys_at_work = list(of_keys)
-            self._jobs[job](self, session, of_keys)
-            settled += chain.from_iterable(of_keys.values())
-        if settled:
-            settle_rows(session, settled)
+        """Have the effect of those rows that are done together; answers how many that settled."""
+        by_key = _done_together(rows)
+        self._keys_at_work = list(by_key)
+        if not by_key:
+            return 0
+        try:
+            self._jobs[job](self, session, by_key)
+        except SoftTimeLimitExceeded:
+            stop_statement(session)
+            raise
+        settled = list(chain.from_iterable(by_key.values()))
+        settle_rows(session, settled)
         return len(settled)
 
     def _back_off(self, job: str, keys: Iterable[str], error: BaseException) -> None:
@@ -181,21 +187,16 @@ class Runtime:
         self._flags.close()
 
 
-def _done_together(rows: Sequence[ClaimedRow]) -> Iterator[dict[str, list[ClaimedRow]]]:
-    """Rows by key, up to `KEYS_AT_ONCE` keys at a time, in key order: so two workers never wait in a circle.
+def _done_together(rows: Sequence[ClaimedRow]) -> dict[str, list[ClaimedRow]]:
+    """By key the rows of those that have waited longest, up to `KEYS_AT_ONCE`, in the order of their keys.
 
-    Keys that have failed before come by themselves: when one runs out of time again, only it backs off.
+    A key that has failed before comes by itself: when it runs out of time again, only it backs off.
     """
-    together: dict[str, list[ClaimedRow]] = {}
-    for key, group in groupby(sorted(rows, key=lambda row: row.key), key=lambda row: row.key):
-        of_key = list(group)
-        has_failed = any(row.attempts for row in of_key)
-        if together and (has_failed or len(together) == KEYS_AT_ONCE):
-            yield together
-            together = {}
-        if has_failed:
-            yield {key: of_key}
-        else:
-            together[key] = of_key
-    if together:
-        yield together
+    by_key: dict[str, list[ClaimedRow]] = {}
+    for row in rows:
+        by_key.setdefault(row.key, []).append(row)
+    failed = next((key for key, of_key in by_key.items() if any(row.attempts for row in of_key)), None)
+    if failed is not None:
+        return {failed: by_key[failed]}
+    # In key order, so that two workers never wait for each other in a circle.
+    return {key: by_key[key] for key in sorted(islice(by_key, KEYS_AT_ONCE))}

@@ -2,21 +2,12 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, func, or_, select, tuple_
+from sqlalchemy import Row, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.models import Notification, User, table_of
 
 NOTIFICATIONS = table_of(Notification)
-
-# Built once: each alert is read by it on its way out.
-NUMBERED = (
-    select(NOTIFICATIONS)
-    .where(
-        tuple_(NOTIFICATIONS.c.user_id, NOTIFICATIONS.c.seq).in_(bindparam("numbers", expanding=True)),
-    )
-    .order_by(NOTIFICATIONS.c.user_id, NOTIFICATIONS.c.seq)
-)
 
 
 def notifications_after(session: Session, *, user_id: UUID, after: int, limit: int) -> Sequence[Notification]:
@@ -29,9 +20,17 @@ def notifications_after(session: Session, *, user_id: UUID, after: int, limit: i
     ).all()
 
 
-def numbered_notifications(session: Session, numbers: Collection[tuple[UUID, int]]) -> Sequence[Row[Any]]:
-    """Rows of the table by user and number, each user's oldest first; what is not there is passed over."""
-    return session.execute(NUMBERED, {"numbers": list(numbers)}).all()
+def numbered_notifications(session: Session, ranges: Collection[tuple[UUID, int, int]]) -> Sequence[Row[Any]]:
+    """Rows of the table in one or more ranges of a user's numbers, `(user_id, first, last)`, each user's
+    oldest first.
+    """
+    # Not pairs of user and number: for those SQLite reads the whole table.
+    wanted = (
+        and_(NOTIFICATIONS.c.user_id == user_id, NOTIFICATIONS.c.seq.between(first, last))
+        for user_id, first, last in ranges
+    )
+    query = select(NOTIFICATIONS).where(or_(*wanted))
+    return session.execute(query.order_by(NOTIFICATIONS.c.user_id, NOTIFICATIONS.c.seq)).all()
 
 
 def numbering_gaps(session: Session) -> Sequence[UUID]:

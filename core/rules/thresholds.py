@@ -65,12 +65,6 @@ def percent_tenths(spent: int, limit: int) -> int | None:
     return spent * 1000 // limit if limit > 0 else None
 
 
-def format_percent(tenths: int) -> str:
-    """Tenths of a per cent as a decimal string: 999 as "99.9", -5 as "-0.5"."""
-    whole, tenth = divmod(abs(tenths), 10)
-    return f"{'-' if tenths < 0 else ''}{whole}.{tenth}"
-
-
 def project(spent_to_date: int, spent_ahead: int, elapsed_days: int, total_days: int) -> int:
     """Spending expected by the period's end if it goes on as it has until today.
 

@@ -76,7 +76,7 @@ class _Review:
     budget: BudgetRecord
     timezone: str
     today: date
-    alerts: Sequence[Row[Any]]
+    alerts: list[Row[Any]]
     may_open: Sequence[Period]
     periods: Sequence[Period]
 
@@ -102,7 +102,7 @@ class _Verdict:
 def evaluate_budgets(session: Session, occasions: Mapping[UUID, Occasion]) -> None:
     """Open, resolve and announce the alerts of users' budgets; who was deleted meanwhile is passed over.
 
-    It takes the same few statements for a hundred users as for one.
+    It takes as few statements for a hundred users as for one, as far as their budgets count the same days.
     """
     users = lock_users(session, occasions)
     reviews, left_over = _reviews(session, users, occasions)
@@ -153,7 +153,8 @@ def _open_alerts(session: Session, touched: Mapping[UUID, date | None]) -> dict[
 def _judge_all(session: Session, reviews: Sequence[_Review]) -> list[_Verdict]:
     counted = [review for review in reviews if review.periods]
     books = open_books(session, [(review.budget, review.periods) for review in counted])
-    return [_judge(review, book) for review, book in zip(counted, books, strict=True)]
+    without = (_Verdict(review.budget, obsolete=review.alerts) for review in reviews if not review.periods)
+    return [*(_judge(review, book) for review, book in zip(counted, books, strict=True)), *without]
 
 
 def _judge(review: _Review, book: BudgetBook) -> _Verdict:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
@@ -29,6 +30,15 @@ OWNED = (
     .where(USERS.c.id.in_(bindparam("user_ids", expanding=True)))
 )
 """The users, each with those of the categories that are theirs."""
+
+OWNED_AT_ALL = (
+    select(USERS.c.id, USERS.c.currency, USERS.c.timezone, CATEGORIES.c.id.label("category_id"))
+    .outerjoin(CATEGORIES, CATEGORIES.c.user_id == USERS.c.id)
+    .where(USERS.c.id.in_(bindparam("user_ids", expanding=True)))
+)
+
+MAX_ASKED = 1_000
+"""Categories named in a statement, whose parameters are limited; where more are given, most do not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +89,10 @@ def draft_expenses(
 
 def _context(session: Session, inputs: Sequence[ExpenseInput]) -> _Context:
     wanted = {one.category_id for one in inputs} | {line.category_id for one in inputs for line in one.lines}
-    parameters = {
-        "user_ids": list({one.user_id for one in inputs}),
-        "category_ids": [category_id for category_id in wanted if category_id is not None],
-    }
-    rows = session.execute(OWNED, parameters).all()
+    parameters: dict[str, Any] = {"user_ids": list({one.user_id for one in inputs})}
+    if len(wanted) <= MAX_ASKED:
+        parameters["category_ids"] = [category_id for category_id in wanted if category_id is not None]
+    rows = session.execute(OWNED if len(wanted) <= MAX_ASKED else OWNED_AT_ALL, parameters).all()
     return _Context(
         clock.now(),
         {row.id: (row.currency, row.timezone) for row in rows},

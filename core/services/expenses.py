@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import structs
-from sqlalchemy import delete, insert, select, tuple_, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -167,8 +167,12 @@ def purge_trash(session: Session) -> int:
         .with_for_update(skip_locked=True)
     ).all()
     if doomed:
-        keys = [(row.user_id, row.id) for row in doomed]
-        session.execute(delete(EXPENSES).where(tuple_(EXPENSES.c.user_id, EXPENSES.c.id).in_(keys)))
+        session.execute(
+            delete(EXPENSES).where(
+                EXPENSES.c.user_id == bindparam("owner"), EXPENSES.c.id == bindparam("its_id")
+            ),
+            [{"owner": row.user_id, "its_id": row.id} for row in doomed],
+        )
     return len(doomed)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, tuple_, update
+from sqlalchemy import and_, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -96,8 +96,10 @@ def store_answers(session: Session, answers: Iterable[tuple[KeyedRequest, Stored
 
 def release_keys(session: Session, requests: Iterable[KeyedRequest]) -> None:
     """Give up claims: the requests had no effect, and may be sent again in a better form."""
-    keys = [(one.owner_id, one.key) for one in requests]
-    session.execute(delete(TABLE).where(tuple_(TABLE.c.user_id, TABLE.c.key).in_(keys)))
+    session.execute(
+        delete(TABLE).where(TABLE.c.user_id == bindparam("owner"), TABLE.c.key == bindparam("its_key")),
+        [{"owner": one.owner_id, "its_key": one.key} for one in requests],
+    )
 
 
 def purge_keys(session: Session) -> None:
@@ -107,8 +109,9 @@ def purge_keys(session: Session) -> None:
 def _stored(
     session: Session, requests: Sequence[KeyedRequest]
 ) -> dict[tuple[UUID, str], tuple[bytes, StoredAnswer]]:
-    keys = [(one.owner_id, one.key) for one in requests]
-    rows = session.execute(select(TABLE).where(tuple_(TABLE.c.user_id, TABLE.c.key).in_(keys)))
+    # Not pairs of owner and key: for those SQLite reads the whole table.
+    wanted = (and_(TABLE.c.user_id == one.owner_id, TABLE.c.key == one.key) for one in requests)
+    rows = session.execute(select(TABLE).where(or_(*wanted)))
     return {
         (row.user_id, row.key): (row.fingerprint, StoredAnswer(row.status, row.body, row.location, row.etag))
         for row in rows

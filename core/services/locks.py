@@ -28,7 +28,7 @@ class LockedUser:
 def lock_users(session: Session, user_ids: Collection[UUID]) -> dict[UUID, LockedUser]:
     """Make the users' category, budget, alert and notification changes take turns; those deleted are missing.
 
-    Whoever needs these locks takes them first, and all at once, so that nobody waits in a circle. Expenses
+    Whoever needs these locks takes them first, and in key order, so that nobody waits in a circle. Expenses
     need them not, and foreign keys to the users pass them (FOR NO KEY UPDATE).
     """
     rows = session.execute(LOCK, {"user_ids": list(user_ids)})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -36,7 +36,8 @@ CLAIM = (
     .where(
         TABLE.c.job == bindparam("its_job"),
         TABLE.c.dead_at.is_(None),
-        TABLE.c.available_at <= bindparam("now"),
+        # New rows whatever their time: it is another machine's, whose clock may be ahead.
+        or_(TABLE.c.attempts == 0, TABLE.c.available_at <= bindparam("now")),
     )
     .order_by(TABLE.c.id)
     .limit(CLAIM_LIMIT)

@@ -54,7 +54,7 @@ def applying(database: Database) -> Applying:
 async def submit_all(applying: Applying, items: Sequence[str]) -> list[str | BaseException]:
     """Submit the first item, and the rest while its commit is under way."""
     applying.may_go_on.clear()
-    group = GroupCommit[str, str](applying.apply, applying.transact, asyncio.to_thread)
+    group = GroupCommit[str, str](applying.apply, applying.transact)
     group.start()
     try:
         first = asyncio.create_task(group.submit(items[0]))
@@ -108,7 +108,7 @@ def test_too_many_waiting_writes_are_refused_and_the_others_are_done(applying: A
 
 def test_closing_finishes_what_is_waiting(applying: Applying) -> None:
     async def submit_and_close() -> list[str]:
-        group = GroupCommit[str, str](applying.apply, applying.transact, asyncio.to_thread)
+        group = GroupCommit[str, str](applying.apply, applying.transact)
         group.start()
         waiting = [asyncio.create_task(group.submit(item)) for item in ("one", "two", "three")]
         await asyncio.sleep(0)
@@ -135,7 +135,7 @@ def test_a_database_that_is_away_is_asked_once_not_once_for_each_item(applying: 
 
 
 async def _submit_three(applying: Applying) -> list[str | BaseException]:
-    group = GroupCommit[str, str](applying.apply, applying.transact, asyncio.to_thread)
+    group = GroupCommit[str, str](applying.apply, applying.transact)
     group.start()
     try:
         return await asyncio.gather(*(group.submit(item) for item in "abc"), return_exceptions=True)

@@ -4,13 +4,10 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import redis
 import time_machine
-from celery.exceptions import SoftTimeLimitExceeded
-from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -19,11 +16,9 @@ from core.config import Settings
 from core.database import Database
 from core.ids import new_id
 from core.job_names import DELIVER_NOTIFICATIONS, EVALUATE_BUDGETS
-from core.models import OutboxRow
 from core.notification_channel import channel_of, decode
 from core.services.notifications import NewNotification, notify
 from core.services.outbox import (
-    CLAIM,
     MAX_ATTEMPTS,
     ClaimedRow,
     Job,
@@ -31,7 +26,6 @@ from core.services.outbox import (
     revive_dead_rows,
     stage_jobs,
 )
-from core.wakeups import WakeUpFlags
 from tests.workers.outbox import JOB, Tally, add_user, rows, runtime, stage, tallies
 from workers.app import JOBS
 from workers.runtime import Runtime
@@ -191,7 +185,7 @@ def test_a_task_whose_time_is_over_leaves_the_rest_to_the_next(
     stage(database, [user], job="again")
     with runtime(settings, again=again) as worker:
         monkeypatch.setattr("workers.runtime.DRAIN_TIME_S", 0)
-        assert worker.drain("again") == 1
+        assert worker.drain("again") == 2, "a batch, and a last look after the flag is lowered"
     assert len(rows(database)) == 1
 
 
@@ -290,93 +284,3 @@ def test_a_database_that_is_away_is_not_the_jobs_fault(settings: Settings, datab
     with runtime(settings, tally=lose_connection) as worker, pytest.raises(OperationalError):
         worker.drain(JOB)
     assert [row.attempts for row in rows(database)] == [0]
-
-
-def test_keys_are_done_together_but_those_that_have_failed_by_themselves(
-    settings: Settings, database: Database
-) -> None:
-    users = sorted(add_user(database) for _ in range(4))
-    together = list[list[str]]()
-
-    def note(_runtime: Runtime, _session: Session, rows: Rows) -> None:
-        together.append(list(rows))
-
-    stage(database, users)
-    with database.transaction() as session:
-        session.execute(update(OutboxRow).where(OutboxRow.key == str(users[1])).values(attempts=1))
-    with runtime(settings, tally=note) as worker:
-        assert worker.drain(JOB) == 4
-    first, failed, *others = map(str, users)
-    assert together == [[first], [failed], others]
-
-
-def test_keys_whose_time_is_over_back_off_and_are_then_tried_one_by_one(
-    settings: Settings, database: Database
-) -> None:
-    """Which of them took so long cannot be known; the next time it can."""
-    users = sorted(add_user(database) for _ in range(3))
-    slow = str(users[1])
-    tally = Tally()
-
-    def work(runtime: Runtime, session: Session, rows: Rows) -> None:
-        if slow in rows:
-            raise SoftTimeLimitExceeded
-        tally(runtime, session, rows)
-
-    stage(database, users)
-    with runtime(settings, tally=work) as worker:
-        with pytest.raises(SoftTimeLimitExceeded):
-            worker.drain(JOB)
-        assert [row.attempts for row in rows(database)] == [1, 1, 1]
-        with time_machine.travel(clock.now() + delay_after(1), tick=False):
-            with pytest.raises(SoftTimeLimitExceeded):
-                worker.drain(JOB)
-            assert worker.drain(JOB) == 2
-    assert tallies(database) == {user: 1 for user in users if str(user) != slow}
-    assert [(row.key, row.attempts) for row in rows(database)] == [(slow, 2)]
-
-
-def test_nobody_else_is_woken_while_a_worker_keeps_up_and_its_last_look_comes_after(
-    settings: Settings, database: Database
-) -> None:
-    user, flags = add_user(database), WakeUpFlags(settings)
-    tally = Tally()
-
-    def work(runtime: Runtime, session: Session, rows: Rows) -> None:
-        tally(runtime, session, rows)
-        assert not flags.raise_flag(JOB), "whoever commits now needs no other worker"
-
-    stage(database, [user])
-    with runtime(settings, tally=work) as worker:
-        claim, looks = worker._drain_batch, list[bool]()
-
-        def look(job: str) -> Any:
-            batch = claim(job)
-            looks.append(bool(batch.settled))
-            if looks == [True, False]:
-                stage(database, [user])  # just too late for that look, and its wake-up is not sent
-            return batch
-
-        worker._drain_batch = look  # type: ignore[method-assign]
-        assert worker.drain(JOB) == 2
-    assert flags.raise_flag(JOB), "the next commit wakes somebody"
-    flags.close()
-    assert (tallies(database), rows(database)) == ({user: 2}, [])
-
-
-def test_others_are_let_in_while_there_is_more_than_a_claim(
-    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    user, flags = add_user(database), WakeUpFlags(settings)
-    could_wake = list[bool]()
-
-    def work(_runtime: Runtime, _session: Session, _rows: Rows) -> None:
-        could_wake.append(flags.raise_flag(JOB))
-
-    monkeypatch.setattr("workers.runtime.CLAIM_LIMIT", 2)
-    monkeypatch.setattr("core.services.outbox.CLAIM", CLAIM.limit(None).limit(2))
-    stage(database, [user] * 5)
-    with runtime(settings, tally=work) as worker:
-        assert worker.drain(JOB) == 5
-    flags.close()
-    assert could_wake == [False, True, True], "the first two claims were full"

@@ -1,5 +1,4 @@
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
 from celery import shared_task
@@ -12,7 +11,7 @@ from core.services.outbox import ClaimedRow
 from workers.process import current_runtime
 from workers.runtime import Runtime
 
-PAGE = 500
+MAX_AT_ONCE = 500
 """Notifications read and published at a time."""
 
 
@@ -21,20 +20,34 @@ def apply_delivery(runtime: Runtime, session: Session, rows: Mapping[str, Sequen
 
     They go out before the rows are deleted, so at least once; gateways drop a number that they have seen.
     """
-    numbers = iter(
-        [
-            (UUID(key), int(row.payload["seq"]) + further)
-            for key, of_user in rows.items()
-            for row in of_user
-            for further in range(row.payload["count"])
-        ]
-    )
-    while page := list(islice(numbers, PAGE)):
+    for ranges in _ranges(rows):
         with runtime.redis.pipeline(transaction=False) as pipeline:
-            for notification in numbered_notifications(session, page):
+            for notification in numbered_notifications(session, ranges):
                 channel = channel_of(runtime.settings.redis_prefix, notification.user_id)
                 pipeline.publish(channel, encode(notification))
             pipeline.execute()
+
+
+def _ranges(rows: Mapping[str, Sequence[ClaimedRow]]) -> Iterator[list[tuple[UUID, int, int]]]:
+    """The numbers that the rows ask for as `(user_id, first, last)`, `MAX_AT_ONCE` at a time.
+
+    Each user's are one range. Should another worker hold rows in between, their numbers go out twice.
+    """
+    ranges: list[tuple[UUID, int, int]] = []
+    room = MAX_AT_ONCE
+    for key, of_user in rows.items():
+        first = min(row.payload["seq"] for row in of_user)
+        end = max(row.payload["seq"] + row.payload["count"] for row in of_user)
+        while first < end:
+            following = min(end, first + room)
+            ranges.append((UUID(key), first, following - 1))
+            room -= following - first
+            first = following
+            if not room:
+                yield ranges
+                ranges, room = [], MAX_AT_ONCE
+    if ranges:
+        yield ranges
 
 
 @shared_task(name=DELIVER_NOTIFICATIONS)

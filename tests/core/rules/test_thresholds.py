@@ -12,7 +12,6 @@ from core.rules.thresholds import (
     RolloverMode,
     ThresholdError,
     carry_over,
-    format_percent,
     is_crossed,
     normalise_thresholds,
     percent_tenths,
@@ -106,13 +105,6 @@ def test_just_under_a_hundred_shows_as_less() -> None:
 @pytest.mark.parametrize("limit", [0, -1])
 def test_there_is_no_percentage_of_nothing(limit: int) -> None:
     assert percent_tenths(1, limit) is None
-
-
-@pytest.mark.parametrize(
-    ("tenths", "text"), [(999, "99.9"), (1000, "100.0"), (0, "0.0"), (5, "0.5"), (-5, "-0.5"), (-12, "-1.2")]
-)
-def test_a_percentage_is_written_with_one_decimal(tenths: int, text: str) -> None:
-    assert format_percent(tenths) == text
 
 
 @patient
