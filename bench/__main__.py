@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from bench.alerts import alerting
 from bench.measures import bursting, growth, listing, memory, posting
-from bench.report import Row, machine, table
+from bench.report import Row, gauge, machine, table
 from bench.system import Dialect
 
 MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
@@ -28,6 +28,7 @@ def main(names: list[str]) -> int:
     for name in names or MEASURES:
         for dialect in DIALECTS:
             print(f"{name} on {dialect} …", file=sys.stderr, flush=True)
+            rows.append(gauge(f"{name} on {dialect}"))
             rows += MEASURES[name](dialect)
             print("\n".join(row.name + "  " + row.figure for row in rows[-3:]), file=sys.stderr)
     print(machine() + "\n")

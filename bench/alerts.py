@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from dataclasses import dataclass
 
 import websockets
 
@@ -11,10 +12,28 @@ from bench.measures import RUNS
 from bench.report import Row
 from bench.system import Dialect, System
 
-RATE = 200
 SECONDS = 10
-USERS = 100
 CONNECTIONS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Writes a second, by users who take turns."""
+
+    rate: int
+    users: int
+
+    @property
+    def writes(self) -> int:
+        return self.rate * SECONDS
+
+    @property
+    def writes_of_each(self) -> int:
+        return self.writes // self.users
+
+
+PACES = (Pace(rate=5, users=5), Pace(rate=200, users=100))
+"""An idle system, where each alert finds it asleep, and a busy one, where nothing can be folded."""
 
 STEP_PERCENT = 50
 """Each write is half of its user's limit, so that each crosses exactly one of the 20 thresholds."""
@@ -23,33 +42,36 @@ PATIENCE_S = 20.0
 
 
 def alerting(dialect: Dialect) -> list[Row]:
-    """Latency at 200 writes a second, each by one of 100 listening users and each causing an alert."""
-    with System(dialect) as system:
-        runs = [asyncio.run(_run(system, number)) for number in range(RUNS)]
-        return [Row.of(f"POST to WebSocket alert at {RATE}/s on {dialect}", Summary.of(runs))]
+    """Latency at a steady rate of writes, each by one of the listening users and each causing an alert."""
+    rows = []
+    for pace in PACES:
+        with System(dialect) as system:
+            runs = [asyncio.run(_run(system, pace, number)) for number in range(RUNS)]
+        rows.append(Row.of(f"POST to WebSocket alert at {pace.rate}/s on {dialect}", Summary.of(runs)))
+    return rows
 
 
-async def _run(system: System, run: int) -> Outcome:
+async def _run(system: System, pace: Pace, run: int) -> Outcome:
     outcome = Outcome(seconds=SECONDS)
-    people = [_prepare(system, f"alerted-{run}-{number}") for number in range(USERS)]
+    people = [_prepare(system, pace, f"alerted-{run}-{number}") for number in range(pace.users)]
     sent_at: dict[tuple[int, int], float] = {}
-    ready = asyncio.Barrier(USERS + 1)
+    ready = asyncio.Barrier(pace.users + 1)
     listeners = [
-        asyncio.create_task(_listen(system, number, token, sent_at, outcome, ready))
+        asyncio.create_task(_listen(system, pace, number, token, sent_at, outcome, ready))
         for number, token in enumerate(people)
     ]
     await ready.wait()
-    await _write(system, people, sent_at)
+    await _write(system, pace, people, sent_at)
     _done, late = await asyncio.wait(listeners, timeout=PATIENCE_S)
     for listener in late:
         listener.cancel()
-        outcome.failures.append(f"{len(outcome.latencies_ms)} of {RATE * SECONDS} alerts arrived")
+        outcome.failures.append(f"{len(outcome.latencies_ms)} of {pace.writes} alerts arrived")
     return outcome
 
 
-def _prepare(system: System, name: str) -> str:
+def _prepare(system: System, pace: Pace, name: str) -> str:
     _id, token = system.new_user(name)
-    thresholds = [STEP_PERCENT * step for step in range(1, SECONDS * RATE // USERS + 1)]
+    thresholds = [STEP_PERCENT * step for step in range(1, pace.writes_of_each + 1)]
     budget = {"name": "All", "amount": "100.00", "thresholds": thresholds}
     system.call("POST", "/v1/budgets", token, budget)
     return token
@@ -57,6 +79,7 @@ def _prepare(system: System, name: str) -> str:
 
 async def _listen(
     system: System,
+    pace: Pace,
     number: int,
     token: str,
     sent_at: dict[tuple[int, int], float],
@@ -68,26 +91,28 @@ async def _listen(
         await socket.send(json.dumps({"type": "auth", "token": token}))
         await socket.recv()
         await ready.wait()
-        for _ in range(SECONDS * RATE // USERS):
+        for _ in range(pace.writes_of_each):
             message = json.loads(await socket.recv())
             write = message["data"]["threshold"] // STEP_PERCENT
             outcome.latencies_ms.append((time.perf_counter() - sent_at[number, write]) * 1000)
 
 
-async def _write(system: System, people: list[str], sent_at: dict[tuple[int, int], float]) -> None:
+async def _write(
+    system: System, pace: Pace, people: list[str], sent_at: dict[tuple[int, int], float]
+) -> None:
     """At a steady rate whatever the answers take, over connections that take turns."""
     links = [await asyncio.open_connection("127.0.0.1", system.api_port) for _ in range(CONNECTIONS)]
     created = asyncio.Semaphore(0)
     readers = [asyncio.create_task(_count_created(reader, created)) for reader, _ in links]
     body = json.dumps({"amount": "50.00"}).encode()
     begin = time.perf_counter()
-    for number in range(SECONDS * RATE):
-        await asyncio.sleep(max(0.0, begin + number / RATE - time.perf_counter()))
-        person, (_, writer) = number % USERS, links[number % CONNECTIONS]
-        sent_at[person, number // USERS + 1] = time.perf_counter()
+    for number in range(pace.writes):
+        await asyncio.sleep(max(0.0, begin + number / pace.rate - time.perf_counter()))
+        person, (_, writer) = number % pace.users, links[number % CONNECTIONS]
+        sent_at[person, number // pace.users + 1] = time.perf_counter()
         writer.write(request("POST", "/v1/expenses", people[person], body))
     async with asyncio.timeout(PATIENCE_S):
-        for _ in range(SECONDS * RATE):
+        for _ in range(pace.writes):
             await created.acquire()
     for reader in readers:
         reader.cancel()

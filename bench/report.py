@@ -2,10 +2,13 @@
 
 import os
 import platform
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bench.load import Summary
+
+ADDITIONS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,15 @@ def machine() -> str:
     """What the figures hold for."""
     today = datetime.now(UTC).date()
     return f"{today}, {os.cpu_count()} cores, {_processor()}, Python {platform.python_version()}"
+
+
+def gauge(name: str) -> Row:
+    """How fast the machine is at this moment: a shared one may be three times as slow a minute later."""
+    started = time.thread_time()
+    total = 0
+    for number in range(ADDITIONS):
+        total += number
+    return Row(f"gauge before {name}: a million additions", f"{(time.thread_time() - started) * 1000:.0f} ms")
 
 
 def _processor() -> str:
