@@ -53,7 +53,7 @@ class GroupCommit(Generic[T, R]):
     `apply(session, items)` gives each item's result or, if the item is unacceptable, its `OutlayError`; such
     an item must have written nothing. An item whose outcome is `NotTogether`, and each item of a batch for
     which it raises, is tried again in a transaction of its own, away from the thread that serves the others;
-    so one bad item never takes them down, and holds them up once. `transact` opens, commits and retries.
+    so one bad item never takes them down. `transact` opens, commits and retries.
     """
 
     def __init__(
@@ -136,6 +136,8 @@ class GroupCommit(Generic[T, R]):
         """In a transaction and a thread of its own: whatever it waits for, the next batch need not."""
 
         def commit() -> Sequence[R | OutlayError]:
+            if waiting.future.cancelled():  # nobody waits for it any more
+                return [Overloaded("the client hung up")]
             return self._transact(lambda session: self._apply(session, [waiting.item]))
 
         try:

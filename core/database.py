@@ -1,14 +1,14 @@
 """The engine for PostgreSQL and SQLite, and the transactions that the edges open on it."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
@@ -35,6 +35,8 @@ POOL_WAIT_S = 10
 """Thread pools are as large as connection pools, so nobody should ever wait for a connection."""
 
 READ_ONLY = "outlay_read_only"
+
+log = logging.getLogger(__name__)
 
 
 Reader = Session | Connection
@@ -161,19 +163,21 @@ def pipelined(session: Session) -> Iterator[None]:
         raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
 
 
-def stop_statement(session: Session) -> None:
-    """End the statement that an exception of ours has interrupted, so that the session can be rolled back.
+def abandon(session: Session) -> None:
+    """Let go of a connection on which something other than the database has interrupted a statement.
 
-    Until then PostgreSQL goes on with it, holds its locks and takes no other statement; SQLite's library does
-    not return before its statement has ended.
+    PostgreSQL would go on with the statement, hold its locks and take no other one; SQLite's library does not
+    return before its statement has ended.
     """
-    if session.get_bind().dialect.name != "postgresql":
-        return
-    connection: Any = session.connection().connection.driver_connection
-    if connection.info.transaction_status is TransactionStatus.ACTIVE:
-        connection.cancel_safe(timeout=CONNECT_TIMEOUT_S)
-        while connection.pgconn.get_result() is not None:
-            pass
+    try:
+        if session.get_bind().dialect.name == "postgresql":
+            connection: Any = session.connection().connection.driver_connection
+            connection.cancel_safe(timeout=CONNECT_TIMEOUT_S)
+    except (psycopg.Error, SQLAlchemyError) as error:
+        # Then its own time-out ends the statement.
+        log.warning("statement.not_cancelled error=%r", error)
+    finally:
+        session.invalidate()
 
 
 UNREACHABLE_STATES = ("08", "53", "57P", "25006")

@@ -4,7 +4,7 @@ EVALUATE_BUDGETS = "evaluate_budgets"
 """Key: user id. Payload: `{"from": ISO date | null}`, the earliest day touched (null: everything)."""
 
 DELIVER_NOTIFICATIONS = "deliver_notifications"
-"""Key: user id. Payload: `{"seq": int}`, the first notification that is not published yet."""
+"""Key: user id. Payload: `{"seq": int, "count": int}`, the first number to be published, and how many are."""
 
 OUTBOX_JOBS = (EVALUATE_BUDGETS, DELIVER_NOTIFICATIONS)
 

@@ -2,17 +2,19 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from celery.exceptions import SoftTimeLimitExceeded
 from redis import Redis, RedisError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core.broker import SOCKET_TIMEOUT_S
 from core.config import Settings
-from core.database import Database, is_unavailable, stop_statement
+from core.database import Database, abandon, is_timed_out, is_unavailable
 from core.services.outbox import CLAIM_LIMIT, ClaimedRow, back_off, claim_rows, settle_rows, staged_jobs
 from core.wakeups import WakeUpFlags
 
@@ -22,6 +24,9 @@ DRAIN_TIME_S = 20.0
 KEYS_AT_ONCE = 100
 """Keys that share a transaction: a job does them with hardly more statements than one. With more, little more
 would be saved, and the transaction holds the locks of all of them (on SQLite, the one write lock)."""
+
+LONE_KEYS_AT_ONCE = 10
+"""Keys that have failed before, after each batch of others: few, so that nobody waits for them."""
 
 LOCK_WAIT_MS = 1_000
 """Whoever's row is locked for longer, as by a large deletion, is left for later. Other workers seldom need as
@@ -38,16 +43,17 @@ ApplyJob = Callable[["Runtime", Session, Mapping[str, Sequence[ClaimedRow]]], No
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What a transaction has done: rows claimed, rows settled, and the jobs that it has staged in turn."""
+    """What a claim has led to: rows claimed, rows settled, rows that there was no room for, and the jobs that
+    were staged in turn."""
 
     claimed: int = 0
     settled: int = 0
+    left: int = 0
     follow_ups: frozenset[str] = frozenset()
 
     @property
-    def has_left_some(self) -> bool:
-        """Whether more was waiting than a transaction takes."""
-        return self.claimed == CLAIM_LIMIT or 0 < self.settled < self.claimed
+    def has_more(self) -> bool:
+        return self.claimed == CLAIM_LIMIT or self.left > 0
 
 
 class Runtime:
@@ -61,7 +67,6 @@ class Runtime:
         )
         self._jobs = jobs
         self._flags = WakeUpFlags(settings)
-        self._keys_at_work: list[str] = []
 
     def drain(self, job: str) -> int:
         """Work off the rows of a job, and what they ask for in turn; answers how many rows there were.
@@ -71,14 +76,14 @@ class Runtime:
         go on writing there is always another one, and nobody's alert waits for the last.
 
         While this keeps up, the flag stays raised and nobody else is woken: two processes would only wait
-        for each other's locks. Others are let in when a batch leaves some rows, and before the last look.
-        Between batches it leaves the processor to those who write: what they write meanwhile shares the next.
+        for each other's locks. Others are let in when a claim is full, and before the last look. Between
+        batches it leaves the processor to those who write: what they write meanwhile shares the next one.
         """
         deadline = time.monotonic() + DRAIN_TIME_S
         batch, total, is_last = _Batch(), 0, False
         try:
             while True:
-                if is_last or batch.has_left_some:
+                if is_last or batch.claimed == CLAIM_LIMIT:
                     self._lower_flag(job)
                 else:
                     self._hold_flag(job)
@@ -86,10 +91,10 @@ class Runtime:
                 batch = self._drain_batch(job, deadline)
                 total += batch.settled + self._drain_follow_ups(batch.follow_ups - {job}, deadline)
                 ended = time.monotonic()
-                is_last = not batch.settled or ended > deadline
+                is_last = not (batch.settled or batch.has_more) or ended > deadline
                 if is_last and was_last:
                     return total
-                if not is_last and not batch.has_left_some:
+                if not is_last and not batch.has_more:
                     time.sleep(min(ended - started, MAX_REST_S))
         except BaseException:
             self._lower_flag(job)
@@ -102,38 +107,43 @@ class Runtime:
             while has_more:
                 batch = self._drain_batch(job, deadline)
                 total += batch.settled + self._drain_follow_ups(batch.follow_ups - {job}, deadline)
-                has_more = batch.has_left_some and time.monotonic() < deadline
+                has_more = batch.has_more and time.monotonic() < deadline
         return total
 
     def _drain_batch(self, job: str, deadline: float) -> _Batch:
-        """One transaction: claim rows, have their effect, delete them. If that fails, key by key."""
-        rows: list[ClaimedRow] = []
-        self._keys_at_work = []
+        """Claim rows and do them: most in one transaction, or key by key if that fails."""
+        work = _Work()
         try:
-            with self.database.transaction() as session:
+            with self._transaction() as session:
                 rows = claim_rows(session, job=job)
-                settled = self._apply(session, job, rows)
-            return _Batch(len(rows), settled, staged_jobs(session))
+                work = _sort_out(rows)
+                settled = self._apply(session, job, work.together)
+            batches = [_Batch(settled=settled, follow_ups=staged_jobs(session))]
+            keys = work.alone
         except RedisError:
             raise
         except SoftTimeLimitExceeded as error:
-            self._back_off(job, self._keys_at_work, error)
+            self._back_off(job, work.together, error)
             raise
         except Exception as error:
-            if is_unavailable(error) or not self._keys_at_work:
+            if is_unavailable(error) or not work.together:
                 raise
-            keys = self._keys_at_work
+            batches, keys = [], [*work.together, *work.alone]
             log.warning("job.split job=%s keys=%d error=%r", job, len(keys), error)
-        batches = [self._drain_key(job, key) for key in keys if time.monotonic() < deadline]
-        follow_ups = frozenset().union(*(batch.follow_ups for batch in batches))
-        return _Batch(len(rows), sum(batch.settled for batch in batches), follow_ups)
+        batches += [self._drain_key(job, key) for key in keys if time.monotonic() < deadline]
+        return _Batch(
+            len(rows),
+            sum(batch.settled for batch in batches),
+            work.left,
+            frozenset().union(*(batch.follow_ups for batch in batches)),
+        )
 
     def _drain_key(self, job: str, key: str) -> _Batch:
         try:
-            with self.database.transaction() as session:
+            with self._transaction() as session:
                 rows = claim_rows(session, job=job, key=key)
-                settled = self._apply(session, job, rows)
-            return _Batch(len(rows), settled, staged_jobs(session))
+                settled = self._apply(session, job, {key: rows} if rows else {})
+            return _Batch(settled=settled, follow_ups=staged_jobs(session))
         except RedisError:
             raise
         except SoftTimeLimitExceeded as error:
@@ -146,26 +156,42 @@ class Runtime:
             self._back_off(job, [key], error)
             return _Batch()
 
-    def _apply(self, session: Session, job: str, rows: Sequence[ClaimedRow]) -> int:
-        """Have the effect of those rows that are done together; answers how many that settled."""
-        by_key = _done_together(rows)
-        self._keys_at_work = list(by_key)
-        if not by_key:
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        """A transaction that the task's time limit may interrupt wherever it is.
+
+        What comes out then depends on the statement under way, and may look like a database that is away.
+        """
+        with self.database.transaction() as session:
+            try:
+                yield session
+            except Exception as error:
+                if not _is_out_of_time(error):
+                    raise
+                abandon(session)
+                raise SoftTimeLimitExceeded from error
+
+    def _apply(self, session: Session, job: str, rows: Mapping[str, Sequence[ClaimedRow]]) -> int:
+        """Have the effect of rows and delete them; answers how many there were."""
+        if not rows:
             return 0
-        try:
-            self._jobs[job](self, session, by_key)
-        except SoftTimeLimitExceeded:
-            stop_statement(session)
-            raise
-        settled = list(chain.from_iterable(by_key.values()))
+        self._jobs[job](self, session, rows)
+        settled = list(chain.from_iterable(rows.values()))
         settle_rows(session, settled)
         return len(settled)
 
     def _back_off(self, job: str, keys: Iterable[str], error: BaseException) -> None:
         """Try the keys' rows again later: nobody else's shall wait for them."""
         for key in keys:
-            with self.database.transaction() as session:
-                back_off(session, claim_rows(session, job=job, key=key), error=repr(error))
+            try:
+                with self.database.transaction() as session:
+                    # A statement that was cancelled a moment ago may still hold them.
+                    rows = claim_rows(session, job=job, key=key, waits=True)
+                    back_off(session, rows, error=repr(error))
+            except DBAPIError as failure:
+                if not is_timed_out(failure):
+                    raise
+                log.warning("job.held_by_others job=%s key=%s", job, key)
 
     def _hold_flag(self, job: str) -> None:
         try:
@@ -187,16 +213,33 @@ class Runtime:
         self._flags.close()
 
 
-def _done_together(rows: Sequence[ClaimedRow]) -> dict[str, list[ClaimedRow]]:
-    """By key the rows of those that have waited longest, up to `KEYS_AT_ONCE`, in the order of their keys.
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Claimed rows: those by key that share a transaction, keys that get one of their own, and how many rows
+    there is no room for."""
 
-    A key that has failed before comes by itself: when it runs out of time again, only it backs off.
+    together: Mapping[str, list[ClaimedRow]] = field(default_factory=dict)
+    alone: Sequence[str] = ()
+    left: int = 0
+
+
+def _sort_out(rows: Sequence[ClaimedRow]) -> _Work:
+    """Who has waited longest comes first; a key with a row that has failed before gets its own transaction.
+
+    So when it fails or runs out of time again, only it backs off.
     """
     by_key: dict[str, list[ClaimedRow]] = {}
     for row in rows:
         by_key.setdefault(row.key, []).append(row)
-    failed = next((key for key, of_key in by_key.items() if any(row.attempts for row in of_key)), None)
-    if failed is not None:
-        return {failed: by_key[failed]}
+    failed = [key for key, of_key in by_key.items() if any(row.attempts for row in of_key)]
+    alone = failed[:LONE_KEYS_AT_ONCE]
     # In key order, so that two workers never wait for each other in a circle.
-    return {key: by_key[key] for key in sorted(islice(by_key, KEYS_AT_ONCE))}
+    together = sorted(islice((key for key in by_key if key not in set(failed)), KEYS_AT_ONCE))
+    left = len(rows) - sum(len(by_key[key]) for key in (*together, *alone))
+    return _Work({key: by_key[key] for key in together}, alone, left)
+
+
+def _is_out_of_time(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, SoftTimeLimitExceeded):
+        error = error.__cause__ or error.__context__
+    return error is not None

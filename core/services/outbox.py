@@ -43,6 +43,7 @@ CLAIM = (
     .limit(CLAIM_LIMIT)
     .with_for_update(skip_locked=True)
 )
+CLAIM_AT_LAST = CLAIM.with_for_update()
 SETTLE = delete(TABLE).where(TABLE.c.id.in_(bindparam("ids", expanding=True)))
 
 STAGED = "outlay.staged_jobs"
@@ -90,9 +91,16 @@ class ClaimedRow:
     attempts: int
 
 
-def claim_rows(session: Session, *, job: str, key: str | None = None) -> list[ClaimedRow]:
-    """The oldest waiting rows of a job, locked until the transaction ends; what others hold is skipped."""
-    query = CLAIM if key is None else CLAIM.where(TABLE.c.key == key)
+def claim_rows(
+    session: Session, *, job: str, key: str | None = None, waits: bool = False
+) -> list[ClaimedRow]:
+    """The oldest waiting rows of a job, locked until the transaction ends; what others hold is skipped.
+
+    With `waits` it is waited for, as `lock_timeout_ms` allows.
+    """
+    query = CLAIM_AT_LAST if waits else CLAIM
+    if key is not None:
+        query = query.where(TABLE.c.key == key)
     return [ClaimedRow(*row) for row in session.execute(query, {"its_job": job, "now": clock.now()})]
 
 

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.config import Settings
-from core.database import Database
+from core.database import Database, pipelined
 from core.job_names import DELIVER_NOTIFICATIONS
 from core.models import OutboxRow
 from core.notification_channel import channel_of, decode
@@ -34,6 +34,8 @@ Rows = Mapping[str, Sequence[ClaimedRow]]
 
 PATIENCE_S = 60.0
 
+SLEEP = text("DO $$ BEGIN PERFORM pg_sleep(20); END $$")
+
 
 def test_keys_are_done_together_but_those_that_have_failed_by_themselves(
     settings: Settings, database: Database
@@ -50,7 +52,7 @@ def test_keys_are_done_together_but_those_that_have_failed_by_themselves(
     with runtime(settings, tally=note) as worker:
         assert worker.drain(JOB) == 4
     first, failed, *others = map(str, users)
-    assert together == [[failed], [first, *others]]
+    assert together == [[first, *others], [failed]]
 
 
 def test_keys_whose_time_is_over_back_off_and_are_then_tried_one_by_one(
@@ -125,8 +127,22 @@ def test_others_are_let_in_while_there_is_more_than_a_claim(
     assert could_wake == [False, True, True], "the first two claims were full"
 
 
+def execute_one(session: Session) -> None:
+    session.execute(SLEEP)
+
+
+def execute_many(session: Session) -> None:
+    session.execute(SLEEP, [{}, {}])
+
+
+def execute_in_a_pipeline(session: Session) -> None:
+    with pipelined(session):
+        session.execute(SLEEP)
+
+
+@pytest.mark.parametrize("wait", [execute_one, execute_many, execute_in_a_pipeline])
 def test_time_that_is_over_in_the_middle_of_a_statement_is_the_jobs_fault(
-    settings: Settings, database: Database
+    settings: Settings, database: Database, wait: Callable[[Session], None]
 ) -> None:
     """The connection is useless then; this must not look like a database that is away."""
     user = add_user(database)
@@ -134,7 +150,7 @@ def test_time_that_is_over_in_the_middle_of_a_statement_is_the_jobs_fault(
     def work(_runtime: Runtime, session: Session, _rows: Rows) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0.2)
         if database.dialect == "postgresql":
-            session.execute(text("SELECT pg_sleep(20)"))
+            wait(session)
         time.sleep(20)
 
     def strike(*_signal: object) -> None:
@@ -148,6 +164,19 @@ def test_time_that_is_over_in_the_middle_of_a_statement_is_the_jobs_fault(
     finally:
         signal.signal(signal.SIGALRM, before)
     assert [row.attempts for row in rows(database)] == [1]
+
+
+def test_keys_that_keep_failing_hold_nobody_up(settings: Settings, database: Database) -> None:
+    failing, users = [add_user(database) for _ in range(12)], [add_user(database) for _ in range(3)]
+    stage(database, failing)
+    with database.transaction() as session:
+        session.execute(update(OutboxRow).values(attempts=1))
+    stage(database, users)
+    tally = Tally(failing=set(map(str, failing)))
+    with runtime(settings, tally=tally) as worker:
+        assert worker.drain(JOB) == 3
+    assert [key for key, _ in tally.calls][:3] == sorted(map(str, users))
+    assert [row.attempts for row in rows(database)] == [2] * 12
 
 
 def test_whose_work_has_waited_longest_comes_first(

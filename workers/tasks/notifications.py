@@ -1,4 +1,4 @@
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from uuid import UUID
 
 from celery import shared_task
@@ -29,25 +29,33 @@ def apply_delivery(runtime: Runtime, session: Session, rows: Mapping[str, Sequen
 
 
 def _ranges(rows: Mapping[str, Sequence[ClaimedRow]]) -> Iterator[list[tuple[UUID, int, int]]]:
-    """The numbers that the rows ask for as `(user_id, first, last)`, `MAX_AT_ONCE` at a time.
-
-    Each user's are one range. Should another worker hold rows in between, their numbers go out twice.
-    """
+    """The numbers that the rows ask for as `(user_id, first, last)`, `MAX_AT_ONCE` numbers at a time."""
     ranges: list[tuple[UUID, int, int]] = []
     room = MAX_AT_ONCE
     for key, of_user in rows.items():
-        first = min(row.payload["seq"] for row in of_user)
-        end = max(row.payload["seq"] + row.payload["count"] for row in of_user)
-        while first < end:
-            following = min(end, first + room)
-            ranges.append((UUID(key), first, following - 1))
-            room -= following - first
-            first = following
-            if not room:
-                yield ranges
-                ranges, room = [], MAX_AT_ONCE
+        for begin, end in _merged((row.payload["seq"], row.payload["count"]) for row in of_user):
+            first = begin
+            while first < end:
+                following = min(end, first + room)
+                ranges.append((UUID(key), first, following - 1))
+                room -= following - first
+                first = following
+                if not room:
+                    yield ranges
+                    ranges, room = [], MAX_AT_ONCE
     if ranges:
         yield ranges
+
+
+def _merged(parts: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Parts `(first, count)` as `(first, end)`, those that follow upon each other as one."""
+    merged: list[tuple[int, int]] = []
+    for first, count in sorted(parts):
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], first + count))
+        else:
+            merged.append((first, first + count))
+    return merged
 
 
 @shared_task(name=DELIVER_NOTIFICATIONS)
