@@ -158,7 +158,7 @@ class Runtime:
 
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
-        """A transaction that the task's time limit may interrupt wherever it is.
+        """A transaction that the task's time limit may interrupt in any of its statements.
 
         What comes out then depends on the statement under way, and may look like a database that is away.
         """
@@ -231,10 +231,10 @@ def _sort_out(rows: Sequence[ClaimedRow]) -> _Work:
     by_key: dict[str, list[ClaimedRow]] = {}
     for row in rows:
         by_key.setdefault(row.key, []).append(row)
-    failed = [key for key, of_key in by_key.items() if any(row.attempts for row in of_key)]
-    alone = failed[:LONE_KEYS_AT_ONCE]
+    failed = dict.fromkeys(row.key for row in rows if row.attempts)
+    alone = list(islice(failed, LONE_KEYS_AT_ONCE))
     # In key order, so that two workers never wait for each other in a circle.
-    together = sorted(islice((key for key in by_key if key not in set(failed)), KEYS_AT_ONCE))
+    together = sorted(islice((key for key in by_key if key not in failed), KEYS_AT_ONCE))
     left = len(rows) - sum(len(by_key[key]) for key in (*together, *alone))
     return _Work({key: by_key[key] for key in together}, alone, left)
 
