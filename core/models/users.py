@@ -12,6 +12,7 @@ class User(Base):
 
     `username_key` and `email_key` are the case-folded forms that must be unique. `notification_seq` is the
     number of the newest notification; whoever gives out the next one holds this row's lock.
+    `verification_asked_at` is when the newest mail that asks to verify the address was asked for.
     """
 
     __tablename__ = "users"
@@ -22,6 +23,8 @@ class User(Base):
     username_key: Mapped[str] = mapped_column(String(40))
     email: Mapped[str] = mapped_column(String(254))
     email_key: Mapped[str] = mapped_column(String(254))
+    email_verified_at: Mapped[datetime | None]
+    verification_asked_at: Mapped[datetime | None]
     display_name: Mapped[str] = mapped_column(String(100))
     password_hash: Mapped[str] = mapped_column(String(60))
     timezone: Mapped[str] = mapped_column(String(64))
