@@ -10,6 +10,7 @@ from core.config import load_settings
 from core.database import Database
 from core.models import Base
 from core.models.base import JsonDocument, UtcDateTime
+from core.models.ledger import SQLITE_ONLY_TABLES
 
 MIGRATION_LOCK = 4_021_976
 """Any fixed number: two processes that migrate at once take turns (PostgreSQL advisory lock)."""
@@ -27,12 +28,17 @@ def render_item(kind: str, item: object, _context: object) -> str | Literal[Fals
     return False
 
 
+def is_compared(name: str | None, kind: str, _parents: object) -> bool:
+    return kind != "table" or name not in SQLITE_ONLY_TABLES
+
+
 def migrate(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
         render_as_batch=context.config.attributes.get("render_as_batch", True),
         render_item=render_item,
+        include_name=is_compared,
         compare_type=True,
         compare_server_default=True,
         transaction_per_migration=False,

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import delete
 
 from core.config import Settings
 from core.database import Database
 from core.ids import new_id
-from core.models import Base
+from core.models import Base, Group
 from tests.cast import Cast, http_client, register_cast
 from tests.migrating import migrate
 from tests.running_api import RunningApi
@@ -141,6 +142,8 @@ def _pool(settings: Settings) -> Iterator[Database]:
 def database(_pool: Database) -> Database:
     """The worker's database, empty."""
     with _pool.transaction() as session:
+        # Postings go with their groups only.
+        session.execute(delete(Group))
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
     return _pool

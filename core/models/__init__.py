@@ -5,10 +5,14 @@ from core.models.base import Base, table_of
 from core.models.budgets import Budget, BudgetAmount, BudgetCategory
 from core.models.categories import Category
 from core.models.expenses import Expense, ExpenseLine, ExpenseTag
+from core.models.group_expenses import GroupExpense, GroupShare
+from core.models.groups import Group, GroupActivity, GroupMember, Invitation
 from core.models.idempotency import IdempotencyKey
+from core.models.ledger import PairBalance, Posting
 from core.models.notifications import Notification
 from core.models.outbox import OutboxRow
 from core.models.sessions import LoginSession, RefreshToken
+from core.models.settlements import DebtReminder, Settlement
 from core.models.spending import DailySpending
 from core.models.users import User
 
@@ -20,15 +24,25 @@ __all__ = [
     "BudgetCategory",
     "Category",
     "DailySpending",
+    "DebtReminder",
     "Expense",
     "ExpenseLine",
     "ExpenseTag",
+    "Group",
+    "GroupActivity",
+    "GroupExpense",
+    "GroupMember",
+    "GroupShare",
     "IdempotencyKey",
+    "Invitation",
     "LoginSession",
     "Notification",
     "OutboxRow",
     "PaceAlert",
+    "PairBalance",
+    "Posting",
     "RefreshToken",
+    "Settlement",
     "User",
     "table_of",
 ]
