@@ -15,6 +15,9 @@ from core.errors import Forbidden, NotFound
 from core.models import Group, GroupMember, table_of
 from core.rules.roles import Role, is_at_least
 
+MAX_MEMBERS = 100
+"""Present members of a group: a club or a company's team. Each reading of a group loads them all."""
+
 GROUPS = table_of(Group)
 MEMBERS = table_of(GroupMember)
 
