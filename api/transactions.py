@@ -53,6 +53,10 @@ class Transactions:
         """As `read`, for the queries that are asked for most: rows only, no objects."""
         return await self.run(lambda: self._read(query, self._database.reading_rows))
 
+    async def read_snapshot(self, query: Callable[[Connection], T]) -> T:
+        """As `read_rows`, for several queries whose results must fit each other."""
+        return await self.run(lambda: self._read(query, self._database.snapshot_rows))
+
     async def write(self, service: Callable[[Session], T]) -> T:
         """The result of a service, once its transaction has committed."""
         return await self.run(lambda: self.write_now(service))

@@ -35,6 +35,7 @@ POOL_WAIT_S = 10
 """Thread pools are as large as connection pools, so nobody should ever wait for a connection."""
 
 READ_ONLY = "outlay_read_only"
+SNAPSHOT = "outlay_snapshot"
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,9 @@ class Database:
     def __init__(self, url: str, *, pool_size: int, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -> None:
         self.engine = _create_engine(url, pool_size=pool_size, lock_timeout_ms=lock_timeout_ms)
         self._reading = self.engine.execution_options(**{READ_ONLY: True})
+        self._snapshots = self.engine.execution_options(**{READ_ONLY: True, SNAPSHOT: True})
         if self.dialect == "postgresql":
+            self._snapshots = self.engine.execution_options(isolation_level="REPEATABLE READ")
             # Single statements need no BEGIN and ROLLBACK around them; that is two round trips less.
             self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -77,6 +80,12 @@ class Database:
     def reading_rows(self) -> Iterator[Connection]:
         """As `reading`, for queries that need rows only: a session would cost as much as a small query."""
         with self._reading.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot_rows(self) -> Iterator[Connection]:
+        """As `reading_rows`, but all queries see the same: what was committed when the first of them ran."""
+        with self._snapshots.connect() as connection:
             yield connection
 
     def close(self) -> None:
@@ -140,9 +149,13 @@ def _prepare_sqlite_connection(connection: Any, _record: Any) -> None:
 def _begin_sqlite_transaction(connection: Connection) -> None:
     """A deferred BEGIN fails when it upgrades to a write, whatever the timeout; so writers say so first.
 
-    Readers need none: as on PostgreSQL, each statement sees what is committed when it runs.
+    Readers need none: as on PostgreSQL, each statement sees what is committed when it runs. For those who
+    want a snapshot, the deferred one is right.
     """
-    if not connection.get_execution_options().get(READ_ONLY, False):
+    options = connection.get_execution_options()
+    if options.get(SNAPSHOT, False):
+        connection.exec_driver_sql("BEGIN")
+    elif not options.get(READ_ONLY, False):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
