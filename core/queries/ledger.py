@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, literal_column, select
 
 from core.database import Reader
-from core.models import PairBalance, table_of
+from core.models import GroupExpense, PairBalance, Settlement, table_of
 
 BALANCES = table_of(PairBalance)
 OF_GROUPS = select(
@@ -17,6 +18,33 @@ OF_GROUPS = select(
     BALANCES.c.counterparty_id,
     BALANCES.c.amount_minor,
 ).where(BALANCES.c.group_id.in_(bindparam("group_ids", expanding=True)), BALANCES.c.amount_minor != 0)
+OF_MEMBERS = (
+    select(
+        BALANCES.c.group_id,
+        BALANCES.c.currency,
+        BALANCES.c.member_id,
+        func.sum(BALANCES.c.amount_minor).label("amount_minor"),
+    )
+    .where(
+        BALANCES.c.group_id.in_(bindparam("group_ids", expanding=True)),
+        BALANCES.c.member_id.in_(bindparam("member_ids", expanding=True)),
+    )
+    .group_by(BALANCES.c.group_id, BALANCES.c.currency, BALANCES.c.member_id)
+)
+
+EXPENSES = table_of(GroupExpense)
+SETTLEMENTS = table_of(Settlement)
+WAITING = select(
+    select(func.count())
+    .where(EXPENSES.c.group_id == bindparam("group_id"), EXPENSES.c.posted_version < EXPENSES.c.version)
+    .scalar_subquery(),
+    select(func.count())
+    .where(
+        SETTLEMENTS.c.group_id == bindparam("group_id"), SETTLEMENTS.c.state == literal_column("'pending'")
+    )
+    .scalar_subquery(),
+)
+"""The state stands in the statement, not beside it: so a prepared one finds the index of the pending ones."""
 
 Pairs = Mapping[tuple[UUID, UUID], int]
 """What a member is owed by another one (negative: owes), by `(member id, counterparty id)`."""
@@ -38,3 +66,30 @@ def member_balances(pairs: Pairs) -> dict[UUID, int]:
     for (member_id, _counterparty_id), amount in pairs.items():
         sums[member_id] += amount
     return {member_id: amount for member_id, amount in sorted(sums.items()) if amount}
+
+
+def balances_of_members(
+    session: Reader, *, group_ids: Collection[UUID], member_ids: Collection[UUID]
+) -> dict[tuple[UUID, str, UUID], int]:
+    """The balances of some members in minor units by `(group id, currency, member id)`.
+
+    Those that never had one in a currency are missing.
+    """
+    parameters = {"group_ids": list(group_ids), "member_ids": list(member_ids)}
+    return {
+        # PostgreSQL adds up 64-bit numbers as numeric, so that a sum cannot overflow.
+        (row.group_id, row.currency, row.member_id): int(row.amount_minor)
+        for row in session.execute(OF_MEMBERS, parameters)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What the balances of a group do not hold yet: expenses to be split, settlements to be confirmed."""
+
+    expenses: int
+    settlements: int
+
+
+def count_waiting(session: Reader, *, group_id: UUID) -> Waiting:
+    return Waiting(*session.execute(WAITING, {"group_id": group_id}).one())
