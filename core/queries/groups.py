@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from core.database import Reader
 from core.errors import Forbidden, NotFound
@@ -17,6 +17,10 @@ from core.rules.roles import Role, is_at_least
 
 MAX_MEMBERS = 100
 """Present members of a group: a club or a company's team. Each reading of a group loads them all."""
+
+MAX_MEMBERS_EVER = 200
+"""Present and former members of a group: a balance is a sum over all the others, and must not outgrow 64 bits
+(see `MAX_PAIR_BALANCE_MINOR`)."""
 
 GROUPS = table_of(Group)
 MEMBERS = table_of(GroupMember)
@@ -71,6 +75,11 @@ class GroupScope:
     def present_members(self) -> list[MemberRecord]:
         return [member for member in self.members.values() if member.left_at is None]
 
+    def other_users(self) -> list[UUID]:
+        """Whom to tell what the caller does: all present members with an account but the caller."""
+        others = (one.user_id for one in self.present_members() if one.id != self.me.id)
+        return [user_id for user_id in others if user_id is not None]
+
 
 class GroupLock(Enum):
     """What a write holds until its transaction ends, taken before any other lock.
@@ -102,6 +111,13 @@ _WITH_MEMBERS = (
     .where(GROUPS.c.id.in_(bindparam("group_ids", expanding=True)), GROUPS.c.deleted_at.is_(None))
     .order_by(MEMBERS.c.group_id, MEMBERS.c.id)
 )
+_OF_USER = (
+    select(GROUPS.c.id)
+    .join(MEMBERS, MEMBERS.c.group_id == GROUPS.c.id)
+    .where(
+        MEMBERS.c.user_id == bindparam("user_id"), MEMBERS.c.left_at.is_(None), GROUPS.c.deleted_at.is_(None)
+    )
+)
 
 
 def open_group(
@@ -121,15 +137,33 @@ def open_group(
     if lock is not None:
         lock_groups(session, [group_id], lock=lock)
     found = groups_with_members(session, [group_id]).get(group_id)
-    if found is None:
+    scope = None if found is None else _scope(found, user_id)
+    if scope is None:
         raise NotFound("no such group")
-    group, members = found
-    me = next((one for one in members.values() if one.user_id == user_id and one.left_at is None), None)
-    if me is None:
-        raise NotFound("no such group")
-    scope = GroupScope(group, me, members)
     scope.require(least)
     return scope
+
+
+def _scope(found: tuple[GroupRecord, Mapping[UUID, MemberRecord]], user_id: UUID) -> GroupScope | None:
+    group, members = found
+    me = next((one for one in members.values() if one.user_id == user_id and one.left_at is None), None)
+    return None if me is None else GroupScope(group, me, members)
+
+
+def list_groups(session: Reader, *, user_id: UUID, after: UUID | None, limit: int) -> list[GroupScope]:
+    """A page of the groups that the user is in, the oldest first, beginning behind the one of `after`."""
+    page = _OF_USER if after is None else _OF_USER.where(GROUPS.c.id > after)
+    group_ids = session.scalars(page.order_by(GROUPS.c.id).limit(limit), {"user_id": user_id}).all()
+    found = groups_with_members(session, group_ids)
+    # Who left between the two statements is in it no longer.
+    scopes = (_scope(found[group_id], user_id) for group_id in group_ids if group_id in found)
+    return [scope for scope in scopes if scope is not None]
+
+
+def count_groups(session: Reader, *, user_id: UUID) -> int:
+    """How many groups the user is in."""
+    query = select(func.count()).select_from(_OF_USER.subquery())
+    return session.scalar(query, {"user_id": user_id}) or 0
 
 
 def lock_groups(session: Reader, group_ids: Collection[UUID], *, lock: GroupLock) -> None:

@@ -1,0 +1,214 @@
+"""How members go: by themselves, by others, or with their account."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.errors import Conflict, Overloaded
+from core.models import Invitation, table_of
+from core.queries.group_departures import has_open_settlement, has_pending_expense, open_balances
+from core.queries.groups import (
+    GROUPS,
+    MEMBERS,
+    GroupLock,
+    GroupScope,
+    MemberRecord,
+    groups_with_members,
+    lock_groups,
+)
+from core.rules.money import format_amount
+from core.rules.roles import ROLES, Role
+from core.services.group_activity import note_activity
+
+INVITATIONS = table_of(Invitation)
+
+Departure = Literal["member.left", "member.removed"]
+
+
+def check_may_leave(session: Session, scope: GroupScope, member: MemberRecord) -> None:
+    """Refuse that somebody goes who still matters to the others. The group is locked with MEMBERS.
+
+    Raises:
+        Conflict: a balance, an expense that is yet to be posted, or an open settlement; or the last owner.
+    """
+    if is_last_owner(scope, member):
+        raise Conflict("the last owner with an account cannot leave: make somebody else an owner first")
+    if has_pending_expense(session, group_id=scope.group.id):
+        raise Conflict("an expense of the group is still being split; try again in a moment")
+    balances = open_balances(session, group_id=scope.group.id)
+    owed = [
+        _balance_text(of_currency[member.id], currency)
+        for currency, of_currency in balances.items()
+        if member.id in of_currency
+    ]
+    if owed:
+        raise Conflict(f"{member.display_name} {' and '.join(owed)}: settle that first")
+    if has_open_settlement(session, group_id=scope.group.id, member_id=member.id):
+        raise Conflict(f"a settlement with {member.display_name} is still pending or disputed")
+
+
+def check_may_end(session: Session, scope: GroupScope) -> None:
+    """Refuse to delete a group in which something is open. The group is locked with MEMBERS.
+
+    Raises:
+        Conflict
+    """
+    if has_pending_expense(session, group_id=scope.group.id):
+        raise Conflict("an expense of the group is still being split; try again in a moment")
+    for currency, balances in open_balances(session, group_id=scope.group.id).items():
+        member_id, amount = next(iter(balances.items()))
+        name = scope.members[member_id].display_name
+        raise Conflict(f"not all is settled: {name} {_balance_text(amount, currency)}")
+    if has_open_settlement(session, group_id=scope.group.id):
+        raise Conflict("a settlement is still pending or disputed")
+
+
+def is_last_owner(scope: GroupScope, member: MemberRecord) -> bool:
+    """Whether nobody else who has an account owns the group."""
+    owners = {one.id for one in scope.present_members() if one.role == "owner" and one.user_id is not None}
+    return owners == {member.id}
+
+
+def depart(session: Session, scope: GroupScope, member: MemberRecord, *, kind: Departure) -> None:
+    """Let a member go, who may (`check_may_leave`); whatever in the group counts on them is mended."""
+    _update_member(session, member, left_at=clock.now())
+    withdraw_invitations(session, group_id=scope.group.id, sent_by=member.id, to_claim=member.id)
+    split = split_without(scope.group.default_split, member.id)
+    if split != scope.group.default_split:
+        _update_group(session, scope.group.id, default_split=split)
+    note_activity(
+        session,
+        group_id=scope.group.id,
+        actor_id=scope.me.id,
+        kind=kind,
+        subject_id=member.id,
+        data={"display_name": member.display_name},
+    )
+
+
+def split_without(split: Mapping[str, Any], member_id: UUID) -> Mapping[str, Any]:
+    """A group's default split without somebody who goes; what then divides nothing becomes equal for all."""
+    gone = str(member_id)
+    everybody = {"kind": "equal", "member_ids": []}
+    if split["kind"] == "equal":
+        return {**split, "member_ids": [one for one in split["member_ids"] if one != gone]}
+    left = [share for share in split["shares"] if share["member_id"] != gone]
+    if len(left) == len(split["shares"]):
+        return split
+    # Percentages of the others would no longer be a hundred together, and whose they become nobody has said.
+    is_still_whole = split["kind"] == "shares" and any(share["value"].strip("0.") for share in left)
+    return {**split, "shares": left} if is_still_whole else everybody
+
+
+def withdraw_invitations(
+    session: Session,
+    *,
+    group_id: UUID,
+    sent_by: UUID | None = None,
+    above: Role | None = None,
+    to_claim: UUID | None = None,
+) -> None:
+    """Revoke the pending invitations that a member has sent (those to roles `above` one), or that are to
+    claim them.
+
+    Whoever loses a role must not keep it in the form of an invitation to an address of their own.
+    """
+    conditions: list[ColumnElement[bool]] = []
+    if sent_by is not None:
+        roles = ROLES if above is None else ROLES[ROLES.index(above) + 1 :]
+        conditions.append((INVITATIONS.c.invited_by == sent_by) & INVITATIONS.c.role.in_(roles))
+    if to_claim is not None:
+        conditions.append(INVITATIONS.c.member_id == to_claim)
+    now = clock.now()
+    session.execute(
+        update(INVITATIONS)
+        .where(INVITATIONS.c.group_id == group_id, INVITATIONS.c.state == "pending", or_(*conditions))
+        .values(state="revoked", answered_at=now, version=INVITATIONS.c.version + 1)
+    )
+
+
+def release_memberships(session: Session, *, user_id: UUID) -> None:
+    """Take the account out of all its groups: it stays in each as a name, so that the ledger stays whole.
+
+    Where it was the last owner, whoever has the highest role becomes one. A group without any account is as
+    good as deleted. To be called before the user's row is locked, as groups are locked before users.
+    """
+    group_ids = _groups_of(session, user_id)
+    lock_groups(session, group_ids, lock=GroupLock.MEMBERS)
+    for group, members in groups_with_members(session, group_ids).values():
+        own = [member for member in members.values() if member.user_id == user_id]
+        for me in own:
+            scope = GroupScope(group, me, members)
+            if me.left_at is None:
+                _release(session, scope)
+    session.execute(update(MEMBERS).where(MEMBERS.c.user_id == user_id).values(user_id=None))
+
+
+def check_released(session: Session, *, user_id: UUID) -> None:
+    """To be called once the user's row is locked for its deletion, so that nobody can let them in any more.
+
+    Raises:
+        Overloaded: the user has joined a group since `release_memberships`.
+    """
+    if _groups_of(session, user_id):
+        raise Overloaded("the account has joined a group at this moment; try again")
+
+
+def _groups_of(session: Session, user_id: UUID) -> list[UUID]:
+    return list(session.scalars(select(MEMBERS.c.group_id).where(MEMBERS.c.user_id == user_id)))
+
+
+def _release(session: Session, scope: GroupScope) -> None:
+    me, group_id = scope.me, scope.group.id
+    # What only the account could do, nobody who claims the name later shall inherit.
+    role = "member" if me.role in ("admin", "owner") else me.role
+    _update_member(session, me, user_id=None, role=role)
+    withdraw_invitations(session, group_id=group_id, sent_by=me.id)
+    note_activity(
+        session,
+        group_id=group_id,
+        actor_id=me.id,
+        kind="member.left",
+        subject_id=me.id,
+        data={"display_name": me.display_name, "account_deleted": True},
+    )
+    heir = _heir(one for one in scope.present_members() if one.user_id is not None and one.id != me.id)
+    if heir is None:
+        _update_group(session, group_id, deleted_at=clock.now())
+        note_activity(session, group_id=group_id, actor_id=me.id, kind="group.deleted")
+    elif is_last_owner(scope, me):
+        _update_member(session, heir, role="owner")
+        data = {"display_name": heir.display_name, "before": {"role": heir.role}, "after": {"role": "owner"}}
+        note_activity(
+            session, group_id=group_id, actor_id=me.id, kind="member.changed", subject_id=heir.id, data=data
+        )
+
+
+def _heir(members: Iterable[MemberRecord]) -> MemberRecord | None:
+    """Of those with the highest role the one who has been there longest."""
+    return min(members, key=lambda one: (-ROLES.index(one.role), one.created_at, one.id), default=None)
+
+
+def _balance_text(amount: int, currency: str) -> str:
+    verb = "is owed" if amount > 0 else "owes"
+    return f"{verb} {format_amount(abs(amount), currency)} {currency}"
+
+
+def _update_member(session: Session, member: MemberRecord, **values: Any) -> None:
+    session.execute(
+        update(MEMBERS)
+        .where(MEMBERS.c.group_id == member.group_id, MEMBERS.c.id == member.id)
+        .values(version=member.version + 1, updated_at=clock.now(), **values)
+    )
+
+
+def _update_group(session: Session, group_id: UUID, **values: Any) -> None:
+    session.execute(
+        update(GROUPS)
+        .where(GROUPS.c.id == group_id)
+        .values(version=GROUPS.c.version + 1, updated_at=clock.now(), **values)
+    )
