@@ -10,6 +10,8 @@ from api.resources.alerts import Alerts
 from api.resources.budgets import BudgetArchive, BudgetHistory, Budgets, OneBudget
 from api.resources.categories import Categories, OneCategory
 from api.resources.expenses import ExpenseRestoration, Expenses, ExpensesBulk, OneExpense
+from api.resources.group_members import GroupMembers, OneGroupMember
+from api.resources.groups import Groups, OneGroup
 from api.resources.health import Health
 from api.resources.notifications import Notifications, OneNotification, ReadAllNotifications
 from api.resources.sessions import Login, Logout, OneSession, Refresh, Sessions, Ticket, Token
@@ -46,6 +48,10 @@ def v1_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/budgets/{budget_id:uuid}/archive", BudgetArchive(collaborators, is_archived=True)),
         ("/budgets/{budget_id:uuid}/unarchive", BudgetArchive(collaborators, is_archived=False)),
         ("/budgets/{budget_id:uuid}/history", BudgetHistory(collaborators)),
+        ("/groups", Groups(collaborators)),
+        ("/groups/{group_id:uuid}", OneGroup(collaborators)),
+        ("/groups/{group_id:uuid}/members", GroupMembers(collaborators)),
+        ("/groups/{group_id:uuid}/members/{member_id:uuid}", OneGroupMember(collaborators)),
         ("/alerts", Alerts(collaborators)),
         ("/notifications", Notifications(collaborators)),
         ("/notifications/{seq:int(min=1, max=9223372036854775807)}", OneNotification(collaborators)),
