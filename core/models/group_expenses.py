@@ -13,7 +13,7 @@ class GroupExpense(Base):
 
     `split` is how it is divided, as the client said it; `resolved` is what came out, in minor units by member
     id: `{"paid": {…}, "shares": {…}}`. Until `posted_version` has reached `version` the job has still to post
-    it. `entry_count` is how many sets of postings it has had.
+    it; `posted_category` is what it was posted under. `entry_count` is how many sets of postings it has had.
     """
 
     __tablename__ = "group_expenses"
@@ -55,6 +55,7 @@ class GroupExpense(Base):
     updated_by: Mapped[UUID]
     version: Mapped[int]
     posted_version: Mapped[int]
+    posted_category: Mapped[str | None] = mapped_column(String(100))
     entry_count: Mapped[int]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import pipelined
-from core.errors import InvalidInput, NotFound, OutlayError
+from core.errors import Conflict, InvalidInput, NotFound, OutlayError
 from core.models import Expense, ExpenseLine, ExpenseTag, table_of
 from core.queries.expenses import ExpenseRecord, load_expense, search_key
 from core.rules.money import format_amount
@@ -23,8 +23,14 @@ from core.services.versions import check_version
 TRASH_LIFETIME = timedelta(days=30)
 """Time enough to notice a mistake; after that the expense is gone for good."""
 
+MIRROR = "group"
+"""The source of expenses that mirror the owner's shares in group expenses: see `core/services/mirrors.py`."""
+
 PURGE_BATCH = 1_000
 """Expenses a transaction: the purge must never hold locks for long."""
+
+GROUPS_OWN = ("amount_minor", "currency", "spent_on", "payee", "lines")
+"""What the group decides of a mirror; the rest is its owner's."""
 
 EXPENSES = table_of(Expense)
 LINES = table_of(ExpenseLine)
@@ -87,6 +93,7 @@ def revise_expense(
     Raises:
         NotFound, StaleVersion
         InvalidInput: the expense would not be right any more.
+        Conflict: it is a group's to change.
     """
     record = load_expense(session, user_id=user_id, expense_id=expense_id, for_update=True)
     check_version(record.version, expected_versions)
@@ -94,6 +101,8 @@ def revise_expense(
     if not isinstance(draft, ExpenseRecord):
         raise draft
     revised = structs.replace(draft, id=record.id, created_at=record.created_at, version=record.version + 1)
+    if record.source == MIRROR:
+        _check_mirror(record, revised)
     _update(session, record, **_row(revised))
     for table in (LINES, TAGS):
         session.execute(delete(table).where(table.c.user_id == user_id, table.c.expense_id == expense_id))
@@ -102,6 +111,13 @@ def revise_expense(
     if before != after:
         apply_spending(session, [*(part.reversed() for part in before), *after])
     return revised
+
+
+def _check_mirror(record: ExpenseRecord, revised: ExpenseRecord) -> None:
+    changed = [name for name in GROUPS_OWN if getattr(record, name) != getattr(revised, name)]
+    if changed:
+        fields = ", ".join(changed).replace("amount_minor", "amount")
+        raise Conflict(f"it is your share of a group's expense, where {fields} can be changed")
 
 
 def _consistent(changes: Mapping[str, Any]) -> dict[str, Any]:

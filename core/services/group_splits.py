@@ -1,7 +1,7 @@
 """From what a client says of a split to who pays what: ids and amounts read, defaults filled in.
 
-A split is kept as the client said it, a document `{"kind": …}` as in `api/schemas/splits.py`, so that it can be
-resolved again when the amount changes.
+A split is kept as the client said it, a document `{"kind": …}` as in `api/schemas/splits.py`, so that it can
+be resolved again when the amount changes.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -32,7 +32,7 @@ Document = Mapping[str, Any]
 
 
 def with_everybody(document: Document, everybody: Sequence[UUID]) -> dict[str, Any]:
-    """The split with all the members named where it names none: who joins later has no part in it."""
+    """The split with everybody named where it names nobody: who joins later has no part in it."""
 
     def named(part: Mapping[str, Any]) -> dict[str, Any]:
         return {**part, "member_ids": list(part["member_ids"]) or [str(one) for one in everybody]}

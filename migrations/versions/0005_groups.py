@@ -150,6 +150,7 @@ def upgrade() -> None:
         sa.Column("updated_by", sa.Uuid(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("posted_version", sa.Integer(), nullable=False),
+        sa.Column("posted_category", sa.String(length=100), nullable=True),
         sa.Column("entry_count", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),

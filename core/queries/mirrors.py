@@ -1,0 +1,58 @@
+"""Reading what mirroring a group's shares needs: members' own expenses and categories."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from msgspec import structs
+from sqlalchemy import bindparam, select
+
+from core.database import Reader
+from core.models import Category, table_of
+from core.queries.expense_parts import tags_of
+from core.queries.expenses import COLUMNS, EXPENSES, ExpenseRecord
+
+CATEGORIES = table_of(Category)
+
+# Both halves of the key, so that it is used; a member's mirror is nobody else's.
+MIRRORS = (
+    select(*COLUMNS, EXPENSES.c.tag_count)
+    .where(
+        EXPENSES.c.user_id.in_(bindparam("user_ids", expanding=True)),
+        EXPENSES.c.id.in_(bindparam("expense_ids", expanding=True)),
+    )
+    .order_by(EXPENSES.c.user_id, EXPENSES.c.id)
+    .with_for_update()
+)
+NAMED = (
+    select(CATEGORIES.c.user_id, CATEGORIES.c.name_key, CATEGORIES.c.id)
+    .where(
+        CATEGORIES.c.user_id.in_(bindparam("user_ids", expanding=True)),
+        CATEGORIES.c.name_key.in_(bindparam("name_keys", expanding=True)),
+    )
+    # The top level last, so that it wins.
+    .order_by(CATEGORIES.c.parent_id.is_(None), CATEGORIES.c.id.desc())
+)
+
+
+def load_mirrors(session: Reader, mirrors: Collection[tuple[UUID, UUID]]) -> dict[UUID, ExpenseRecord]:
+    """Those of the mirrors `(user id, expense id)` that are still there, by id, locked; also in the trash."""
+    if not mirrors:
+        return {}
+    user_ids, expense_ids = (list(set(ids)) for ids in zip(*mirrors, strict=True))
+    rows = session.execute(MIRRORS, {"user_ids": user_ids, "expense_ids": expense_ids}).all()
+    tags = {
+        row.id: tags_of(session, row.user_id, [row.id]).get((row.id, row.version), ())
+        for row in rows
+        if row.tag_count
+    }
+    return {row.id: structs.replace(ExpenseRecord(*row[:-1]), tags=tags.get(row.id, ())) for row in rows}
+
+
+def categories_by_name(
+    session: Reader, user_ids: Collection[UUID], name_keys: Collection[str]
+) -> dict[tuple[UUID, str], UUID]:
+    """The users' categories of these names (`search_key`), by user and name; the top level goes first."""
+    if not name_keys:
+        return {}
+    rows = session.execute(NAMED, {"user_ids": list(user_ids), "name_keys": list(name_keys)})
+    return {(row.user_id, row.name_key): row.id for row in rows}

@@ -1,0 +1,85 @@
+"""What members are told of an expense of their group."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from core.queries.ledger import Pairs, member_balances
+from core.rules.money import format_amount
+from core.services.group_changes import ExpenseChange
+from core.services.ledger import Entry
+from core.services.notifications import NewNotification
+
+Balances = dict[tuple[UUID, str], dict[UUID, int]]
+"""By group and currency, and by member."""
+
+
+def news_of(
+    changes: Sequence[ExpenseChange],
+    entries: Mapping[UUID, Sequence[Entry]],
+    before: Mapping[tuple[UUID, str], Pairs],
+    reachable: Collection[UUID],
+) -> list[NewNotification]:
+    """For every member but the author: what happened, their part in it, and what they owe or are owed now.
+
+    `before` holds the balances without the entries, which come by expense; `reachable` are the users who are
+    still there.
+    """
+    balances = {key: member_balances(pairs) for key, pairs in before.items()}
+    news = []
+    for change in changes:
+        _add(balances, entries[change.expense.id])
+        if change.expense.deleted_at and not change.expense.posted_version:
+            continue  # gone before anybody has heard of it
+        news += _news_of_one(change, balances, reachable)
+    return news
+
+
+def _add(balances: Balances, entries: Sequence[Entry]) -> None:
+    for entry in entries:
+        of_group = balances.setdefault((entry.group_id, entry.currency), {})
+        for debt in entry.debts:
+            of_group[debt.from_id] = of_group.get(debt.from_id, 0) - debt.amount
+            of_group[debt.to_id] = of_group.get(debt.to_id, 0) + debt.amount
+
+
+def _news_of_one(
+    change: ExpenseChange, balances: Balances, reachable: Collection[UUID]
+) -> list[NewNotification]:
+    expense = change.expense
+    of_group = balances.get((expense.group_id, expense.currency), {})
+    common = _common(change)
+    news = []
+    for member in change.members.values():
+        user_id = member.user_id
+        if member.left_at or member.id == expense.updated_by or user_id is None or user_id not in reachable:
+            continue
+        amounts = {
+            "paid": expense.paid.get(member.id, 0),
+            "share": expense.shares.get(member.id, 0),
+            "balance": of_group.get(member.id, 0),
+        }
+        formatted = {name: format_amount(minor, expense.currency) for name, minor in amounts.items()}
+        news.append(NewNotification(user_id, _kind(change), {**common, **formatted}))
+    return news
+
+
+def _kind(change: ExpenseChange) -> str:
+    if change.expense.deleted_at:
+        return "group.expense_deleted"
+    return "group.expense_changed" if change.expense.posted_version else "group.expense_added"
+
+
+def _common(change: ExpenseChange) -> dict[str, Any]:
+    expense = change.expense
+    return {
+        "group_id": str(change.group.id),
+        "group_name": change.group.name,
+        "expense_id": str(expense.id),
+        "description": expense.description,
+        "category": expense.category,
+        "spent_on": expense.spent_on.isoformat(),
+        "amount": format_amount(expense.amount_minor, expense.currency),
+        "currency": expense.currency,
+        "by": change.members[expense.updated_by].display_name,
+    }

@@ -1,0 +1,178 @@
+"""Mirroring the shares of group expenses in the members' own expenses, where their budgets see them.
+
+A mirror follows the group's expense, whatever its owner's settings are by then. What it costs, when and for
+what is the group's; its category, note and tags are the owner's to change. One that its owner has deleted
+stays deleted.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from msgspec import structs
+from sqlalchemy import bindparam, delete, update
+from sqlalchemy.orm import Session
+
+from core.ids import new_id
+from core.queries.expenses import EXPENSES, ExpenseRecord, search_key
+from core.queries.mirrors import categories_by_name, load_mirrors
+from core.services.expenses import MIRROR, spending_of, store_expenses
+from core.services.spending import Spending, apply_spending
+
+FOLLOW = (
+    update(EXPENSES)
+    .where(EXPENSES.c.user_id == bindparam("owner"), EXPENSES.c.id == bindparam("its_id"))
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in (
+                "amount_minor",
+                "currency",
+                "category_id",
+                "spent_on",
+                "payee",
+                "payee_key",
+                "search_text",
+                "version",
+                "updated_at",
+            )
+        }
+    )
+)
+REMOVE = delete(EXPENSES).where(
+    EXPENSES.c.user_id == bindparam("owner"), EXPENSES.c.id == bindparam("its_id")
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A share to be mirrored; `key` is the group's expense and the member. Without a `mirror_id` it gets one.
+
+    `category` is the name of the one wanted, `default_category` of that which stands in for it. Without
+    `is_category_new` a mirror keeps the category that its owner has given it.
+    """
+
+    key: tuple[UUID, UUID]
+    user_id: UUID
+    mirror_id: UUID | None
+    amount_minor: int
+    currency: str
+    spent_on: date
+    description: str
+    category: str | None
+    default_category: str | None
+    is_category_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Whose expense mirrors a share, and which."""
+
+    user_id: UUID
+    expense_id: UUID
+
+
+class Mirrors:
+    """The mirrors of some shares: read when it is made, written by `write`.
+
+    `lost` are mirrors `(user id, expense id)` whose shares are gone. The users' rows are locked, so that no
+    category goes away in between.
+    """
+
+    def __init__(
+        self, session: Session, *, shares: Sequence[Share], lost: Collection[tuple[UUID, UUID]], now: datetime
+    ) -> None:
+        kept = [(share.user_id, share.mirror_id) for share in shares if share.mirror_id is not None]
+        self._known = load_mirrors(session, [*kept, *lost])
+        self._lost = [self._known[mirror_id] for _user_id, mirror_id in lost if mirror_id in self._known]
+        self._shares = shares
+        self._now = now
+        names = {name for share in shares for name in (share.category, share.default_category) if name}
+        self._categories = categories_by_name(
+            session, {share.user_id for share in shares}, {search_key(name) for name in names}
+        )
+
+    def write(self, session: Session) -> dict[tuple[UUID, UUID], Mirror]:
+        """Have the mirrors follow; answers each share's, by its key. It reads nothing: it fits a pipeline."""
+        mirrors: dict[tuple[UUID, UUID], Mirror] = {}
+        created: list[ExpenseRecord] = []
+        followed: list[tuple[ExpenseRecord, ExpenseRecord]] = []
+        for share in self._shares:
+            if share.mirror_id is None:
+                created.append(self._create(share))
+                mirrors[share.key] = Mirror(share.user_id, created[-1].id)
+                continue
+            mirrors[share.key] = Mirror(share.user_id, share.mirror_id)
+            old = self._known.get(share.mirror_id)
+            if old is not None:
+                followed.append((old, self._follow(old, share)))
+        store_expenses(session, created)
+        if followed:
+            session.execute(FOLLOW, [_changes(new) for _old, new in followed])
+        if self._lost:
+            session.execute(REMOVE, [{"owner": one.user_id, "its_id": one.id} for one in self._lost])
+        apply_spending(session, _differences([*followed, *((old, None) for old in self._lost)]))
+        return mirrors
+
+    def _create(self, share: Share) -> ExpenseRecord:
+        return ExpenseRecord(
+            user_id=share.user_id,
+            id=new_id(),
+            amount_minor=share.amount_minor,
+            currency=share.currency,
+            category_id=self._category(share),
+            spent_on=share.spent_on,
+            payee=share.description,
+            note=None,
+            source=MIRROR,
+            version=1,
+            created_at=self._now,
+            updated_at=self._now,
+        )
+
+    def _follow(self, old: ExpenseRecord, share: Share) -> ExpenseRecord:
+        return structs.replace(
+            old,
+            amount_minor=share.amount_minor,
+            currency=share.currency,
+            category_id=self._category(share) if share.is_category_new else old.category_id,
+            spent_on=share.spent_on,
+            payee=share.description,
+            version=old.version + 1,
+            updated_at=self._now,
+        )
+
+    def _category(self, share: Share) -> UUID | None:
+        for name in (share.category, share.default_category):
+            found = None if name is None else self._categories.get((share.user_id, search_key(name)))
+            if found is not None:
+                return found
+        return None
+
+
+def _changes(record: ExpenseRecord) -> Mapping[str, object]:
+    return {
+        "owner": record.user_id,
+        "its_id": record.id,
+        "new_amount_minor": record.amount_minor,
+        "new_currency": record.currency,
+        "new_category_id": record.category_id,
+        "new_spent_on": record.spent_on,
+        "new_payee": record.payee,
+        "new_payee_key": search_key(record.payee),
+        "new_search_text": search_key(record.payee, record.note, *record.tags),
+        "new_version": record.version,
+        "new_updated_at": record.updated_at,
+    }
+
+
+def _differences(changed: Sequence[tuple[ExpenseRecord, ExpenseRecord | None]]) -> list[Spending]:
+    """What the changes make of the totals; what lies in the trash counts neither before nor after."""
+    parts = []
+    for old, new in changed:
+        before = [] if old.deleted_at else spending_of(old)
+        after = [] if new is None or new.deleted_at else spending_of(new)
+        if before != after:
+            parts += [*(part.reversed() for part in before), *after]
+    return parts
