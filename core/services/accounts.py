@@ -20,6 +20,7 @@ from core.rules.money import is_currency
 from core.security import MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES
 from core.services.default_categories import create_default_categories
 from core.services.dialects import insert_into
+from core.services.group_departures import check_released, release_memberships
 from core.services.spending import ask_for_evaluation
 from core.services.versions import check_version
 
@@ -60,6 +61,16 @@ def check_new_account(account: NewAccount) -> None:
         *_profile_errors({"timezone": account.timezone, "currency": account.currency}),
     ]
     if errors:
+        raise InvalidInput(*errors)
+
+
+def check_email(email: str) -> None:
+    """Refuse what cannot be an address.
+
+    Raises:
+        InvalidInput: with the pointer `/email`.
+    """
+    if errors := _email_errors(email):
         raise InvalidInput(*errors)
 
 
@@ -128,8 +139,10 @@ def delete_account(session: Session, *, user_id: UUID, expected_versions: Set[in
     if session.get_bind().dialect.name == "postgresql":
         # Years of expenses may take longer than any other statement is allowed to.
         session.execute(text("SET LOCAL statement_timeout = 0"))
+    release_memberships(session, user_id=user_id)
     user = _lock_user(session, user_id, is_to_be_deleted=True)
     check_version(user.version, expected_versions)
+    check_released(session, user_id=user_id)
     _forget_registration(session, user)
     for table in reversed(Base.metadata.sorted_tables):
         if "user_id" in table.columns:
