@@ -111,9 +111,10 @@ def withdraw_invitations(
     sent_by: UUID | None = None,
     above: Role | None = None,
     to_claim: UUID | None = None,
+    but: UUID | None = None,
 ) -> None:
     """Revoke the pending invitations that a member has sent (those to roles `above` one), or that are to
-    claim them.
+    claim them; all `but` one.
 
     Whoever loses a role must not keep it in the form of an invitation to an address of their own.
     """
@@ -123,12 +124,12 @@ def withdraw_invitations(
         conditions.append((INVITATIONS.c.invited_by == sent_by) & INVITATIONS.c.role.in_(roles))
     if to_claim is not None:
         conditions.append(INVITATIONS.c.member_id == to_claim)
-    now = clock.now()
-    session.execute(
-        update(INVITATIONS)
-        .where(INVITATIONS.c.group_id == group_id, INVITATIONS.c.state == "pending", or_(*conditions))
-        .values(state="revoked", answered_at=now, version=INVITATIONS.c.version + 1)
+    query = update(INVITATIONS).where(
+        INVITATIONS.c.group_id == group_id, INVITATIONS.c.state == "pending", or_(*conditions)
     )
+    if but is not None:
+        query = query.where(INVITATIONS.c.id != but)
+    session.execute(query.values(state="revoked", answered_at=clock.now(), version=INVITATIONS.c.version + 1))
 
 
 def release_memberships(session: Session, *, user_id: UUID) -> None:
