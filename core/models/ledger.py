@@ -25,7 +25,7 @@ SQLITE_ONLY_TABLES = frozenset({"unbalanced_postings", "unbalanced_postings_allo
 class Posting(Base):
     """One movement on a member's balance, against another member; positive: the member is owed more.
 
-    Never changed and never deleted while the group is there. The postings of a source (an expense or a
+    Never changed, and never deleted unless the group is. The postings of a source (an expense or a
     settlement) come in entries, numbered from 1; each entry sums to zero, which the database enforces, and an
     `is_reversal` entry takes back the one before it.
     """

@@ -28,7 +28,9 @@ CREATE CONSTRAINT TRIGGER postings_sum_to_zero AFTER INSERT ON postings
 
 CREATE FUNCTION refuse_posting_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'DELETE' AND NOT EXISTS (SELECT FROM groups WHERE id = OLD.group_id) THEN
+    IF TG_OP = 'DELETE'
+        AND NOT EXISTS (SELECT FROM groups WHERE id = OLD.group_id AND deleted_at IS NULL)
+    THEN
         RETURN OLD;
     END IF;
     RAISE EXCEPTION 'postings are never changed'
@@ -38,7 +40,8 @@ END $$;
 CREATE TRIGGER postings_append_only BEFORE UPDATE OR DELETE ON postings
     FOR EACH ROW EXECUTE FUNCTION refuse_posting_change();
 """
-"""Whoever goes with its group may go."""
+"""What goes with its group may go, also bit by bit once the group is deleted: a large one is purged in many
+transactions."""
 
 SQLITE = (
     "CREATE TABLE unbalanced_postings_allowed (never INTEGER PRIMARY KEY)",
@@ -72,7 +75,7 @@ SQLITE = (
     """,
     """
     CREATE TRIGGER postings_never_deleted BEFORE DELETE ON postings
-    WHEN EXISTS (SELECT 1 FROM groups WHERE id = OLD.group_id) BEGIN
+    WHEN EXISTS (SELECT 1 FROM groups WHERE id = OLD.group_id AND deleted_at IS NULL) BEGIN
         SELECT RAISE(ABORT, 'postings are never changed');
     END
     """,

@@ -9,6 +9,7 @@ from core.queries.invariants import spending_differences
 from core.queries.notifications import numbering_gaps
 from core.queries.users import list_user_ids
 from core.services.expenses import PURGE_BATCH, purge_trash
+from core.services.group_purge import purge_groups
 from core.services.idempotency import purge_keys
 from core.services.sessions import purge_sessions
 from workers.process import current_runtime
@@ -21,12 +22,16 @@ log = logging.getLogger(__name__)
 
 @shared_task(name=Tick.PURGE)
 def purge_task() -> None:
-    """Remove what has outlived its promise: old trash, stored answers, ended logins."""
+    """Remove what has outlived its promise: old trash, deleted groups, stored answers, ended logins."""
     runtime = current_runtime()
     purged = PURGE_BATCH
     while purged == PURGE_BATCH:
         with runtime.database.transaction() as session:
             purged = purge_trash(session)
+    has_more = True
+    while has_more:
+        with runtime.database.transaction() as session:
+            has_more = purge_groups(session)
     for purge in (purge_keys, purge_sessions):
         with runtime.database.transaction() as session:
             purge(session)
