@@ -125,7 +125,9 @@ async def _on_database_error(_req: Request, resp: Response, error: SQLAlchemyErr
 
 
 async def _on_surprise(req: Request, resp: Response, error: Exception, _params: Any) -> None:
-    log.error("request.failed method=%s path=%s", req.method, req.path, exc_info=error)
+    # Not the path itself: tokens of invitations stand in it.
+    path = req.uri_template or "unknown"
+    log.error("request.failed method=%s path=%s", req.method, path, exc_info=error)
     send_problem(resp, falcon.HTTP_500, detail="this is our fault; it has been logged", fields=[])
 
 
