@@ -15,3 +15,4 @@ class Tick:
     START_BUDGET_PERIODS = "start_budget_periods"
     PURGE = "purge"
     CHECK_INVARIANTS = "check_invariants"
+    NUDGE_SETTLEMENTS = "nudge_settlements"

@@ -12,7 +12,7 @@ from core.job_names import DELIVER_NOTIFICATIONS, EVALUATE_BUDGETS
 from workers.process import start_runtime, stop_runtime
 from workers.runtime import ApplyJob
 from workers.schedules import beat_schedule
-from workers.tasks import budgets, housekeeping, notifications
+from workers.tasks import budgets, housekeeping, notifications, settlements
 
 JOBS: dict[str, ApplyJob] = {
     EVALUATE_BUDGETS: budgets.apply_evaluation,
@@ -20,7 +20,7 @@ JOBS: dict[str, ApplyJob] = {
 }
 """Which function does an outbox job."""
 
-TASK_MODULES = (budgets, housekeeping, notifications)
+TASK_MODULES = (budgets, housekeeping, notifications, settlements)
 """Imported, so that their tasks are known."""
 
 
