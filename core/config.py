@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from core.errors import ConfigurationError
+from core.mailer import new_mailer
 
 ENVIRONMENT_PREFIX = "OUTLAY_"
 
@@ -46,6 +47,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     worker_processes: Annotated[int, Meta(ge=1, le=64)] = 2
 
+    mail_url: str = ""
+    mail_from: str = "Outlay <outlay@localhost>"
+    public_url: Annotated[str, Meta(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] = "http://127.0.0.1:8000"
+
     @property
     def database(self) -> str:
         """SQLAlchemy URL; without `OUTLAY_DATABASE_URL` it is SQLite in the data folder."""
@@ -55,6 +60,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def redis(self) -> str:
         """Redis URL; `make run` sets it to its own server when `OUTLAY_REDIS_URL` is empty."""
         return self.redis_url or "redis://127.0.0.1:6379/0"
+
+    @property
+    def mail(self) -> str:
+        """Where mails go; without `OUTLAY_MAIL_URL` it is a folder in the data folder."""
+        return self.mail_url or (Path(self.data_dir).resolve() / "mail").as_uri()
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:
@@ -82,6 +92,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         reason, _, field = str(error).partition(" - at `$.")
         raise ConfigurationError(f"{ENVIRONMENT_PREFIX}{field.rstrip('`').upper()}: {reason}") from error
     _check_secret(settings)
+    new_mailer(settings.mail, settings.mail_from)  # refuses what is malformed
     if settings.is_production and settings.bcrypt_cost < MIN_PRODUCTION_BCRYPT_COST:
         raise ConfigurationError(
             f"OUTLAY_BCRYPT_COST: production needs at least {MIN_PRODUCTION_BCRYPT_COST}"

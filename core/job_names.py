@@ -6,7 +6,14 @@ EVALUATE_BUDGETS = "evaluate_budgets"
 DELIVER_NOTIFICATIONS = "deliver_notifications"
 """Key: user id. Payload: `{"seq": int, "count": int}`, the first number to be published, and how many are."""
 
-OUTBOX_JOBS = (EVALUATE_BUDGETS, DELIVER_NOTIFICATIONS)
+SEND_MAIL = "send_mail"
+"""Key: user id, or whatever else the mail is about. Payload: `{"template": name, "mail_id": …}` and the ids
+that the template needs; see `core/queries/mails.py`."""
+
+SPLIT_GROUP_EXPENSE = "split_group_expense"
+"""Key: `group id:expense id`. Payload: `{}`; what is to be posted is in the expense's row."""
+
+OUTBOX_JOBS = (EVALUATE_BUDGETS, DELIVER_NOTIFICATIONS, SPLIT_GROUP_EXPENSE, SEND_MAIL)
 
 
 class Tick:

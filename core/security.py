@@ -1,10 +1,11 @@
-"""Passwords (bcrypt), access tokens and tickets (JWT by RFC 8725), refresh tokens, fingerprints."""
+"""Passwords (bcrypt), access tokens and tickets (JWT by RFC 8725), tokens in mails, fingerprints."""
 
+import base64
 import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,11 @@ ACCESS = "at+jwt"
 TICKET = "ticket+jwt"
 
 REFRESH_TOKEN_BYTES = 32
+
+VERIFICATION_LIFETIME = timedelta(days=3)
+"""Over a weekend."""
+VERIFICATION_TOKEN_CHARACTERS = 71
+"""Fits into a line of a mail."""
 
 MIN_PASSWORD_BYTES = 10
 MAX_PASSWORD_BYTES = 72
@@ -106,6 +112,53 @@ class Tokens:
 def derive_key(secret: str, purpose: str) -> bytes:
     """A key of its own for each purpose, so that what is signed for one can't be used for another."""
     return hmac.digest(secret.encode(), f"outlay/{purpose}".encode(), "sha256")
+
+
+def derive_token(secret: str, purpose: str, *parts: str) -> str:
+    """A token of 256 bits that is never stored: it is the same whenever it is derived again.
+
+    Like this a mail can be composed when it is sent, and again should that fail. What can be looked up by its
+    `hash_token` needs something random among the parts only if it may be revoked and issued anew.
+    """
+    mac = fingerprint(derive_key(secret, f"token/{purpose}"), *(part.encode() for part in parts))
+    return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationClaims:
+    """What a token that verifies an address says of itself. It is worth nothing before it is checked."""
+
+    user_id: UUID
+    expires_at: datetime
+
+
+def verification_token(secret: str, *, user_id: UUID, email_key: str, expires_at: datetime) -> str:
+    """For the one address: `<user id and seconds>.<derived token>`, valid until the full second before."""
+    # Four bytes of seconds last until 2106.
+    claims = user_id.bytes + int(expires_at.timestamp()).to_bytes(4, "big")
+    proof = derive_token(secret, "verify-email", claims.hex(), email_key)
+    return f"{base64.urlsafe_b64encode(claims).rstrip(b'=').decode()}.{proof}"
+
+
+def read_verification_token(token: str) -> VerificationClaims | None:
+    """What the token says; None when it says nothing."""
+    text, _, _ = token.partition(".")
+    try:
+        claims = base64.urlsafe_b64decode(f"{text}{'=' * (-len(text) % 4)}".encode("ascii"))
+    except ValueError:
+        return None
+    if len(claims) != 20:
+        return None
+    expires_at = datetime.fromtimestamp(int.from_bytes(claims[16:], "big"), UTC)
+    return VerificationClaims(UUID(bytes=claims[:16]), expires_at)
+
+
+def is_verification_token(secret: str, token: str, claims: VerificationClaims, *, email_key: str) -> bool:
+    """Whether we made the token, for the user's present address."""
+    made = verification_token(
+        secret, user_id=claims.user_id, email_key=email_key, expires_at=claims.expires_at
+    )
+    return hmac.compare_digest(made.encode(), token.encode())
 
 
 def fingerprint(key: bytes, *parts: bytes) -> bytes:

@@ -8,19 +8,23 @@ from celery.signals import worker_process_init, worker_process_shutdown
 
 from core.broker import new_celery
 from core.config import Settings
-from core.job_names import DELIVER_NOTIFICATIONS, EVALUATE_BUDGETS
+from core.job_names import DELIVER_NOTIFICATIONS, EVALUATE_BUDGETS, SEND_MAIL, SPLIT_GROUP_EXPENSE
 from workers.process import start_runtime, stop_runtime
 from workers.runtime import ApplyJob
 from workers.schedules import beat_schedule
-from workers.tasks import budgets, housekeeping, notifications, settlements
+from workers.tasks import budgets, groups, housekeeping, mails, notifications, settlements
 
 JOBS: dict[str, ApplyJob] = {
     EVALUATE_BUDGETS: budgets.apply_evaluation,
     DELIVER_NOTIFICATIONS: notifications.apply_delivery,
+    SPLIT_GROUP_EXPENSE: groups.apply_splits,
 }
-"""Which function does an outbox job."""
+"""Which function does an outbox job, in the transaction that deletes its rows."""
 
-TASK_MODULES = (budgets, housekeeping, notifications, settlements)
+LEASED_JOBS = frozenset({SEND_MAIL})
+"""Outbox jobs with an effect outside of the database; their tasks do them by `workers/leased.py`."""
+
+TASK_MODULES = (budgets, groups, housekeeping, mails, notifications, settlements)
 """Imported, so that their tasks are known."""
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -16,7 +16,7 @@ from core.broker import SOCKET_TIMEOUT_S
 from core.config import Settings
 from core.database import Database, abandon, is_timed_out, is_unavailable
 from core.services.outbox import CLAIM_LIMIT, ClaimedRow, back_off, claim_rows, settle_rows, staged_jobs
-from core.wakeups import WakeUpFlags
+from core.wakeups import WakeUpFlags, WakeUps
 
 DRAIN_TIME_S = 20.0
 """A task stops claiming after this, well within its time limit; the next wake-up or sweep goes on."""
@@ -67,6 +67,7 @@ class Runtime:
         )
         self._jobs = jobs
         self._flags = WakeUpFlags(settings)
+        self._wake_ups: WakeUps | None = None
 
     def drain(self, job: str) -> int:
         """Work off the rows of a job, and what they ask for in turn; answers how many rows there were.
@@ -84,7 +85,7 @@ class Runtime:
         try:
             while True:
                 if is_last or batch.claimed == CLAIM_LIMIT:
-                    self._lower_flag(job)
+                    self.lower_flag(job)
                 else:
                     self._hold_flag(job)
                 started, was_last = time.monotonic(), is_last
@@ -97,18 +98,25 @@ class Runtime:
                 if not is_last and not batch.has_more:
                     time.sleep(min(ended - started, MAX_REST_S))
         except BaseException:
-            self._lower_flag(job)
+            self.lower_flag(job)
             raise
 
-    def _drain_follow_ups(self, jobs: Iterable[str], deadline: float) -> int:
+    def _drain_follow_ups(self, jobs: Set[str], deadline: float) -> int:
         total = 0
-        for job in sorted(jobs):
+        self._wake_others(job for job in jobs if job not in self._jobs)
+        for job in sorted(self._jobs.keys() & jobs):
             has_more = True
             while has_more:
                 batch = self._drain_batch(job, deadline)
                 total += batch.settled + self._drain_follow_ups(batch.follow_ups - {job}, deadline)
                 has_more = batch.has_more and time.monotonic() < deadline
         return total
+
+    def _wake_others(self, jobs: Iterable[str]) -> None:
+        """For jobs that are not done in a transaction (`workers/leased.py`): they may take long."""
+        if wanted := set(jobs):
+            self._wake_ups = self._wake_ups or WakeUps(self.settings)
+            self._wake_ups.request(wanted)
 
     def _drain_batch(self, job: str, deadline: float) -> _Batch:
         """Claim rows and do them: most in one transaction, or key by key if that fails."""
@@ -200,7 +208,8 @@ class Runtime:
             # Others may be woken for the same work, no more.
             log.warning("wake_ups.flag_not_held job=%s error=%r", job, error)
 
-    def _lower_flag(self, job: str) -> None:
+    def lower_flag(self, job: str) -> None:
+        """Before the outbox is read: who commits from now on wakes somebody again."""
         try:
             self._flags.lower_flag(job)
         except RedisError as error:
@@ -211,6 +220,8 @@ class Runtime:
         self.database.close()
         self.redis.close()
         self._flags.close()
+        if self._wake_ups is not None:
+            self._wake_ups.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,7 @@ class _System:
             f"  WebSocket  ws://{self._gateway}/ws/notifications",
             f"  Data       {self._settings.data_dir}",
             f"  Database   {_without_password(self._settings.database)}",
+            f"  Mail       {_without_password(self._settings.mail).removeprefix('file://')}",
             f"  Redis      {redis or _without_password(self._settings.redis)}",
             "  Try        make demo",
             "Ctrl-C stops.",

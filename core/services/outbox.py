@@ -2,14 +2,18 @@
 
 A write stages its jobs in its own transaction. Whoever does a job deletes its rows in the transaction of the
 effect; so a job is neither lost nor done twice, whatever is killed when.
+
+An effect outside of the database, such as a mail, shares no transaction. Its row is leased: marked in one
+transaction, deleted in another after the effect. Who is killed in between leads to a second effect, after the
+lease: at least once.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -44,6 +48,7 @@ CLAIM = (
     .with_for_update(skip_locked=True)
 )
 CLAIM_AT_LAST = CLAIM.with_for_update()
+CLAIM_ONE = CLAIM.limit(None).limit(1)
 SETTLE = delete(TABLE).where(TABLE.c.id.in_(bindparam("ids", expanding=True)))
 
 STAGED = "outlay.staged_jobs"
@@ -124,6 +129,60 @@ def back_off(session: Session, rows: Sequence[ClaimedRow], *, error: str) -> Non
                 dead_at=now if attempts >= MAX_ATTEMPTS else None,
             )
         )
+
+
+def lease_row(session: Session, *, job: str, lease: timedelta) -> ClaimedRow | None:
+    """The oldest row that is due, counted as tried, and nobody else's until the lease is over."""
+    while True:
+        now = clock.now()
+        row = session.execute(CLAIM_ONE, {"its_job": job, "now": now}).first()
+        if row is None:
+            return None
+        leased = replace(ClaimedRow(*row), attempts=row.attempts + 1)
+        if leased.attempts <= MAX_ATTEMPTS:
+            session.execute(
+                update(TABLE)
+                .where(TABLE.c.id == leased.id)
+                .values(attempts=leased.attempts, available_at=now + lease)
+            )
+            return leased
+        # Its last attempt did not come to an end, and perhaps took the worker with it.
+        session.execute(update(TABLE).where(TABLE.c.id == leased.id).values(dead_at=now))
+
+
+def settle_leased(session: Session, row: ClaimedRow) -> None:
+    """Delete a row whose effect has been had."""
+    session.execute(delete(TABLE).where(_is_leased(row)))
+
+
+def fail_leased(session: Session, row: ClaimedRow, *, error: str, is_final: bool = False) -> bool:
+    """As `back_off`; a final failure is not tried again. Answers whether the row is dead now."""
+    now = clock.now()
+    is_dead = is_final or row.attempts >= MAX_ATTEMPTS
+    session.execute(
+        update(TABLE)
+        .where(_is_leased(row))
+        .values(
+            last_error=error[-MAX_ERROR_CHARACTERS:],
+            available_at=now + delay_after(row.attempts),
+            dead_at=now if is_dead else None,
+        )
+    )
+    return is_dead
+
+
+def return_leased(session: Session, row: ClaimedRow, *, error: str) -> None:
+    """Give a row back as if it had not been tried: nothing could have been done with any."""
+    session.execute(
+        update(TABLE)
+        .where(_is_leased(row))
+        .values(attempts=row.attempts - 1, available_at=clock.now(), last_error=error[-MAX_ERROR_CHARACTERS:])
+    )
+
+
+def _is_leased(row: ClaimedRow) -> ColumnElement[bool]:
+    """Nobody has leased it since. SQLite gives the number of a deleted row to a later one."""
+    return and_(TABLE.c.id == row.id, TABLE.c.attempts == row.attempts, TABLE.c.created_at == row.created_at)
 
 
 def delay_after(attempts: int) -> timedelta:

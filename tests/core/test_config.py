@@ -1,11 +1,13 @@
 """The environment as settings: what it says counts, and what it cannot mean is refused by name."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from core.config import DEVELOPMENT_SECRET, MIN_SECRET_BYTES, Settings, load_settings
 from core.errors import ConfigurationError
+from core.mailer import FolderMailer, new_mailer
 
 SECRET = "s" * MIN_SECRET_BYTES
 PRODUCTION = {"OUTLAY_ENVIRONMENT": "production", "OUTLAY_SECRET": SECRET}
@@ -48,6 +50,20 @@ def test_variables_of_others_are_left_alone() -> None:
         ("OUTLAY_ENVIRONMENT", "staging"),
         ("OUTLAY_LOG_LEVEL", "debug"),
         ("OUTLAY_WS_MAX_CONNECTIONS_PER_USER", "many"),
+        ("OUTLAY_MAIL_URL", "mail.example.com"),
+        ("OUTLAY_MAIL_URL", "http://mail.example.com"),
+        ("OUTLAY_MAIL_URL", "smtp://"),
+        ("OUTLAY_MAIL_URL", "smtp://mail.example.com:smtp"),
+        ("OUTLAY_MAIL_URL", "smtp://mail.example.com:99999"),
+        ("OUTLAY_MAIL_URL", "smtp://mail.example.com/folder"),
+        ("OUTLAY_MAIL_URL", "smtp://mail.example.com?tls=never"),
+        ("OUTLAY_MAIL_URL", "smtp://mail.example.com?tsl=required"),
+        ("OUTLAY_MAIL_URL", "smtps://mail.example.com?tls=offered"),
+        ("OUTLAY_MAIL_URL", "file://mail"),
+        ("OUTLAY_MAIL_FROM", "Outlay"),
+        ("OUTLAY_MAIL_FROM", "Outlay <outlay@>"),
+        ("OUTLAY_PUBLIC_URL", "outlay.example.com"),
+        ("OUTLAY_PUBLIC_URL", "https://outlay.example.com/?a=b"),
     ],
 )
 def test_a_malformed_value_is_refused_by_the_name_of_its_variable(name: str, value: str) -> None:
@@ -69,6 +85,15 @@ def test_the_length_of_a_secret_is_counted_in_bytes() -> None:
 @pytest.mark.parametrize("given", [{}, {"OUTLAY_SECRET": ""}, {"OUTLAY_SECRET": DEVELOPMENT_SECRET}])
 def test_production_needs_a_secret_of_its_own(given: dict[str, str]) -> None:
     assert refusal({"OUTLAY_ENVIRONMENT": "production", **given}).startswith("OUTLAY_SECRET: production")
+
+
+def test_mails_go_into_the_data_folder_unless_it_is_said_where_to(tmp_path: Path) -> None:
+    folder = tmp_path / "my data"
+    settings = load_settings({"OUTLAY_DATA_DIR": str(folder)})
+    mailer = new_mailer(settings.mail, settings.mail_from)
+    assert isinstance(mailer, FolderMailer)
+    assert mailer.folder == folder / "mail"
+    assert load_settings({"OUTLAY_MAIL_URL": "smtp://mail"}).mail == "smtp://mail"
 
 
 def test_production_needs_a_real_password_hash() -> None:

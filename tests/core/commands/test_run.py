@@ -41,6 +41,7 @@ def test_it_starts_everything_and_says_where_it_is(launcher: Launcher) -> None:
         f"API        http://127.0.0.1:{api}/v1",
         f"WebSocket  ws://127.0.0.1:{gateway}/ws/notifications",
         f"Database   sqlite:///{launcher.folder / 'var' / 'outlay.db'}",
+        f"Mail       {launcher.folder / 'var' / 'mail'}",
     ):
         assert line in launcher.log
 

@@ -1,0 +1,124 @@
+"""Works off jobs whose effect is outside of the database, such as mails, and may take long.
+
+No transaction is open meanwhile: on SQLite it would be the one write lock, and a mail server that hangs would
+stop all who write. A row is leased in one transaction and settled in another. In between only the worker may
+die; then the row is done again after the lease, so an effect must be one that does no harm twice.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from celery.exceptions import SoftTimeLimitExceeded
+from redis import RedisError
+from redis.lock import Lock
+
+from core.database import is_unavailable
+from core.services.outbox import ClaimedRow, fail_leased, lease_row, return_leased, settle_leased
+from workers.runtime import DRAIN_TIME_S, Runtime
+
+LEASE = timedelta(seconds=90)
+"""A task is killed after a minute; whoever had the lease for longer has ended."""
+
+PAUSE_S = 60
+"""After something that is away: so much later it is asked for again, and as a hanging server takes up to ten
+seconds, one process out of all loses no more than a sixth of its time to it."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What has become of a row: done without an `error`, otherwise tried again later unless `is_final`.
+
+    `ends_round` when other rows would fare no better, and `is_blameless` when the row has nothing to do with
+    it: then this was no attempt.
+    """
+
+    error: str | None = None
+    is_final: bool = False
+    ends_round: bool = False
+    is_blameless: bool = False
+
+
+DONE = Outcome()
+
+Effect = Callable[[ClaimedRow], Outcome]
+"""Has a row's effect. An exception counts as a failure of the row."""
+
+
+def work_off(runtime: Runtime, job: str, effect: Effect) -> int:
+    """Do the rows of a job one after the other; answers how many are done.
+
+    One process of all does so at a time, and the others are there for what must not wait. A round that ends
+    early keeps its turn for `PAUSE_S`.
+    """
+    runtime.lower_flag(job)
+    turn = runtime.redis.lock(turn_name(runtime, job), timeout=LEASE.total_seconds(), blocking=False)
+    if not turn.acquire():
+        return 0
+    is_over = True
+    try:
+        done, is_over = _round(runtime, job, effect)
+        return done
+    finally:
+        _end_turn(turn, is_over=is_over)
+
+
+def turn_name(runtime: Runtime, job: str) -> str:
+    """The key in Redis that whoever works off the job holds."""
+    return f"{runtime.settings.redis_prefix}:turn:{job}"
+
+
+def _round(runtime: Runtime, job: str, effect: Effect) -> tuple[int, bool]:
+    """How many rows are done, and whether the next round may begin at once."""
+    done, deadline = 0, time.monotonic() + DRAIN_TIME_S
+    while time.monotonic() < deadline:
+        with runtime.database.transaction() as session:
+            row = lease_row(session, job=job, lease=LEASE)
+        if row is None:
+            break
+        outcome = _try(runtime, job, row, effect)
+        done += outcome.error is None
+        if outcome.ends_round:
+            log.warning("job.paused job=%s for_s=%d error=%s", job, PAUSE_S, outcome.error)
+            return done, False
+    return done, True
+
+
+def _try(runtime: Runtime, job: str, row: ClaimedRow, effect: Effect) -> Outcome:
+    try:
+        outcome = effect(row)
+    except SoftTimeLimitExceeded as error:
+        _record(runtime, job, row, Outcome(repr(error)))
+        raise
+    except Exception as error:
+        if is_unavailable(error):
+            raise  # the row comes up again after its lease
+        log.exception("job.failed job=%s key=%s", job, row.key)
+        outcome = Outcome(repr(error))
+    _record(runtime, job, row, outcome)
+    return outcome
+
+
+def _record(runtime: Runtime, job: str, row: ClaimedRow, outcome: Outcome) -> None:
+    with runtime.database.transaction() as session:
+        if outcome.error is None:
+            settle_leased(session, row)
+        elif outcome.is_blameless:
+            return_leased(session, row, error=outcome.error)
+        elif fail_leased(session, row, error=outcome.error, is_final=outcome.is_final):
+            log.error("job.dead job=%s key=%s error=%s", job, row.key, outcome.error)
+
+
+def _end_turn(turn: Lock, *, is_over: bool) -> None:
+    try:
+        if is_over:
+            turn.release()
+        else:
+            turn.extend(PAUSE_S, replace_ttl=True)
+    except RedisError as error:
+        # It runs out by itself.
+        log.warning("job.turn_not_ended name=%s error=%r", turn.name, error)

@@ -1,0 +1,38 @@
+from functools import partial
+
+from celery import shared_task
+
+from core.database import Database
+from core.job_names import SEND_MAIL
+from core.mailer import MailDeferred, Mailer, MailRefused, MailUnavailable, new_mailer
+from core.queries.letters import Links
+from core.queries.mails import compose_mail
+from core.services.outbox import ClaimedRow
+from workers.leased import DONE, Outcome, work_off
+from workers.process import current_runtime
+
+
+def send_mail(database: Database, mailer: Mailer, links: Links, row: ClaimedRow) -> Outcome:
+    """Write the mail that a row asks for with what is true by now, and send it unless it has become moot."""
+    with database.reading() as session:
+        mail = compose_mail(session, row.payload, links=links)
+    if mail is None:
+        return DONE
+    try:
+        mailer.send(mail)
+    except MailRefused as error:
+        return Outcome(error.detail, is_final=True)
+    except MailDeferred as error:
+        return Outcome(error.detail)
+    except MailUnavailable as error:
+        return Outcome(error.detail, ends_round=True, is_blameless=not error.has_begun)
+    return DONE
+
+
+@shared_task(name=SEND_MAIL)
+def send_mail_task() -> None:
+    runtime = current_runtime()
+    settings = runtime.settings
+    mailer = new_mailer(settings.mail, settings.mail_from)
+    links = Links(settings.public_url, settings.secret)
+    work_off(runtime, SEND_MAIL, partial(send_mail, runtime.database, mailer, links))
