@@ -41,6 +41,10 @@ def created(view: Any, *, location: str | None = None, version: int | None = Non
     return Answer(201, encoder.encode(view), location=location, etag=_etag(version))
 
 
+def accepted() -> Answer:
+    return Answer(202)
+
+
 def no_content() -> Answer:
     return Answer(204)
 

@@ -10,11 +10,21 @@ from api.resources.alerts import Alerts
 from api.resources.budgets import BudgetArchive, BudgetHistory, Budgets, OneBudget
 from api.resources.categories import Categories, OneCategory
 from api.resources.expenses import ExpenseRestoration, Expenses, ExpensesBulk, OneExpense
+from api.resources.group_expenses import GroupExpenses, OneGroupExpense
 from api.resources.group_members import GroupMembers, OneGroupMember
 from api.resources.groups import Groups, OneGroup
 from api.resources.health import Health
+from api.resources.invitations import (
+    GroupInvitations,
+    InvitationAcceptance,
+    InvitationRefusal,
+    InvitationResending,
+    OneGroupInvitation,
+    ReceivedInvitations,
+)
 from api.resources.notifications import Notifications, OneNotification, ReadAllNotifications
 from api.resources.sessions import Login, Logout, OneSession, Refresh, Sessions, Ticket, Token
+from api.resources.verification import EmailVerification, VerificationMail
 
 
 def add_routes(app: falcon.asgi.App[Any, Any], collaborators: Collaborators) -> None:
@@ -34,7 +44,9 @@ def v1_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/auth/refresh", Refresh(collaborators)),
         ("/auth/logout", Logout(collaborators)),
         ("/auth/ticket", Ticket(collaborators)),
+        ("/auth/verify-email", EmailVerification(collaborators)),
         ("/me", Me(collaborators)),
+        ("/me/verify-email", VerificationMail(collaborators)),
         ("/me/sessions", Sessions(collaborators)),
         ("/me/sessions/{session_id:uuid}", OneSession(collaborators)),
         ("/categories", Categories(collaborators)),
@@ -52,6 +64,17 @@ def v1_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/groups/{group_id:uuid}", OneGroup(collaborators)),
         ("/groups/{group_id:uuid}/members", GroupMembers(collaborators)),
         ("/groups/{group_id:uuid}/members/{member_id:uuid}", OneGroupMember(collaborators)),
+        ("/groups/{group_id:uuid}/invitations", GroupInvitations(collaborators)),
+        ("/groups/{group_id:uuid}/invitations/{invitation_id:uuid}", OneGroupInvitation(collaborators)),
+        (
+            "/groups/{group_id:uuid}/invitations/{invitation_id:uuid}/resend",
+            InvitationResending(collaborators),
+        ),
+        ("/groups/{group_id:uuid}/expenses", GroupExpenses(collaborators)),
+        ("/groups/{group_id:uuid}/expenses/{group_expense_id:uuid}", OneGroupExpense(collaborators)),
+        ("/invitations", ReceivedInvitations(collaborators)),
+        ("/invitations/{token}/accept", InvitationAcceptance(collaborators)),
+        ("/invitations/{token}/decline", InvitationRefusal(collaborators)),
         ("/alerts", Alerts(collaborators)),
         ("/notifications", Notifications(collaborators)),
         ("/notifications/{seq:int(min=1, max=9223372036854775807)}", OneNotification(collaborators)),

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from api.schemas.common import PLAIN, Currency, Id, Instant, OnlyPage
 from core.models import LoginSession, User
-from core.security import MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES
+from core.security import MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES, VERIFICATION_TOKEN_CHARACTERS
 from core.services.accounts import MAX_EMAIL_CHARACTERS, NewAccount
 
 MAX_LOGIN_CHARACTERS = 254
@@ -65,6 +65,7 @@ RefreshTokenText = Annotated[
     str, Meta(max_length=200, description="As it was given; it is spent by this. Only the newest is valid.")
 ]
 JWT_EXAMPLE = "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJpc3MiOiJvdXRsYXkifQ.c2lnbmF0dXJl"
+VERIFICATION_EXAMPLE = "AZjzpWwefUKbB14vikHD1moDQIk.CmwdeL4pBw9bQk3oX0mN5rT8yLq2vJ7hGc4fWb6dZa8"
 REFRESH_EXAMPLE = "AZjzpWwefUKbB14vikHD1gGY86VsHn1CmwdeL4pBw9bQk3oX0mN5rT8yLq2vJ7hGc4fWb6dZa9eSu1iPxKt_Yw"
 
 
@@ -105,6 +106,17 @@ class AccountDeletionIn(msgspec.Struct, forbid_unknown_fields=True):
     password: Password
 
 
+class VerificationIn(msgspec.Struct, forbid_unknown_fields=True):
+    token: Annotated[
+        str,
+        Meta(
+            max_length=2 * VERIFICATION_TOKEN_CHARACTERS,
+            description="The code of the mail, as it stands there.",
+            examples=[VERIFICATION_EXAMPLE],
+        ),
+    ]
+
+
 class UserOut(msgspec.Struct):
     """The caller's account."""
 
@@ -113,6 +125,9 @@ class UserOut(msgspec.Struct):
     id: Id
     username: Username
     email: Annotated[str, Meta(examples=["ada@example.org"])]
+    email_verified: Annotated[
+        bool, Meta(description="The user has shown to read mail to the address.", examples=[True])
+    ]
     display_name: DisplayName
     timezone: Timezone
     currency: Annotated[Currency, Meta(description="The default of new expenses.")]
@@ -125,6 +140,7 @@ class UserOut(msgspec.Struct):
             user.id,
             user.username,
             user.email,
+            user.email_verified_at is not None,
             user.display_name,
             user.timezone,
             user.currency,

@@ -15,12 +15,14 @@ from core import clock
 from core.errors import Conflict, FieldError, InvalidInput, Unauthenticated
 from core.ids import new_id
 from core.models import Base, Budget, IdempotencyKey, OutboxRow, User
+from core.queries.mails import VERIFY_EMAIL
 from core.queries.users import account_key
 from core.rules.money import is_currency
 from core.security import MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES
 from core.services.default_categories import create_default_categories
 from core.services.dialects import insert_into
 from core.services.group_departures import check_released, release_memberships
+from core.services.mails import stage_mail
 from core.services.spending import ask_for_evaluation
 from core.services.versions import check_version
 
@@ -75,7 +77,9 @@ def check_email(email: str) -> None:
 
 
 def register(session: Session, *, account: NewAccount, password_hash: str) -> User:
-    """A new user with the default categories. The account has passed `check_new_account`.
+    """A new user with the default categories, who is sent a mail to verify the address.
+
+    The account has passed `check_new_account`.
 
     Raises:
         Conflict: the user name or the e-mail address is taken.
@@ -92,6 +96,7 @@ def register(session: Session, *, account: NewAccount, password_hash: str) -> Us
         "timezone": account.timezone,
         "currency": account.currency,
         "is_active": True,
+        "verification_asked_at": now,
         "created_at": now,
         "updated_at": now,
     }
@@ -102,6 +107,7 @@ def register(session: Session, *, account: NewAccount, password_hash: str) -> Us
     if user is None:
         raise Conflict(_taken(session, values))
     create_default_categories(session, user_id=user.id, now=now)
+    stage_mail(session, key=str(user.id), template=VERIFY_EMAIL, user_id=user.id)
     return user
 
 
@@ -133,6 +139,8 @@ def change_profile(
 def delete_account(session: Session, *, user_id: UUID, expected_versions: Set[int] | None) -> None:
     """Delete the user with all that is theirs, in whatever table, later ones included.
 
+    Theirs is what has the user in its key. Where others' rows name the user besides, the database forgets it.
+
     Raises:
         StaleVersion: somebody else changed the account first.
     """
@@ -145,7 +153,7 @@ def delete_account(session: Session, *, user_id: UUID, expected_versions: Set[in
     check_released(session, user_id=user_id)
     _forget_registration(session, user)
     for table in reversed(Base.metadata.sorted_tables):
-        if "user_id" in table.columns:
+        if "user_id" in table.primary_key.columns:
             session.execute(delete(table).where(table.c.user_id == user_id))
     session.execute(delete(User).where(User.id == user_id))
     _delete_jobs(session, user_id)

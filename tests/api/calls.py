@@ -4,8 +4,11 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+from sqlalchemy import select
 
 from core.database import Database
+from core.job_names import SEND_MAIL
+from core.models import OutboxRow
 from core.queries.invariants import spending_differences
 from tests.cast import http_client
 
@@ -58,6 +61,13 @@ def wrong_fields(answer: httpx.Response) -> list[str]:
 def another(client: httpx.Client) -> httpx.Client:
     """A client with the same credentials and a connection of its own, for another thread."""
     return http_client(str(client.base_url), Authorization=client.headers["Authorization"])
+
+
+def jobs_asked_for(database: Database) -> list[tuple[str, str, dict[str, Any]]]:
+    """Job, key and payload of what waits in the outbox, but for the mail that every registration sends."""
+    with database.reading() as session:
+        waiting = select(OutboxRow.job, OutboxRow.key, OutboxRow.payload).where(OutboxRow.job != SEND_MAIL)
+        return [(job, key, payload) for job, key, payload in session.execute(waiting.order_by(OutboxRow.id))]
 
 
 def assert_totals_are_right(database: Database, user_id: UUID | None = None) -> None:

@@ -9,8 +9,9 @@ from sqlalchemy import select
 from core import clock
 from core.database import Database
 from core.job_names import EVALUATE_BUDGETS
-from core.models import Budget, OutboxRow
-from tests.api.accounts import add_budget, count, pointers
+from core.models import Budget
+from tests.api.accounts import add_budget, pointers
+from tests.api.calls import jobs_asked_for
 from tests.cast import Cast
 
 
@@ -83,11 +84,10 @@ def test_in_another_time_zone_all_budgets_are_due_and_their_evaluation_is_asked_
         due = session.execute(
             select(Budget.user_id, Budget.archived_at).where(Budget.next_period_at <= clock.now())
         ).all()
-        jobs = session.execute(select(OutboxRow.job, OutboxRow.key, OutboxRow.payload)).all()
     assert due == [(cast.owner.id, None)]
-    assert jobs == [(EVALUATE_BUDGETS, str(cast.owner.id), {"from": None})]
+    assert jobs_asked_for(database) == [(EVALUATE_BUDGETS, str(cast.owner.id), {"from": None})]
 
 
 def test_another_name_asks_for_no_evaluation(cast: Cast, database: Database) -> None:
     cast.owner.client.patch("/v1/me", json={"display_name": "Grace", "timezone": "UTC"})
-    assert count(database, OutboxRow) == 0
+    assert jobs_asked_for(database) == []

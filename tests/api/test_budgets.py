@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import func, select
 
 from core.database import Database
-from core.models import Budget, OutboxRow
+from core.models import Budget
 from core.rules.periods import default_anchor
 from core.services.budgets import MAX_BUDGETS
 from tests.api.accounts import add_budget
-from tests.api.calls import new_category, new_expense, problem, read, wrong_fields
+from tests.api.calls import jobs_asked_for, new_category, new_expense, problem, read, wrong_fields
 from tests.cast import Cast
 
 MISSING = "018f0000-0000-7000-8000-000000000000"
@@ -211,8 +211,7 @@ def test_a_change_is_answered_kept_and_evaluated(me: httpx.Client, database: Dat
     assert changed.headers["ETag"] == '"2"'
     assert changed.json()["current"]["limit"] == "55.50"
     assert read(me, f"/v1/budgets/{budget['id']}") == changed.json()
-    with database.reading() as session:
-        assert session.scalar(select(func.count()).select_from(OutboxRow)) == 2
+    assert len(jobs_asked_for(database)) == 2
 
 
 def test_a_changed_period_keeps_what_is_not_mentioned_unless_its_kind_is_another(me: httpx.Client) -> None:

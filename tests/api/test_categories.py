@@ -4,14 +4,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert
 
 from core import clock
 from core.database import Database
 from core.ids import new_id
-from core.models import Category, OutboxRow
+from core.models import Category
 from core.services.categories import MAX_CATEGORIES
-from tests.api.calls import another, new_category, problem, read, wrong_fields
+from tests.api.calls import another, jobs_asked_for, new_category, problem, read, wrong_fields
 from tests.cast import Cast
 
 MISSING = "018f0000-0000-7000-8000-000000000000"
@@ -223,9 +223,7 @@ def test_nobody_has_more_categories_than_the_limit(me: httpx.Client, cast: Cast,
 def test_a_new_parent_has_the_budgets_evaluated(me: httpx.Client, cast: Cast, database: Database) -> None:
     parent, child = new_category(me, "Parent"), new_category(me, "Child")
     assert me.patch(f"/v1/categories/{child['id']}", json={"parent_id": parent["id"]}).status_code == 200
-    with database.reading() as session:
-        staged = session.execute(select(OutboxRow.job, OutboxRow.key, OutboxRow.payload)).all()
-    assert [tuple(row) for row in staged] == [("evaluate_budgets", str(cast.owner.id), {"from": None})]
+    assert jobs_asked_for(database) == [("evaluate_budgets", str(cast.owner.id), {"from": None})]
 
 
 def test_a_cursor_of_another_list_is_refused(me: httpx.Client) -> None:

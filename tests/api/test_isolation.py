@@ -21,6 +21,7 @@ PUBLIC = {
     ("post", "/v1/auth/login"),
     ("post", "/v1/auth/token"),
     ("post", "/v1/auth/refresh"),
+    ("post", "/v1/auth/verify-email"),
     ("get", "/healthz"),
     ("get", "/readyz"),
 }

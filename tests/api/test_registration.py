@@ -23,6 +23,7 @@ def test_it_answers_the_account_and_where_it_is_but_never_the_password(client: h
     assert account == {
         "username": "Ada",
         "email": "Ada@Example.com",
+        "email_verified": False,
         "display_name": "Ada L.",
         "timezone": "Asia/Tokyo",
         "currency": "JPY",
