@@ -9,7 +9,9 @@ from api.resources.accounts import Me, Registration
 from api.resources.alerts import Alerts
 from api.resources.budgets import BudgetArchive, BudgetHistory, Budgets, OneBudget
 from api.resources.categories import Categories, OneCategory
+from api.resources.debts import Balances, DebtReminder, GroupDebts, MyDebts, SettlementPlan
 from api.resources.expenses import ExpenseRestoration, Expenses, ExpensesBulk, OneExpense
+from api.resources.group_activity import Activity
 from api.resources.group_expenses import GroupExpenses, OneGroupExpense
 from api.resources.group_members import GroupMembers, OneGroupMember
 from api.resources.groups import Groups, OneGroup
@@ -24,6 +26,13 @@ from api.resources.invitations import (
 )
 from api.resources.notifications import Notifications, OneNotification, ReadAllNotifications
 from api.resources.sessions import Login, Logout, OneSession, Refresh, Sessions, Ticket, Token
+from api.resources.settlements import (
+    OneSettlement,
+    SettlementConfirmation,
+    SettlementDispute,
+    SettlementReversal,
+    Settlements,
+)
 from api.resources.verification import EmailVerification, VerificationMail
 
 
@@ -75,6 +84,20 @@ def v1_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/invitations", ReceivedInvitations(collaborators)),
         ("/invitations/{token}/accept", InvitationAcceptance(collaborators)),
         ("/invitations/{token}/decline", InvitationRefusal(collaborators)),
+        ("/groups/{group_id:uuid}/balances", Balances(collaborators)),
+        ("/groups/{group_id:uuid}/debts", GroupDebts(collaborators)),
+        ("/groups/{group_id:uuid}/plan", SettlementPlan(collaborators)),
+        ("/groups/{group_id:uuid}/remind", DebtReminder(collaborators)),
+        ("/groups/{group_id:uuid}/activity", Activity(collaborators)),
+        ("/groups/{group_id:uuid}/settlements", Settlements(collaborators)),
+        ("/groups/{group_id:uuid}/settlements/{settlement_id:uuid}", OneSettlement(collaborators)),
+        (
+            "/groups/{group_id:uuid}/settlements/{settlement_id:uuid}/confirm",
+            SettlementConfirmation(collaborators),
+        ),
+        ("/groups/{group_id:uuid}/settlements/{settlement_id:uuid}/dispute", SettlementDispute(collaborators)),
+        ("/groups/{group_id:uuid}/settlements/{settlement_id:uuid}/reverse", SettlementReversal(collaborators)),
+        ("/debts", MyDebts(collaborators)),
         ("/alerts", Alerts(collaborators)),
         ("/notifications", Notifications(collaborators)),
         ("/notifications/{seq:int(min=1, max=9223372036854775807)}", OneNotification(collaborators)),

@@ -68,6 +68,16 @@ def member_balances(pairs: Pairs) -> dict[UUID, int]:
     return {member_id: amount for member_id, amount in sorted(sums.items()) if amount}
 
 
+def group_balances(session: Reader, *, group_id: UUID) -> dict[str, dict[UUID, int]]:
+    """By currency the balances of a group that are not zero, in minor units, from the largest down."""
+    found = {}
+    for (_group_id, currency), pairs in sorted(pair_balances(session, [group_id]).items()):
+        balances = member_balances(pairs).items()
+        if balances:
+            found[currency] = dict(sorted(balances, key=lambda one: (-one[1], one[0])))
+    return found
+
+
 def balances_of_members(
     session: Reader, *, group_ids: Collection[UUID], member_ids: Collection[UUID]
 ) -> dict[tuple[UUID, str, UUID], int]:
