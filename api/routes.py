@@ -95,8 +95,14 @@ def v1_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
             "/groups/{group_id:uuid}/settlements/{settlement_id:uuid}/confirm",
             SettlementConfirmation(collaborators),
         ),
-        ("/groups/{group_id:uuid}/settlements/{settlement_id:uuid}/dispute", SettlementDispute(collaborators)),
-        ("/groups/{group_id:uuid}/settlements/{settlement_id:uuid}/reverse", SettlementReversal(collaborators)),
+        (
+            "/groups/{group_id:uuid}/settlements/{settlement_id:uuid}/dispute",
+            SettlementDispute(collaborators),
+        ),
+        (
+            "/groups/{group_id:uuid}/settlements/{settlement_id:uuid}/reverse",
+            SettlementReversal(collaborators),
+        ),
         ("/debts", MyDebts(collaborators)),
         ("/alerts", Alerts(collaborators)),
         ("/notifications", Notifications(collaborators)),
