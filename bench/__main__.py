@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 from bench.alerts import alerting
+from bench.groups import balancing, grouping
 from bench.measures import bursting, growth, listing, memory, posting
 from bench.report import Row, gauge, machine, table
 from bench.system import Dialect
@@ -15,6 +16,8 @@ MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
     "alerting": alerting,
     "bursting": bursting,
     "memory": memory,
+    "grouping": grouping,
+    "balancing": balancing,
 }
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
 
