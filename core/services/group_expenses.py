@@ -15,6 +15,7 @@ from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.database import pipelined
 from core.errors import Conflict, FieldError, InvalidInput, invalid
 from core.ids import new_id
 from core.job_names import SPLIT_GROUP_EXPENSE
@@ -30,6 +31,7 @@ from core.services.outbox import Job, stage_jobs
 from core.services.versions import check_version
 
 EXPENSES = table_of(GroupExpense)
+INSERT = insert(EXPENSES)
 
 SHOWN_CHANGES = ("description", "category", "note", "spent_on", "amount", "currency")
 """Fields whose change the group's activity tells, with what they were before."""
@@ -92,9 +94,10 @@ def record_group_expense(
     )
     payers = expense.paid_by or (PaymentInput(scope.me.id, expense.amount),)
     record = _resolved(draft, scope, expense.amount, payers, expense.split or scope.group.default_split)
-    session.execute(insert(EXPENSES), structs.asdict(record))
-    _note(session, scope, "expense.added", record)
-    _ask_for_split(session, record)
+    with pipelined(session):
+        session.execute(INSERT, structs.asdict(record))
+        _note(session, scope, "expense.added", record)
+        _ask_for_split(session, record)
     return record
 
 
