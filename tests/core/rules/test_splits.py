@@ -159,6 +159,19 @@ def test_the_kinds_agree_where_they_say_the_same(
     assert all(shares == resolved[0] for shares in resolved)
 
 
+@patient
+@given(case=itemised_cases())
+def test_tax_and_tip_are_in_proportion_to_what_the_items_of_each_come_to(case: Case) -> None:
+    split, amount = case
+    assert isinstance(split, Itemised)
+    own = dict.fromkeys((member for item in split.items for member in item.member_ids), Fraction(0))
+    for item in split.items:
+        for member in item.member_ids:
+            own[member] += Fraction(item.amount_minor, len(item.member_ids))
+    extra, total = split.tax_minor + split.tip_minor, sum(own.values()) or 1
+    assert fair_shares(split, amount) == {m: part + extra * part / total for m, part in own.items()}
+
+
 SOUP, WINE = Item("Soup", 1000, (ANN, BEN)), Item("Wine", 2000, (BEN,))
 
 
