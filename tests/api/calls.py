@@ -6,10 +6,13 @@ from uuid import UUID
 import httpx
 from sqlalchemy import select
 
+from core.config import Settings
 from core.database import Database
 from core.job_names import SEND_MAIL
 from core.models import OutboxRow
 from core.queries.invariants import spending_differences
+from core.queries.invitation_letters import INVITATION_PURPOSE
+from core.security import derive_token
 from tests.cast import http_client
 
 
@@ -31,6 +34,25 @@ def one_of_each(client: httpx.Client) -> dict[str, str]:
         "expense_id": new_expense(client, category_id=category["id"])["id"],
         "budget_id": _json(budget, 201)["id"],
         "session_id": read(client, "/v1/me/sessions")["items"][0]["id"],
+        **_one_of_each_in_a_group(client),
+    }
+
+
+def _one_of_each_in_a_group(client: httpx.Client) -> dict[str, str]:
+    """Somebody without an account, and an invitation to somebody who is none of the cast."""
+    group = _json(client.post("/v1/groups", json={"name": "Private"}), 201)
+    path, me = f"/v1/groups/{group['id']}", group["members"][0]["id"]
+    member = _json(client.post(f"{path}/members", json={"display_name": "Grace"}), 201)
+    invited = _json(client.post(f"{path}/invitations", json={"email": "nobody@example.net"}), 201)
+    expense = {"amount": "12.00", "description": "Dinner", "spent_on": "2026-05-04"}
+    settlement = {"from_member_id": me, "to_member_id": member["id"], "amount": "1.00"}
+    return {
+        "group_id": group["id"],
+        "member_id": member["id"],
+        "invitation_id": invited["id"],
+        "token": derive_token(Settings().secret, INVITATION_PURPOSE, group["id"], invited["id"], "1"),
+        "group_expense_id": _json(client.post(f"{path}/expenses", json=expense), 201)["id"],
+        "settlement_id": _json(client.post(f"{path}/settlements", json=settlement), 201)["id"],
     }
 
 
