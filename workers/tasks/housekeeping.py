@@ -6,6 +6,7 @@ from celery import shared_task
 
 from core.job_names import Tick
 from core.queries.invariants import spending_differences
+from core.queries.ledger_invariants import ledger_differences, list_group_ids
 from core.queries.notifications import numbering_gaps
 from core.queries.users import list_user_ids
 from core.services.expenses import PURGE_BATCH, purge_trash
@@ -39,7 +40,8 @@ def purge_task() -> None:
 
 @shared_task(name=Tick.CHECK_INVARIANTS, soft_time_limit=CHECK_TIME_S, time_limit=CHECK_TIME_S + 60)
 def check_invariants_task() -> None:
-    """Prove that the daily totals equal the expenses, and that no notification number is missing."""
+    """Prove that the daily totals equal the expenses, that no notification number is missing, and that the
+    ledgers of the groups are whole."""
     with current_runtime().database.reading() as session:
         # User by user: one statement over everybody would outlast its time limit, and prove nothing.
         for user_id in list_user_ids(session):
@@ -47,3 +49,6 @@ def check_invariants_task() -> None:
                 log.error("invariant.daily_spending %s", difference)
         for user_id in numbering_gaps(session):
             log.error("invariant.notification_numbers user=%s", user_id)
+        for group_id in list_group_ids(session):
+            for broken in ledger_differences(session, group_id=group_id):
+                log.error("invariant.group_ledger %s", broken)
