@@ -3,7 +3,7 @@
 Each check is one statement, so that it sees one moment, and of one group, so that it ends in time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -60,7 +60,7 @@ def ledger_differences(session: Session, *, group_id: UUID) -> list[LedgerDiffer
     """
     found = []
     for name, check in CHECKS.items():
-        rows = session.execute(check.limit(MAX_DIFFERENCES), {"group_id": group_id})
+        rows: Iterable[Any] = session.execute(check.limit(MAX_DIFFERENCES), {"group_id": group_id})
         for subject_id, member_id, currency, expected, actual in rows:
             # PostgreSQL adds up 64-bit numbers as numeric, so that a sum cannot overflow.
             amounts = int(expected), int(actual)
