@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, default
 from email.utils import parseaddr
 from functools import partial
 from pathlib import Path
@@ -247,7 +247,7 @@ def message_line(text: str) -> str:
 def _message(mail: Mail, to: Address, sender: Address, *, is_for_reading: bool = False) -> EmailMessage:
     if not MESSAGE_ID.fullmatch(mail.message_id):
         raise ValueError(f"no Message-ID can be made from {mail.message_id!r}")
-    message = EmailMessage(policy=SMTP.clone(utf8=is_for_reading))
+    message = EmailMessage(policy=default.clone(utf8=True) if is_for_reading else SMTP)
     message["Date"] = clock.now()
     message["Message-ID"] = f"<{mail.message_id}@{sender.domain}>"
     message["Auto-Submitted"] = "auto-generated"  # no answer from those who are away (RFC 3834)

@@ -1,6 +1,6 @@
 """Passwords and tokens: what is accepted, and above all what is not."""
 
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,11 +17,18 @@ from core.security import (
     ISSUER,
     TICKET,
     TICKET_LIFETIME,
+    VERIFICATION_TOKEN_CHARACTERS,
     Tokens,
+    VerificationClaims,
     derive_key,
+    derive_token,
     fingerprint,
     hash_password,
+    hash_token,
     is_password,
+    is_verification_token,
+    read_verification_token,
+    verification_token,
 )
 
 SECRET = "a secret of the tests, long enough for HS256"
@@ -206,3 +213,36 @@ def test_fingerprints_tell_apart_where_one_part_ends_and_the_next_begins() -> No
     assert fingerprint(key, b"ab", b"c") != fingerprint(key, b"a", b"bc")
     assert fingerprint(key, b"ab", b"c") == fingerprint(key, b"ab", b"c")
     assert fingerprint(key, b"ab") != fingerprint(derive_key(SECRET, "tokens"), b"ab")
+
+
+def test_a_derived_token_is_the_same_again_and_another_for_anything_else() -> None:
+    token = derive_token(SECRET, "invitation", "ab", "c")
+    assert token == derive_token(SECRET, "invitation", "ab", "c")
+    assert len(urlsafe_b64decode(f"{token}=")) == 32
+    assert hash_token(token.encode()) != token.encode()
+    others = {
+        derive_token(SECRET + "x", "invitation", "ab", "c"),
+        derive_token(SECRET, "verification", "ab", "c"),
+        derive_token(SECRET, "invitation", "a", "bc"),
+        derive_token(SECRET, "invitation", "abc"),
+        derive_token(SECRET, "invitation", "ab", "c", ""),
+    }
+    assert len(others - {token}) == 5
+
+
+def test_a_verification_token_says_whose_it_is_until_when_and_proves_it_for_one_address() -> None:
+    expires_at = datetime(2026, 5, 4, 12, 0, 0, 999_999, UTC)
+    token = verification_token(SECRET, user_id=USER, email_key="a@b", expires_at=expires_at)
+    assert len(token) == VERIFICATION_TOKEN_CHARACTERS
+    claims = read_verification_token(token)
+    assert claims == VerificationClaims(USER, expires_at.replace(microsecond=0))
+    assert is_verification_token(SECRET, token, claims, email_key="a@b")
+    assert not is_verification_token(SECRET, token, claims, email_key="a@c")
+    assert not is_verification_token(SECRET + "x", token, claims, email_key="a@b")
+    later = VerificationClaims(USER, expires_at + timedelta(days=1))
+    assert not is_verification_token(SECRET, token, later, email_key="a@b")
+
+
+@pytest.mark.parametrize("token", ["", ".", "x", "ü.x", "A" * 26, "A" * 28, "A" * 200, "....", "\0"])
+def test_what_is_no_verification_token_says_nothing(token: str) -> None:
+    assert read_verification_token(token) is None

@@ -10,6 +10,7 @@ from core.queries.mails import compose_mail
 from core.services.outbox import ClaimedRow
 from workers.leased import DONE, Outcome, work_off
 from workers.process import current_runtime
+from workers.runtime import Runtime
 
 
 def send_mail(database: Database, mailer: Mailer, links: Links, row: ClaimedRow) -> Outcome:
@@ -29,10 +30,14 @@ def send_mail(database: Database, mailer: Mailer, links: Links, row: ClaimedRow)
     return DONE
 
 
-@shared_task(name=SEND_MAIL)
-def send_mail_task() -> None:
-    runtime = current_runtime()
+def send_mails(runtime: Runtime) -> int:
+    """Send what waits; answers how many mails are settled."""
     settings = runtime.settings
     mailer = new_mailer(settings.mail, settings.mail_from)
     links = Links(settings.public_url, settings.secret)
-    work_off(runtime, SEND_MAIL, partial(send_mail, runtime.database, mailer, links))
+    return work_off(runtime, SEND_MAIL, partial(send_mail, runtime.database, mailer, links))
+
+
+@shared_task(name=SEND_MAIL)
+def send_mail_task() -> None:
+    send_mails(current_runtime())
