@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 from core.database import Reader
 from core.models import Category, table_of
 from core.queries.expense_parts import tags_of
-from core.queries.expenses import COLUMNS, EXPENSES, ExpenseRecord
+from core.queries.expenses import COLUMNS, EXPENSES, ExpenseRecord, search_key
 
 CATEGORIES = table_of(Category)
 
@@ -34,6 +34,11 @@ NAMED = (
 )
 
 
+def category_key(name: str | None) -> str:
+    """What the names of a category have in common, however members and the group write it; "" is none."""
+    return search_key(name.strip()) if name else ""
+
+
 def load_mirrors(session: Reader, mirrors: Collection[tuple[UUID, UUID]]) -> dict[UUID, ExpenseRecord]:
     """Those of the mirrors `(user id, expense id)` that are still there, by id, locked; also in the trash."""
     if not mirrors:
@@ -51,7 +56,7 @@ def load_mirrors(session: Reader, mirrors: Collection[tuple[UUID, UUID]]) -> dic
 def categories_by_name(
     session: Reader, user_ids: Collection[UUID], name_keys: Collection[str]
 ) -> dict[tuple[UUID, str], UUID]:
-    """The users' categories of these names (`search_key`), by user and name; the top level goes first."""
+    """The users' categories of these names (`category_key`), by user and name; the top level goes first."""
     if not name_keys:
         return {}
     rows = session.execute(NAMED, {"user_ids": list(user_ids), "name_keys": list(name_keys)})

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.queries.group_expenses import GroupExpenseRecord, nets_of
 from core.queries.groups import GroupRecord, MemberRecord, groups_with_members
+from core.queries.mirrors import category_key
 from core.queries.posted_expenses import (
     PostedEntry,
     PostedShare,
@@ -86,7 +87,7 @@ class ExpenseChange:
             description=expense.description,
             category=expense.category,
             default_category=self.group.default_category,
-            is_category_new=expense.category != expense.posted_category,
+            is_category_new=category_key(expense.category) != category_key(expense.posted_category),
         )
 
     def lost_mirrors(self) -> list[tuple[UUID, UUID]]:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from core.ids import new_id
 from core.queries.expenses import EXPENSES, ExpenseRecord, search_key
-from core.queries.mirrors import categories_by_name, load_mirrors
+from core.queries.mirrors import categories_by_name, category_key, load_mirrors
 from core.services.expenses import MIRROR, spending_of, store_expenses
 from core.services.spending import Spending, apply_spending
 
@@ -88,10 +88,9 @@ class Mirrors:
         self._lost = [self._known[mirror_id] for _user_id, mirror_id in lost if mirror_id in self._known]
         self._shares = shares
         self._now = now
-        names = {name for share in shares for name in (share.category, share.default_category) if name}
-        self._categories = categories_by_name(
-            session, {share.user_id for share in shares}, {search_key(name) for name in names}
-        )
+        names = {name for share in shares for name in (share.category, share.default_category)}
+        keys = {category_key(name) for name in names} - {""}
+        self._categories = categories_by_name(session, {share.user_id for share in shares}, keys)
 
     def write(self, session: Session) -> dict[tuple[UUID, UUID], Mirror]:
         """Have the mirrors follow; answers each share's, by its key. It reads nothing: it fits a pipeline."""
@@ -145,7 +144,7 @@ class Mirrors:
 
     def _category(self, share: Share) -> UUID | None:
         for name in (share.category, share.default_category):
-            found = None if name is None else self._categories.get((share.user_id, search_key(name)))
+            found = self._categories.get((share.user_id, category_key(name)))
             if found is not None:
                 return found
         return None

@@ -13,6 +13,7 @@ from core import clock
 from core.database import Database
 from core.job_names import SPLIT_GROUP_EXPENSE
 from core.models import Expense, GroupExpense, GroupMember, GroupShare, Posting
+from core.queries.expenses import ExpenseRecord, load_expense
 from core.queries.ledger import member_balances, pair_balances
 from core.rules.money import format_amount
 from core.rules.roles import Role
@@ -204,6 +205,18 @@ class Household:
             for one in self.mirrors(name)
             if one.deleted_at is None
         ]
+
+    def mirror(self, name: str) -> ExpenseRecord:
+        """The member's only mirror outside the trash."""
+        (found,) = (one for one in self.mirrors(name) if one.deleted_at is None)
+        with self.database.reading() as session:
+            return load_expense(session, user_id=found.user_id, expense_id=found.id)
+
+    def category_of(self, name: str) -> str | None:
+        """The name under which `Spender` has the category of the member's only mirror."""
+        names = {category_id: label for label, category_id in self.people[name].categories.items()}
+        category_id = self.mirror(name).category_id
+        return None if category_id is None else names[category_id]
 
     def _user(self, name: str | None) -> UUID:
         return self.people[name or self.owner].id

@@ -49,8 +49,6 @@ def test_an_expense_counts_only_once_it_is_split(flat: Household) -> None:
 def test_several_payers_and_odd_cents_are_posted_to_the_cent(flat: Household) -> None:
     split = flat.by_value("exact", ben="9.99", cleo="0.01")
     taxi = flat.add("10.00", paid={"ann": "2.50", "cleo": "7.50"}, split=split)
-        "10.00", paid={"ann": "2.50", "cleo": "7.50"}, split=flat.by_value("exact", ben="9.99", cleo="0.01")
-    )
     flat.settle()
     assert flat.shares(taxi) == {"ann": (250, 0), "ben": (0, 999), "cleo": (750, 1)}
     assert flat.balances() == {"ann": "2.50", "ben": "-9.99", "cleo": "7.49"}
@@ -342,6 +340,25 @@ def test_an_expense_of_a_group_that_is_gone_is_left_alone(flat: Household, datab
         session.execute(delete(Group).where(Group.id == lost.id))
     assert lost.settle() == 1, "the row goes, as there is nothing to be done"
     assert postings(database) == 0
+
+
+def test_an_expense_that_cannot_be_posted_holds_up_no_other_one_and_can_be_deleted(
+    flat: Household, settings: Settings, database: Database
+) -> None:
+    """A hundred of the largest amounts are the most that a day of one's own spending may hold."""
+    largest = "1000000000000.00"
+    expenses = [flat.add(largest, split=flat.equal("ben")) for _ in range(101)]
+    small = flat.add("30.00", split=flat.equal("cleo"))
+    with runtime(settings, **JOBS) as worker:
+        worker.drain(SPLIT_GROUP_EXPENSE)
+        (stuck,) = (one for one in expenses if flat.state(one) == "pending")
+        owed = {"ben": "-100000000000000.00", "cleo": "-30.00"}
+        assert flat.balances() == {"ann": "100000000000030.00", **owed}
+        assert (flat.state(small), flat.entries(stuck), waiting(database)) == ("split", [], 1)
+        flat.delete(stuck)
+        worker.drain(SPLIT_GROUP_EXPENSE)
+    assert flat.state(stuck) == "split"
+    assert len(flat.told("cleo")) == 101, "of all but the one that nobody has heard of"
 
 
 def test_nothing_is_kept_for_one_group_by_the_job_of_another(flat: Household, database: Database) -> None:
