@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from core.broker import SOCKET_TIMEOUT_S
 from core.config import Settings
 from core.database import Database, abandon, is_timed_out, is_unavailable
+from core.job_names import SPLIT_GROUP_EXPENSE
 from core.services.outbox import CLAIM_LIMIT, ClaimedRow, back_off, claim_rows, settle_rows, staged_jobs
 from core.wakeups import WakeUpFlags, WakeUps
 
@@ -24,6 +25,9 @@ DRAIN_TIME_S = 20.0
 KEYS_AT_ONCE = 100
 """Keys that share a transaction: a job does them with hardly more statements than one. With more, little more
 would be saved, and the transaction holds the locks of all of them (on SQLite, the one write lock)."""
+
+LARGE_KEYS_AT_ONCE = {SPLIT_GROUP_EXPENSE: 10}
+"""Of jobs of which a key may write for a hundred people: so that nobody waits long for SQLite's write lock."""
 
 LONE_KEYS_AT_ONCE = 10
 """Keys that have failed before, after each batch of others: few, so that nobody waits for them."""
@@ -124,7 +128,7 @@ class Runtime:
         try:
             with self._transaction() as session:
                 rows = claim_rows(session, job=job)
-                work = _sort_out(rows)
+                work = _sort_out(rows, LARGE_KEYS_AT_ONCE.get(job, KEYS_AT_ONCE))
                 settled = self._apply(session, job, work.together)
             batches = [_Batch(settled=settled, follow_ups=staged_jobs(session))]
             keys = work.alone
@@ -234,7 +238,7 @@ class _Work:
     left: int = 0
 
 
-def _sort_out(rows: Sequence[ClaimedRow]) -> _Work:
+def _sort_out(rows: Sequence[ClaimedRow], keys_at_once: int) -> _Work:
     """Who has waited longest comes first; a key with a row that has failed before gets its own transaction.
 
     So when it fails or runs out of time again, only it backs off.
@@ -245,7 +249,7 @@ def _sort_out(rows: Sequence[ClaimedRow]) -> _Work:
     failed = dict.fromkeys(row.key for row in rows if row.attempts)
     alone = list(islice(failed, LONE_KEYS_AT_ONCE))
     # In key order, so that two workers never wait for each other in a circle.
-    together = sorted(islice((key for key in by_key if key not in failed), KEYS_AT_ONCE))
+    together = sorted(islice((key for key in by_key if key not in failed), keys_at_once))
     left = len(rows) - sum(len(by_key[key]) for key in (*together, *alone))
     return _Work({key: by_key[key] for key in together}, alone, left)
 
