@@ -7,16 +7,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from core import clock
 from core.config import Settings
 from core.database import Database
-from core.ids import new_id
 from core.models import GroupActivity, Invitation, OutboxRow, User
 from core.queries.letters import Links
 from core.queries.mails import compose_mail
-from core.services.invitations import LIFETIME, MAX_ISSUES, MAX_PENDING, PAUSE
+from core.services.invitations import LIFETIME, PAUSE
 from tests.api.calls import another, problem, read, wrong_fields
 from tests.api.groups import (
     MadeGroup,
@@ -232,59 +231,6 @@ def test_the_answer_says_nothing_about_the_address(cast: Cast, database: Databas
         seen.append((answer.status_code, {**shown, "email": ""}, set(answer.headers)))
     assert all(one == seen[0] for one in seen)
     assert seen[0][0] == 201
-
-
-def test_one_pending_invitation_an_address(cast: Cast, database: Database) -> None:
-    group, other = make_group(cast.owner), make_group(cast.owner)
-    first = invite(cast.owner, group.id, "grace@example.com")
-    invite(cast.owner, other.id, "grace@example.com")
-    again = {"email": "GRACE@example.com"}
-    assert problem(cast.owner.client.post(f"{group.path}/invitations", json=again), 409)
-    age(database, first, LIFETIME)
-    assert state_of(cast.owner, group, first) == "expired"
-    invite(cast.owner, group.id, "Grace@example.com")
-    assert state_of(cast.owner, group, first) == "expired"
-    assert problem(cast.owner.client.post(f"{path_of(group, first)}/resend"), 409)
-
-
-def test_an_invitation_is_sent_anew_with_another_token(cast: Cast, database: Database) -> None:
-    group = make_group(cast.owner)
-    invitation = invite(cast.owner, group.id, address_of(cast.member))
-    resend = f"{path_of(group, invitation)}/resend"
-    assert problem(cast.owner.client.post(resend), 409)
-    age(database, invitation, LIFETIME)
-    resent = cast.owner.client.post(resend)
-    assert (resent.status_code, resent.headers["ETag"], resent.json()["state"]) == (200, '"2"', "pending")
-    assert resent.json()["expires_at"] > invitation["expires_at"]
-    with database.transaction() as session:
-        session.execute(update(Invitation).values(issue=MAX_ISSUES))
-    age(database, invitation, PAUSE)
-    assert str(MAX_ISSUES) in problem(cast.owner.client.post(resend), 409)["detail"]
-
-
-def test_a_group_has_so_many_pending_invitations(cast: Cast, database: Database) -> None:
-    group = make_group(cast.owner)
-    first = invite(cast.owner, group.id, "grace@example.com")
-    with database.transaction() as session:
-        row = dict(session.execute(select(Invitation.__table__)).one()._mapping)
-        rows = [
-            {**row, "id": new_id(), "email_key": f"{n}@example.com", "token_hash": n.to_bytes(32, "big")}
-            for n in range(MAX_PENDING - 1)
-        ]
-        session.execute(insert(Invitation), rows)
-    more = cast.owner.client.post(f"{group.path}/invitations", json={"email": "more@example.com"})
-    assert str(MAX_PENDING) in problem(more, 409)["detail"]
-    assert cast.owner.client.delete(path_of(group, first)).status_code == 204
-    invite(cast.owner, group.id, "more@example.com")
-    seen, cursor = [], None
-    while True:
-        query = {"limit": 40, **({"cursor": cursor} if cursor else {})}
-        page = read(cast.owner.client, f"{group.path}/invitations", **query)
-        seen += [one["id"] for one in page["items"]]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            break
-    assert len(set(seen)) == len(seen) == MAX_PENDING + 1
 
 
 def test_revoking_heeds_the_version_and_what_was_answered(cast: Cast) -> None:
