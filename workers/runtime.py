@@ -27,7 +27,7 @@ KEYS_AT_ONCE = 100
 would be saved, and the transaction holds the locks of all of them (on SQLite, the one write lock)."""
 
 LARGE_KEYS_AT_ONCE = {SPLIT_GROUP_EXPENSE: 10}
-"""Of jobs of which a key may write for a hundred people: so that nobody waits long for SQLite's write lock."""
+"""Of jobs of which a key may write for a hundred people: nobody shall wait long for SQLite's write lock."""
 
 LONE_KEYS_AT_ONCE = 10
 """Keys that have failed before, after each batch of others: few, so that nobody waits for them."""
