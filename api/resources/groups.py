@@ -32,7 +32,7 @@ class Groups:
             shown, cursor = cut_page(found, limit=query.limit, position=lambda scope: (scope.group.id,))
             return ok(GroupPage([GroupOut.of(scope) for scope in shown], cursor))
 
-        (await self._transactions.read_rows(page)).send(resp)
+        (await self._transactions.read_snapshot(page)).send(resp)
 
     @endpoint(TAG, json=GroupIn, answers={201: GroupOut})
     async def on_post(self, req: Request, resp: Response) -> None:

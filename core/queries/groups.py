@@ -75,11 +75,6 @@ class GroupScope:
     def present_members(self) -> list[MemberRecord]:
         return [member for member in self.members.values() if member.left_at is None]
 
-    def other_users(self) -> list[UUID]:
-        """Whom to tell what the caller does: all present members with an account but the caller."""
-        others = (one.user_id for one in self.present_members() if one.id != self.me.id)
-        return [user_id for user_id in others if user_id is not None]
-
 
 class GroupLock(Enum):
     """What a write holds until its transaction ends, taken before any other lock.
@@ -151,11 +146,13 @@ def _scope(found: tuple[GroupRecord, Mapping[UUID, MemberRecord]], user_id: UUID
 
 
 def list_groups(session: Reader, *, user_id: UUID, after: UUID | None, limit: int) -> list[GroupScope]:
-    """A page of the groups that the user is in, the oldest first, beginning behind the one of `after`."""
+    """A page of the groups that the user is in, the oldest first, beginning behind the one of `after`.
+
+    Two queries: without a snapshot a page may lack a group that is deleted between them.
+    """
     page = _OF_USER if after is None else _OF_USER.where(GROUPS.c.id > after)
     group_ids = session.scalars(page.order_by(GROUPS.c.id).limit(limit), {"user_id": user_id}).all()
     found = groups_with_members(session, group_ids)
-    # Who left between the two statements is in it no longer.
     scopes = (_scope(found[group_id], user_id) for group_id in group_ids if group_id in found)
     return [scope for scope in scopes if scope is not None]
 

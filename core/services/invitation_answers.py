@@ -75,6 +75,7 @@ def accept_invitation(session: Session, *, user_id: UUID, token: str) -> GroupSc
         raise Conflict("you are or were in the group as somebody else; ask for an invitation of your own")
     if not is_present:
         _join(session, offer)
+    _keep_proof(session, offer)
     update_invitation(session, offer.invitation, state="accepted", answered_at=clock.now())
     return open_group(session, user_id=user_id, group_id=offer.group.id)
 
@@ -131,7 +132,6 @@ def _join(session: Session, offer: _Offer) -> None:
         raise Unauthenticated("the account is gone")
     check_group_count(session, offer.person.id)
     member = _admit(session, offer)
-    _keep_proof(session, offer)
     data = {"display_name": member.display_name}
     note_activity(
         session,
