@@ -4,12 +4,13 @@ They are no part of this repository. Tests that need them skip where they are no
 """
 
 import csv
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -17,6 +18,8 @@ FOLDER = Path(__file__).parents[2].parent / "shared" / "data"
 
 SPLITWISE = "splitwise_two_people_2016_2026.csv"
 FIREFLY = "firefly_demo.csv"
+SPLIIT = "spliit_group.csv"
+SPLIIT_TWIN = "spliit_group.json"
 
 Key = TypeVar("Key")
 
@@ -46,7 +49,7 @@ def splitwise_movements() -> list[Cost]:
     The file begins with a remark, has blank lines, and ends with a "Total balance" a currency, whose cost is
     blank.
     """
-    header, *rows = (row for row in _read(SPLITWISE) if len(row) > 1)
+    header, *rows = (row for row in read_rows(SPLITWISE) if len(row) > 1)
     assert header[:6] == ["Date", "Description", "Category", "Cost", "Currency", "John Doe"]
     return [
         Cost(date.fromisoformat(day), description, None, category, currency, cents(first))
@@ -65,7 +68,7 @@ def firefly_movements() -> list[Cost]:
 
     The rows are in no order, and a quarter of them end before the last column.
     """
-    header, *rows = _read(FIREFLY)
+    header, *rows = read_rows(FIREFLY)
     assert header[1:6] == ["to-account", "amount", "date", "description", "category"]
     return [
         Cost(date.fromisoformat(row[3]), row[1], row[4], row[5], FIREFLY_CURRENCY, -cents(row[2]))
@@ -89,9 +92,18 @@ def cents(text: str) -> int:
     return int(whole + fraction)
 
 
-def _read(name: str) -> list[list[str]]:
+def read_rows(name: str) -> list[list[str]]:
+    """The rows of a CSV file, with or without a byte order mark."""
+    with _path(name).open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.reader(file))
+
+
+def read_json(name: str) -> Any:
+    return json.loads(_path(name).read_text(encoding="utf-8"))
+
+
+def _path(name: str) -> Path:
     path = FOLDER / name
     if not path.exists():
         pytest.skip(f"{name} is not beside this repository (../shared/data)")
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.reader(file))
+    return path
