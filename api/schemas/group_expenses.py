@@ -53,7 +53,7 @@ class PaymentIn(msgspec.Struct, forbid_unknown_fields=True):
 
 Payments = Annotated[
     list[PaymentIn],
-    Meta(max_length=MAX_MEMBERS, description="Who paid how much. Default: the caller all.", examples=[[]]),
+    Meta(max_length=MAX_MEMBERS, description="Who paid how much. Empty: the caller all.", examples=[[]]),
 ]
 
 
@@ -91,9 +91,7 @@ class GroupExpensePatch(msgspec.Struct, forbid_unknown_fields=True):
     category: CategoryName | UnsetType | None = UNSET
     note: Note | UnsetType | None = UNSET
     spent_on: Day | UnsetType = UNSET
-    paid_by: (
-        Annotated[list[PaymentIn], Meta(min_length=1, max_length=MAX_MEMBERS, examples=[[]])] | UnsetType
-    ) = UNSET
+    paid_by: Payments | UnsetType = UNSET
     split: SplitIn | UnsetType = UNSET
 
     def to_changes(self) -> dict[str, object]:
@@ -135,7 +133,7 @@ class GroupExpenseOut(msgspec.Struct):
     split: SplitIn
     shares: list[PartOut]
     state: State
-    version: int
+    version: Annotated[int, Meta(description="As in the `ETag`.", examples=[1])]
     created_by: Annotated[Id, Meta(description="The member who wrote it.")]
     updated_by: Annotated[Id, Meta(description="The member who changed it last.")]
     created_at: Instant

@@ -92,7 +92,7 @@ def record_group_expense(
         created_at=now,
         updated_at=now,
     )
-    payers = expense.paid_by or (PaymentInput(scope.me.id, expense.amount),)
+    payers = expense.paid_by or _caller_pays(scope, expense.amount)
     record = _resolved(draft, scope, expense.amount, payers, expense.split or scope.group.default_split)
     with pipelined(session):
         session.execute(INSERT, structs.asdict(record))
@@ -130,7 +130,9 @@ def revise_group_expense(
         version=old.version + 1,
     )
     amount = changes.get("amount", format_amount(old.amount_minor, old.currency))
-    payers = changes.get("paid_by") or _same_payers(old, amount)
+    payers = _same_payers(old, amount)
+    if "paid_by" in changes:
+        payers = changes["paid_by"] or _caller_pays(scope, amount)
     revised = _resolved(
         draft, scope, amount, payers, changes.get("split", old.split), earlier={*old.paid, *old.shares}
     )
@@ -245,7 +247,11 @@ def _paid(
     return paid
 
 
-def _same_payers(old: GroupExpenseRecord, amount: str) -> list[PaymentInput]:
+def _caller_pays(scope: GroupScope, amount: str) -> Sequence[PaymentInput]:
+    return [PaymentInput(scope.me.id, amount)]
+
+
+def _same_payers(old: GroupExpenseRecord, amount: str) -> Sequence[PaymentInput]:
     """Who alone has paid pays the new amount as well; of several nobody can tell."""
     paid = old.paid
     if len(paid) == 1:
