@@ -19,6 +19,23 @@ Value = Annotated[
         },
     ),
 ]
+NOTHING = msgspec.Raw(b"null")
+
+# Not `AmountInput | None`: in a union msgspec does not take JSON as it is written.
+OptionalAmount = Annotated[
+    msgspec.Raw,
+    Meta(
+        description="As other amounts; null is none.",
+        examples=["1.00"],
+        extra_json_schema={
+            "anyOf": [
+                {"type": "string", "pattern": AMOUNT_PATTERN, "maxLength": 30},
+                {"type": "number"},
+                {"type": "null"},
+            ]
+        },
+    ),
+]
 MemberIds = Annotated[
     list[Id], Meta(max_length=MAX_MEMBERS, description="Empty: everybody in the group.", examples=[[]])
 ]
@@ -75,8 +92,8 @@ class ItemisedSplit(msgspec.Struct, forbid_unknown_fields=True, tag_field="kind"
     """A receipt: items over their members, tax and tip in proportion to what each one's items come to."""
 
     items: Annotated[list[ItemIn], Meta(min_length=1, max_length=MAX_ITEMS)]
-    tax: AmountInput | None = None
-    tip: AmountInput | None = None
+    tax: OptionalAmount = msgspec.field(default_factory=lambda: NOTHING)
+    tip: OptionalAmount = msgspec.field(default_factory=lambda: NOTHING)
 
 
 SplitIn = EqualSplit | SharesSplit | PercentSplit | ExactSplit | AdjustmentSplit | ItemisedSplit
@@ -85,4 +102,6 @@ SplitIn = EqualSplit | SharesSplit | PercentSplit | ExactSplit | AdjustmentSplit
 def split_document(split: SplitIn) -> dict[str, Any]:
     """The split as `core.services.group_splits` reads it and the database keeps it: numbers as written."""
     document: dict[str, Any] = msgspec.to_builtins(split, enc_hook=amount_text)
+    if isinstance(split, ItemisedSplit):
+        document |= {name: None for name in ("tax", "tip") if bytes(getattr(split, name)) == bytes(NOTHING)}
     return document
