@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from tests.api.calls import read
-from tests.api.groups import MadeGroup, make_group
+from tests.api.groups import MadeGroup, join, make_group
 from tests.cast import Person, register
 from tests.real_data.files import cents
 from tests.real_data.group_files import BOTH, Entry, Nets
@@ -127,14 +127,19 @@ def replaying(
     *,
     currency: str,
     usernames: tuple[str, str] = ("john", "jane"),
+    bring_in: Callable[[Person, str, Person], str] = join,
 ) -> Iterator[GroupReplay]:
-    """Two new accounts on the running system, and a group of the two."""
+    """Two new accounts on the running system, and a group of the two.
+
+    `bring_in` has the one invite the other, who accepts, and answers the id of the member.
+    """
     home = {"timezone": "Europe/Skopje", "currency": currency}
     with (
         register(client, usernames[0], display_name=NAMES[0], **home) as first,
         register(client, usernames[1], display_name=NAMES[1], **home) as second,
     ):
-        group = make_group(first, second, name="John and Jane", currency=currency)
+        group = make_group(first, name="John and Jane", currency=currency)
+        group.members[second.username] = bring_in(first, group.id, second)
         replay = GroupReplay((first, second), group, lambda: catch_up(replay))
         yield replay
 
