@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -229,6 +230,30 @@ def keep_a_deleted_expense(session: Session, books: Books) -> None:
     session.execute(delete(Posting).where(Posting.source_id == books.deleted, Posting.is_reversal))
 
 
+def test_a_ledger_too_large_to_be_proved_in_time_is_told_and_stops_nothing(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = Database(postgres_url, pool_size=2)
+    books = Books(database)
+    asked = []
+
+    def differences(session: Session, *, group_id: UUID) -> list[LedgerDifference]:
+        asked.append(group_id)
+        if group_id == books.home.id:
+            session.execute(text("SET statement_timeout = 10"))
+            session.execute(text("SELECT pg_sleep(5)"))
+        session.execute(text("SET statement_timeout = 30000"))
+        return []
+
+    other = Household(database, "Dora")
+    monkeypatch.setattr(process, "_runtime", SimpleNamespace(database=database))
+    monkeypatch.setattr("workers.tasks.housekeeping.ledger_differences", differences)
+    check_invariants_task()
+    assert asked == [books.home.id, other.id]
+    assert f"invariant.group_ledger_not_proved group={books.home.id}" in caplog.text
+    database.close()
+
+
 @pytest.mark.parametrize(
     ("damage", "found"),
     [
@@ -260,12 +285,7 @@ def test_the_nightly_job_tells_what_it_finds(
 ) -> None:
     database = Database(own_database_url, pool_size=2)
     books = Books(database)
-
-    class Runtime:
-        def __init__(self) -> None:
-            self.database = database
-
-    monkeypatch.setattr(process, "_runtime", Runtime())
+    monkeypatch.setattr(process, "_runtime", SimpleNamespace(database=database))
     with caplog.at_level(logging.ERROR):
         check_invariants_task()
         assert "invariant" not in caplog.text
