@@ -67,6 +67,12 @@ class Me:
         # Not 401, which tells clients to refresh their token and try again.
         if not await self._passwords.is_password(req.context.json.password, user.password_hash):
             raise Forbidden("the password is wrong")
+        # In a transaction of its own: nobody in the groups shall wait while years of expenses are deleted.
+        await self._transactions.write(
+            lambda session: accounts.leave_groups(
+                session, user_id=user_id, expected_versions=expected_versions(req)
+            )
+        )
         await self._transactions.write(
             lambda session: accounts.delete_account(
                 session, user_id=user_id, expected_versions=expected_versions(req)

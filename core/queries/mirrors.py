@@ -8,8 +8,7 @@ from sqlalchemy import bindparam, select
 
 from core.database import Reader
 from core.models import Category, table_of
-from core.queries.expense_parts import tags_of
-from core.queries.expenses import COLUMNS, EXPENSES, ExpenseRecord, search_key
+from core.queries.expenses import COLUMNS, EXPENSES, TAGS, ExpenseRecord, search_key
 
 CATEGORIES = table_of(Category)
 
@@ -22,6 +21,14 @@ MIRRORS = (
     )
     .order_by(EXPENSES.c.user_id, EXPENSES.c.id)
     .with_for_update()
+)
+TAGGED = (
+    select(TAGS.c.expense_id, TAGS.c.tag)
+    .where(
+        TAGS.c.user_id.in_(bindparam("user_ids", expanding=True)),
+        TAGS.c.expense_id.in_(bindparam("expense_ids", expanding=True)),
+    )
+    .order_by(TAGS.c.expense_id, TAGS.c.position)
 )
 NAMED = (
     select(CATEGORIES.c.user_id, CATEGORIES.c.name_key, CATEGORIES.c.id)
@@ -45,12 +52,18 @@ def load_mirrors(session: Reader, mirrors: Collection[tuple[UUID, UUID]]) -> dic
         return {}
     user_ids, expense_ids = (list(set(ids)) for ids in zip(*mirrors, strict=True))
     rows = session.execute(MIRRORS, {"user_ids": user_ids, "expense_ids": expense_ids}).all()
-    tags = {
-        row.id: tags_of(session, row.user_id, [row.id]).get((row.id, row.version), ())
-        for row in rows
-        if row.tag_count
-    }
+    tags = _tags(session, user_ids, [row.id for row in rows if row.tag_count])
     return {row.id: structs.replace(ExpenseRecord(*row[:-1]), tags=tags.get(row.id, ())) for row in rows}
+
+
+def _tags(session: Reader, user_ids: list[UUID], expense_ids: list[UUID]) -> dict[UUID, tuple[str, ...]]:
+    """The tags of locked expenses, in the order in which their owners gave them."""
+    if not expense_ids:
+        return {}
+    found: dict[UUID, tuple[str, ...]] = {}
+    for expense_id, tag in session.execute(TAGGED, {"user_ids": user_ids, "expense_ids": expense_ids}):
+        found[expense_id] = (*found.get(expense_id, ()), tag)
+    return found
 
 
 def categories_by_name(

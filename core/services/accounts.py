@@ -136,6 +136,16 @@ def change_profile(
     return user
 
 
+def leave_groups(session: Session, *, user_id: UUID, expected_versions: Set[int] | None) -> None:
+    """The first half of a deletion: the account becomes a name in its groups. It can be repeated.
+
+    Raises:
+        StaleVersion: somebody else changed the account first.
+    """
+    release_memberships(session, user_id=user_id)
+    check_version(_lock_user(session, user_id, is_to_be_deleted=False).version, expected_versions)
+
+
 def delete_account(session: Session, *, user_id: UUID, expected_versions: Set[int] | None) -> None:
     """Delete the user with all that is theirs, in whatever table, later ones included.
 

@@ -72,12 +72,16 @@ def record_each_expense(
 def store_expenses(session: Session, drafts: Sequence[ExpenseRecord | OutlayError]) -> list[ExpenseRecord]:
     """Insert drafts with their lines, tags and totals and have budgets evaluated; errors are passed over."""
     records = [draft for draft in drafts if isinstance(draft, ExpenseRecord)]
-    if not records:
-        return []
+    if records:
+        insert_expenses(session, records)
+        apply_spending(session, (part for record in records for part in spending_of(record)))
+    return records
+
+
+def insert_expenses(session: Session, records: Sequence[ExpenseRecord]) -> None:
+    """Without their totals, which are the caller's to keep."""
     session.execute(INSERT_EXPENSES, [_row(record) for record in records])
     _insert_parts(session, records)
-    apply_spending(session, (part for record in records for part in spending_of(record)))
-    return records
 
 
 def revise_expense(

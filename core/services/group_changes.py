@@ -64,21 +64,22 @@ class ExpenseChange:
         )
 
     def shares_to_mirror(self) -> list[Share]:
-        """The shares that have a mirror, or get one now: of members with an account who want it."""
+        """The shares that have a mirror, and the new ones of members who want it and have an account."""
         found = []
         for member_id, amount in self.shares.items():
             member, posted = self.members[member_id], self.posted.get(member_id)
-            has_mirror = posted is not None and posted.mirror_user_id == member.user_id is not None
-            is_wanted = member.mirrors_expenses and member.left_at is None
-            if amount and member.user_id is not None and (has_mirror or is_wanted):
-                mirror_id = posted.mirror_expense_id if posted is not None and has_mirror else None
-                found.append(self._share(member_id, member.user_id, mirror_id, amount))
+            if not amount or member.user_id is None:
+                continue
+            if posted is not None and posted.mirror_user_id == member.user_id:
+                found.append(self._share(member, member.user_id, posted.mirror_expense_id, amount))
+            elif member.mirrors_expenses and not (posted is not None and posted.share_minor):
+                found.append(self._share(member, member.user_id, None, amount))
         return found
 
-    def _share(self, member_id: UUID, user_id: UUID, mirror_id: UUID | None, amount: int) -> Share:
+    def _share(self, member: MemberRecord, user_id: UUID, mirror_id: UUID | None, amount: int) -> Share:
         expense = self.expense
         return Share(
-            key=(expense.id, member_id),
+            key=(expense.id, member.id),
             user_id=user_id,
             mirror_id=mirror_id,
             amount_minor=amount,
@@ -88,6 +89,8 @@ class ExpenseChange:
             category=expense.category,
             default_category=self.group.default_category,
             is_category_new=category_key(expense.category) != category_key(expense.posted_category),
+            # Whoever has left has done with the group's expenses.
+            is_followed=member.left_at is None,
         )
 
     def lost_mirrors(self) -> list[tuple[UUID, UUID]]:

@@ -20,7 +20,7 @@ from core.errors import Conflict, FieldError, InvalidInput, invalid
 from core.ids import new_id
 from core.job_names import SPLIT_GROUP_EXPENSE
 from core.models import GroupExpense, table_of
-from core.queries.group_expenses import GroupExpenseRecord, load_group_expense, nets_of
+from core.queries.group_expenses import GroupExpenseRecord, load_group_expense
 from core.queries.groups import GroupLock, GroupScope, open_group
 from core.queries.users import local_today
 from core.rules.money import AmountError, format_amount, is_currency, parse_amount
@@ -32,6 +32,22 @@ from core.services.versions import check_version
 
 EXPENSES = table_of(GroupExpense)
 INSERT = insert(EXPENSES)
+
+MAX_SHARED_MINOR = 10**13
+"""A tenth of the largest amount of one's own: what others write must not fill up a member's totals of a day,
+which hold a thousand of these."""
+
+OF_CLIENTS = (
+    "description",
+    "category",
+    "note",
+    "spent_on",
+    "amount_minor",
+    "currency",
+    "split",
+    "resolved",
+)
+"""What a client may change, or changes by it."""
 
 SHOWN_CHANGES = ("description", "category", "note", "spent_on", "amount", "currency")
 """Fields whose change the group's activity tells, with what they were before."""
@@ -112,6 +128,8 @@ def revise_group_expense(
 ) -> GroupExpenseRecord:
     """Change fields of `GroupExpenseInput`; a new amount alone is paid and divided as the old one was.
 
+    Nothing new leaves the version as it is.
+
     Raises:
         NotFound, Forbidden, StaleVersion
         InvalidInput: the expense would not be right any more.
@@ -136,14 +154,11 @@ def revise_group_expense(
     revised = _resolved(
         draft, scope, amount, payers, changes.get("split", old.split), earlier={*old.paid, *old.shares}
     )
+    values = {name: getattr(revised, name) for name in OF_CLIENTS}
+    if all(value == getattr(old, name) for name, value in values.items()):
+        return old
     _check_former_members(scope, old, revised)
-    _update(
-        session,
-        revised,
-        **{
-            name: getattr(revised, name) for name in (*plain, "amount_minor", "currency", "split", "resolved")
-        },
-    )
+    _update(session, revised, **values)
     _note(session, scope, "expense.changed", revised, before=_differences(old, revised))
     return revised
 
@@ -201,6 +216,9 @@ def _resolved(
     amount_minor = _amount(amount, draft.currency, "/amount")
     if not amount_minor:
         raise invalid("/amount", "must not be zero")
+    if abs(amount_minor) > MAX_SHARED_MINOR:
+        largest = format_amount(MAX_SHARED_MINOR, draft.currency)
+        raise invalid("/amount", f"an expense of a group is at most {largest} {draft.currency}")
     present = scope.present_members()
     allowed = {*(member.id for member in present), *earlier}
     paid = _paid(payers, amount_minor, draft.currency, allowed)
@@ -267,15 +285,18 @@ def _amount(text: str, currency: str, pointer: str) -> int:
 
 
 def _check_former_members(scope: GroupScope, old: GroupExpenseRecord, new: GroupExpenseRecord | None) -> None:
-    """Whoever left was even then, and must stay so."""
-    before = nets_of(old.paid, old.shares)
-    after = {} if new is None else nets_of(new.paid, new.shares)
-    is_other_currency = new is not None and new.currency != old.currency
-    for member_id in before.keys() | after.keys():
-        member = scope.members[member_id]
-        is_changed = is_other_currency or before.get(member_id) != after.get(member_id)
-        if member.left_at is not None and is_changed:
-            raise Conflict(f"{member.display_name} has left the group, and this would change their balance")
+    """Whoever left was even then, and has no say any more: nothing that they paid or used may change."""
+    for member in scope.members.values():
+        if member.left_at is not None and _part_of(old, member.id) != _part_of(new, member.id):
+            raise Conflict(f"{member.display_name} has left the group, and this would change their part")
+
+
+def _part_of(expense: GroupExpenseRecord | None, member_id: UUID) -> tuple[str, int, int] | None:
+    """What the member paid and what is theirs; nothing if they have no part in it."""
+    if expense is None:
+        return None
+    paid, share = expense.paid.get(member_id, 0), expense.shares.get(member_id, 0)
+    return (expense.currency, paid, share) if paid or share else None
 
 
 def _update(session: Session, record: GroupExpenseRecord, **values: Any) -> None:

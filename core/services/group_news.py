@@ -22,8 +22,8 @@ def news_of(
 ) -> list[NewNotification]:
     """For every member but the author: what happened, their part in it, and what they owe or are owed now.
 
-    `before` holds the balances without the entries, which come by expense; `reachable` are the users who are
-    still there.
+    What another one has changed before anybody was told of it is news to its author too. `before` holds the
+    balances without the entries, which come by expense; `reachable` are the users who are still there.
     """
     balances = {key: member_balances(pairs) for key, pairs in before.items()}
     news = []
@@ -52,7 +52,8 @@ def _news_of_one(
     news = []
     for member in change.members.values():
         user_id = member.user_id
-        if member.left_at or member.id == expense.updated_by or user_id is None or user_id not in reachable:
+        kind, author_id = _told(change, member.id)
+        if member.left_at or member.id == author_id or user_id is None or user_id not in reachable:
             continue
         amounts = {
             "paid": expense.paid.get(member.id, 0),
@@ -60,14 +61,27 @@ def _news_of_one(
             "balance": of_group.get(member.id, 0),
         }
         formatted = {name: format_amount(minor, expense.currency) for name, minor in amounts.items()}
-        news.append(NewNotification(user_id, _kind(change), {**common, **formatted}))
+        if change.standing is not None and change.standing.currency != expense.currency:
+            formatted |= _earlier(change.standing.currency, member.id, balances, expense.group_id)
+        by = change.members[author_id].display_name
+        news.append(NewNotification(user_id, kind, {**common, "by": by, **formatted}))
     return news
 
 
-def _kind(change: ExpenseChange) -> str:
-    if change.expense.deleted_at:
-        return "group.expense_deleted"
-    return "group.expense_changed" if change.expense.posted_version else "group.expense_added"
+def _earlier(currency: str, member_id: UUID, balances: Balances, group_id: UUID) -> dict[str, str]:
+    """What an expense that has got another currency leaves in the old one."""
+    balance = balances.get((group_id, currency), {}).get(member_id, 0)
+    return {"earlier_currency": currency, "earlier_balance": format_amount(balance, currency)}
+
+
+def _told(change: ExpenseChange, member_id: UUID) -> tuple[str, UUID]:
+    """As what a member is told of it, and whose doing it is."""
+    expense = change.expense
+    if expense.deleted_at:
+        return "group.expense_deleted", expense.updated_by
+    if expense.posted_version or (member_id == expense.created_by != expense.updated_by):
+        return "group.expense_changed", expense.updated_by
+    return "group.expense_added", expense.created_by
 
 
 def _common(change: ExpenseChange) -> dict[str, Any]:
@@ -81,5 +95,4 @@ def _common(change: ExpenseChange) -> dict[str, Any]:
         "spent_on": expense.spent_on.isoformat(),
         "amount": format_amount(expense.amount_minor, expense.currency),
         "currency": expense.currency,
-        "by": change.members[expense.updated_by].display_name,
     }

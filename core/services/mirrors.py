@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from core.ids import new_id
 from core.queries.expenses import EXPENSES, ExpenseRecord, search_key
 from core.queries.mirrors import categories_by_name, category_key, load_mirrors
-from core.services.expenses import MIRROR, spending_of, store_expenses
+from core.services.expenses import MIRROR, insert_expenses, spending_of
 from core.services.spending import Spending, apply_spending
 
 FOLLOW = (
@@ -50,7 +50,7 @@ class Share:
     """A share to be mirrored; `key` is the group's expense and the member. Without a `mirror_id` it gets one.
 
     `category` is the name of the one wanted, `default_category` of that which stands in for it. Without
-    `is_category_new` a mirror keeps the category that its owner has given it.
+    `is_category_new` a mirror keeps the category that its owner has given it, without `is_followed` all else.
     """
 
     key: tuple[UUID, UUID]
@@ -63,6 +63,7 @@ class Share:
     category: str | None
     default_category: str | None
     is_category_new: bool
+    is_followed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +105,17 @@ class Mirrors:
                 continue
             mirrors[share.key] = Mirror(share.user_id, share.mirror_id)
             old = self._known.get(share.mirror_id)
-            if old is not None:
+            if old is not None and share.is_followed:
                 followed.append((old, self._follow(old, share)))
-        store_expenses(session, created)
+        if created:
+            insert_expenses(session, created)
         if followed:
             session.execute(FOLLOW, [_changes(new) for _old, new in followed])
         if self._lost:
             session.execute(REMOVE, [{"owner": one.user_id, "its_id": one.id} for one in self._lost])
-        apply_spending(session, _differences([*followed, *((old, None) for old in self._lost)]))
+        # All totals at once: they are locked in the order of their keys.
+        lost = [(old, None) for old in self._lost]
+        apply_spending(session, _differences([*((None, new) for new in created), *followed, *lost]))
         return mirrors
 
     def _create(self, share: Share) -> ExpenseRecord:
@@ -166,11 +170,13 @@ def _changes(record: ExpenseRecord) -> Mapping[str, object]:
     }
 
 
-def _differences(changed: Sequence[tuple[ExpenseRecord, ExpenseRecord | None]]) -> list[Spending]:
+def _differences(
+    changed: Sequence[tuple[ExpenseRecord | None, ExpenseRecord | None]],
+) -> list[Spending]:
     """What the changes make of the totals; what lies in the trash counts neither before nor after."""
     parts = []
     for old, new in changed:
-        before = [] if old.deleted_at else spending_of(old)
+        before = [] if old is None or old.deleted_at else spending_of(old)
         after = [] if new is None or new.deleted_at else spending_of(new)
         if before != after:
             parts += [*(part.reversed() for part in before), *after]

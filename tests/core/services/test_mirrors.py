@@ -198,25 +198,28 @@ def test_who_leaves_keeps_what_they_have_spent(flat: Household) -> None:
     dinner = flat.add("30.00", paid={"ben": "15.00", "ann": "15.00"}, split=flat.equal("ann", "ben"))
     flat.settle()
     flat.leave("ben")
-    flat.revise(dinner, description="Supper")
+    flat.revise(dinner, description="Supper", spent_on=date(2026, 1, 1))
     flat.settle()
-    assert (flat.mirrored("ben"), flat.mirror("ben").payee) == (["15.00"], "Supper")
-    flat.delete(dinner)
-    flat.settle()
-    assert flat.mirrors("ben") == []
+    assert (flat.mirrored("ben"), flat.mirror("ben").payee) == (["15.00"], "Dinner")
+    with pytest.raises(Conflict, match="would change their part"):
+        flat.revise(dinner, amount="60.00", paid={"ben": "30.00", "ann": "30.00"})
+    with pytest.raises(Conflict, match="would change their part"):
+        flat.delete(dinner)
     assert flat.told("ben") == ["added paid 15.00 share 15.00 balance 0.00"], "and hears no more of it"
 
 
-def test_a_claimed_name_gets_mirrors_from_the_next_change_on(flat: Household, database: Database) -> None:
+def test_a_claimed_name_gets_mirrors_of_new_shares_only(flat: Household, database: Database) -> None:
     flat.join("dot", has_account=False)
     dinner = flat.add("40.00")
     flat.settle()
     flat.people["dot"] = Spender(database)
     flat.set_member("dot", user_id=flat.people["dot"].id)
-    assert flat.mirrors("dot") == []
     flat.revise(dinner, amount="44.00")
     flat.settle()
-    assert flat.mirrored("dot") == ["11.00"]
+    assert flat.mirrors("dot") == []
+    flat.add("48.00")
+    flat.settle()
+    assert flat.mirrored("dot") == ["12.00"]
 
 
 def test_a_members_budget_alerts_because_another_one_wrote_an_expense(flat: Household) -> None:
