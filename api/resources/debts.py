@@ -18,6 +18,7 @@ from api.schemas.debts import (
     ReminderIn,
     ReminderOut,
 )
+from api.schemas.explanations import FairShares
 from core.errors import FieldError
 from core.queries.debts import debts_of_user, group_debts, group_plans
 from core.queries.explanations import MAX_EXPLAINED_DEBTS, explain_debts
@@ -61,13 +62,16 @@ class GroupDebts:
             found = group_debts(rows, group_id=group_id, is_simplified=is_simplified)
             if query.member_id is not None:
                 found = [debt for debt in found if query.member_id in (debt.from_id, debt.to_id)]
+            items = [DebtOut.of(debt, scope.members) for debt in found]
             if not query.explain:
-                return ok(DebtList([DebtOut.of(debt, scope.members) for debt in found]))
+                return ok(DebtList(items))
             if len(found) > MAX_EXPLAINED_DEBTS:
                 reason = f"there are {len(found)} debts; ask with `member_id` for those of one member"
                 raise InvalidParameter(FieldError("explain", reason))
             why = explain_debts(rows, group_id=group_id, debts=found, is_simplified=is_simplified)
-            items = [DebtOut.of(debt, scope.members, one) for debt, one in zip(found, why, strict=True)]
+            fair_shares = FairShares()
+            for item, debt, explanation in zip(items, found, why, strict=True):
+                item.explain(debt, explanation, fair_shares)
             return ok(DebtList(items))
 
         (await self._transactions.read_snapshot(debts)).send(resp)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from api.schemas.common import Amount, Currency, Id, Instant, OnlyPage
-from api.schemas.explanations import EarlierOut, PostingOut, Signed
+from api.schemas.explanations import EarlierOut, FairShares, PostingOut, Signed
 from core.queries.debts import Debt, MyDebt, MyDebts
 from core.queries.explanations import Explanation
 from core.queries.groups import MemberRecord
@@ -114,8 +114,8 @@ class DebtOut(msgspec.Struct):
     ) = UNSET
 
     @classmethod
-    def of(cls, debt: Debt, members: Members, explanation: Explanation | None = None) -> "DebtOut":
-        found = cls(
+    def of(cls, debt: Debt, members: Members) -> "DebtOut":
+        return cls(
             debt.from_id,
             members[debt.from_id].display_name,
             debt.to_id,
@@ -123,13 +123,13 @@ class DebtOut(msgspec.Struct):
             debt.currency,
             format_amount(debt.amount_minor, debt.currency),
         )
-        if explanation is not None:
-            found.postings = [PostingOut.of(one, debt) for one in explanation.postings]
-            earlier = EarlierOut(
-                explanation.earlier_count, format_amount(explanation.earlier_minor, debt.currency)
-            )
-            found.earlier = earlier if explanation.earlier_count else None
-        return found
+
+    def explain(self, debt: Debt, explanation: Explanation, fair_shares: FairShares) -> None:
+        self.postings = [PostingOut.of(one, debt, fair_shares) for one in explanation.postings]
+        earlier = EarlierOut(
+            explanation.earlier_count, format_amount(explanation.earlier_minor, debt.currency)
+        )
+        self.earlier = earlier if explanation.earlier_count else None
 
 
 class DebtList(msgspec.Struct):

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from core.mailer import message_line
 from core.queries.invitations import sent_invitation
 from core.queries.letters import Letter, Links, until
 
@@ -36,8 +37,8 @@ def invitation_letter(session: Session, payload: Mapping[str, Any], *, links: Li
         "Invitation to a group in Outlay",
         f"""Hello,
 
-"{found.invited_by}" invites you to share expenses in the group
-"{found.group_name}" of Outlay at {links.public_url}.
+"{message_line(found.invited_by)}" invites you to share expenses in the group
+"{message_line(found.group_name)}" of Outlay at {links.public_url}.
 
 This code accepts the invitation, {by_whom}:
 

@@ -1,12 +1,13 @@
 """Invitations: those of a group, those to an address, and the one of a token."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, bindparam, func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -144,17 +145,39 @@ def pending_to_address(session: Session, *, group_id: UUID, email_key: str) -> I
 
 def count_pending(session: Session, *, group_id: UUID) -> int:
     """How many invitations of the group may still be accepted."""
-    return _count(session, group_id, INVITATIONS.c.state == "pending", INVITATIONS.c.expires_at > clock.now())
+    query = select(func.count()).where(
+        INVITATIONS.c.group_id == group_id,
+        INVITATIONS.c.state == "pending",
+        INVITATIONS.c.expires_at > clock.now(),
+    )
+    return session.scalar(query) or 0
 
 
-def count_sent(session: Session, *, group_id: UUID, within: timedelta) -> int:
-    """How many invitations of the group have been mailed lately, in whatever state they are."""
-    return _count(session, group_id, INVITATIONS.c.sent_at > clock.now() - within)
+@dataclass(frozen=True, slots=True)
+class SentMails:
+    """How many mails may have gone out lately: of the group, of the user in all groups, to the address."""
+
+    of_group: int
+    of_user: int
+    to_address: int
 
 
-def _count(session: Session, group_id: UUID, *conditions: ColumnElement[bool]) -> int:
-    query = select(func.count()).select_from(INVITATIONS)
-    return session.scalar(query.where(INVITATIONS.c.group_id == group_id, *conditions)) or 0
+def count_sent(
+    session: Session, *, group_id: UUID, user_id: UUID | None, email_key: str, within: timedelta
+) -> SentMails:
+    """The mails of invitations that were sent within that time, in whatever state and group they are.
+
+    An invitation counts with all its mails if the newest one is as recent: too many rather than too few.
+    """
+    lately = INVITATIONS.c.sent_at > clock.now() - within
+    mails = select(func.coalesce(func.sum(INVITATIONS.c.issue), 0)).where(lately)
+    is_inviter = (MEMBERS.c.group_id == INVITATIONS.c.group_id) & (MEMBERS.c.id == INVITATIONS.c.invited_by)
+    queries = (
+        mails.where(INVITATIONS.c.group_id == group_id),
+        mails.join(MEMBERS, is_inviter).where(MEMBERS.c.user_id == user_id),
+        mails.where(INVITATIONS.c.email_key == email_key),
+    )
+    return SentMails(*(int(session.execute(query).scalar_one()) for query in queries))
 
 
 def _received(session: Reader, query: Select[*tuple[Any, ...]]) -> list[ReceivedInvitation]:

@@ -1,13 +1,14 @@
 """Reading what mirroring a group's shares needs: members' own expenses and categories."""
 
 from collections.abc import Collection
+from datetime import date
 from uuid import UUID
 
 from msgspec import structs
 from sqlalchemy import bindparam, select
 
 from core.database import Reader
-from core.models import Category, table_of
+from core.models import Category, DailySpending, table_of
 from core.queries.expenses import COLUMNS, EXPENSES, TAGS, ExpenseRecord, search_key
 
 CATEGORIES = table_of(Category)
@@ -39,6 +40,29 @@ NAMED = (
     # The top level last, so that it wins.
     .order_by(CATEGORIES.c.parent_id.is_(None), CATEGORIES.c.id.desc())
 )
+
+
+TOTALS = table_of(DailySpending)
+TOTALS_OF = select(
+    TOTALS.c.user_id, TOTALS.c.day, TOTALS.c.category_id, TOTALS.c.currency, TOTALS.c.amount_minor
+).where(
+    TOTALS.c.user_id.in_(bindparam("user_ids", expanding=True)),
+    TOTALS.c.day.in_(bindparam("days", expanding=True)),
+    TOTALS.c.currency.in_(bindparam("currencies", expanding=True)),
+)
+
+TotalKey = tuple[UUID, date, UUID, str]
+"""Of a daily total: user, day, category, currency."""
+
+
+def daily_totals(
+    session: Reader, *, user_ids: Collection[UUID], days: Collection[date], currencies: Collection[str]
+) -> dict[TotalKey, int]:
+    """What the users have spent on these days, in minor units."""
+    given = {"user_ids": list(user_ids), "days": list(days), "currencies": list(currencies)}
+    if not user_ids:
+        return {}
+    return {tuple(row[:4]): row.amount_minor for row in session.execute(TOTALS_OF, given)}
 
 
 def category_key(name: str | None) -> str:

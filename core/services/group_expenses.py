@@ -223,8 +223,9 @@ def _resolved(
     allowed = {*(member.id for member in present), *earlier}
     paid = _paid(payers, amount_minor, draft.currency, allowed)
     # Viewers look on; an expense may name them all the same.
-    document = with_everybody(split, [member.id for member in present if member.role != "viewer"])
+    everybody = [member.id for member in present if member.role != "viewer"]
     try:
+        document = with_everybody(split, everybody)
         shares = resolve(
             document,
             expense_id=draft.id,

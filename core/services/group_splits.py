@@ -28,6 +28,9 @@ from core.rules.splits import (
 
 T = TypeVar("T")
 
+MAX_PARTS = 2_000
+"""Of a receipt: a hundred items over twenty people. All of them are kept, listed and divided."""
+
 Document = Mapping[str, Any]
 
 
@@ -41,7 +44,10 @@ def with_everybody(document: Document, everybody: Sequence[UUID]) -> dict[str, A
         case "equal":
             return named(document)
         case "itemised":
-            return {**document, "items": [named(item) for item in document["items"]]}
+            items = [named(item) for item in document["items"]]
+            if sum(len(item["member_ids"]) for item in items) > MAX_PARTS:
+                raise invalid("/items", f"at most {MAX_PARTS} parts are possible: items times their members")
+            return {**document, "items": items}
         case _:
             return dict(document)
 

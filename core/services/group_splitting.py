@@ -58,7 +58,8 @@ def split_group_expenses(session: Session, keys: Sequence[tuple[UUID, UUID]]) ->
     )
     news = news_of(changes, entries, pair_balances(session, group_ids), users.keys())
     with pipelined(session):
-        _keep_shares(session, changes, mirrors.write(session))
+        mirrors.write(session)
+        _keep_shares(session, changes, mirrors.by_share)
         post_entries(session, [entry for change in changes for entry in entries[change.expense.id]])
         session.execute(SETTLE, [_settled(change, entries[change.expense.id]) for change in changes])
         notify(session, news, users=users)

@@ -20,7 +20,7 @@ from core.queries.groups import (
 )
 from core.queries.invitations import InvitationRecord, find_by_token
 from core.queries.users import USERS
-from core.rules.roles import ROLES
+from core.rules.roles import ROLES, Role
 from core.security import hash_token
 from core.services.group_activity import note_activity
 from core.services.group_departures import withdraw_invitations
@@ -56,6 +56,10 @@ class _Offer:
         """The person in the group, or as they were when they left it."""
         return next((one for one in self.members.values() if one.user_id == self.person.id), None)
 
+    def capped(self, role: Role) -> Role:
+        """The role, or what whoever invited has by now: nobody can give away more than they have."""
+        return min(role, self.members[self.invitation.invited_by].role, key=ROLES.index)
+
 
 def accept_invitation(session: Session, *, user_id: UUID, token: str) -> GroupScope:
     """Join the group; who does it twice, or is in it already, is merely answered.
@@ -73,6 +77,9 @@ def accept_invitation(session: Session, *, user_id: UUID, token: str) -> GroupSc
         raise NotFound(REFUSAL)
     if own is not None and offer.invitation.member_id is not None:
         raise Conflict("you are or were in the group as somebody else; ask for an invitation of your own")
+    if is_present and offer.invitation.acceptable_by == "link":
+        # It is meant for somebody else.
+        return open_group(session, user_id=user_id, group_id=offer.group.id)
     if not is_present:
         _join(session, offer)
     _keep_proof(session, offer)
@@ -147,14 +154,14 @@ def _join(session: Session, offer: _Offer) -> None:
 def _admit(session: Session, offer: _Offer) -> MemberRecord:
     """The person's row: the one that is claimed, the one that they had before they left, or a new one."""
     invitation, person = offer.invitation, offer.person
-    own, role = offer.own_row, invitation.role
+    own, role = offer.own_row, offer.capped(invitation.role)
     if invitation.member_id is not None:
         claimed = offer.members.get(invitation.member_id)
         if claimed is None or claimed.left_at is not None or claimed.user_id is not None:
             raise NotFound(REFUSAL)
         withdraw_invitations(session, group_id=offer.group.id, to_claim=claimed.id, but=invitation.id)
         return update_member(
-            session, claimed, user_id=person.id, role=max(role, claimed.role, key=ROLES.index)
+            session, claimed, user_id=person.id, role=max(role, offer.capped(claimed.role), key=ROLES.index)
         )
     check_room(offer.members, is_new=own is None)
     if own is not None:

@@ -49,7 +49,10 @@ MAX_PENDING = 100
 """Of a group: as many as it may have members."""
 
 MAX_SENT_A_DAY = 200
-"""Of a group: two rounds for the largest one. Nobody shall flood others' mailboxes in our name."""
+"""Of a group, and of a user: two rounds for the largest group. Nobody shall flood mailboxes in our name."""
+
+MAX_SENT_TO_ADDRESS = 20
+"""A day, by all groups together: more than anybody has friends who invite them on one day."""
 
 MAX_ISSUES = 10
 """Mails of one invitation; who still has not got it has another address."""
@@ -85,7 +88,7 @@ def invite_member(
     check_role(scope, invitation.role)
     _check_claim(scope, invitation.member_id)
     email_key = account_key(invitation.email)
-    _make_room(session, group_id, email_key)
+    _make_room(session, scope, email_key)
     now, invitation_id = clock.now(), new_id()
     row = {
         "group_id": group_id,
@@ -131,7 +134,7 @@ def resend_invitation(
     # Whoever sends it vouches for it: nobody does for a role above their own.
     check_role(scope, record.role)
     _check_claim(scope, record.member_id)
-    _check_counts(session, group_id, is_new=not record.is_pending)
+    _check_counts(session, scope, record.email_key, is_new=not record.is_pending)
     issue = record.issue + 1
     record = update_invitation(
         session,
@@ -201,21 +204,30 @@ def _check_claim(scope: GroupScope, member_id: UUID | None) -> None:
     check_role(scope, member.role)
 
 
-def _make_room(session: Session, group_id: UUID, email_key: str) -> None:
+def _make_room(session: Session, scope: GroupScope, email_key: str) -> None:
     """Let one more invitation be sent to the address; one that has expired is no longer in its way."""
-    earlier = pending_to_address(session, group_id=group_id, email_key=email_key)
+    earlier = pending_to_address(session, group_id=scope.group.id, email_key=email_key)
     if earlier is not None and earlier.is_pending:
         raise Conflict("the address has a pending invitation to the group: send that one again")
-    _check_counts(session, group_id, is_new=True)
+    _check_counts(session, scope, email_key, is_new=True)
     if earlier is not None:
         update_invitation(session, earlier, state="revoked", answered_at=clock.now())
 
 
-def _check_counts(session: Session, group_id: UUID, *, is_new: bool) -> None:
+def _check_counts(session: Session, scope: GroupScope, email_key: str, *, is_new: bool) -> None:
+    group_id, me = scope.group.id, scope.me
     if is_new and count_pending(session, group_id=group_id) >= MAX_PENDING:
         raise Conflict(f"the group has {MAX_PENDING} pending invitations, which is the most")
-    if count_sent(session, group_id=group_id, within=timedelta(days=1)) >= MAX_SENT_A_DAY:
-        raise Conflict(f"the group has sent {MAX_SENT_A_DAY} invitations within a day, which is the most")
+    sent = count_sent(
+        session, group_id=group_id, user_id=me.user_id, email_key=email_key, within=timedelta(days=1)
+    )
+    for whose, count in (("the group has", sent.of_group), ("you have", sent.of_user)):
+        if count >= MAX_SENT_A_DAY:
+            raise Conflict(f"{whose} sent {MAX_SENT_A_DAY} invitations within a day, which is the most")
+    if sent.to_address >= MAX_SENT_TO_ADDRESS:
+        raise Conflict(
+            f"the address was sent {MAX_SENT_TO_ADDRESS} invitations within a day, which is the most"
+        )
 
 
 def _send(session: Session, scope: GroupScope, record: InvitationRecord) -> None:

@@ -5,6 +5,7 @@ what is the group's; its category, note and tags are the owner's to change. One 
 stays deleted.
 """
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,10 +16,16 @@ from sqlalchemy import bindparam, delete, update
 from sqlalchemy.orm import Session
 
 from core.ids import new_id
+from core.models.spending import MAX_DAILY_TOTAL_MINOR, UNCATEGORISED
 from core.queries.expenses import EXPENSES, ExpenseRecord, search_key
-from core.queries.mirrors import categories_by_name, category_key, load_mirrors
+from core.queries.mirrors import TotalKey, categories_by_name, category_key, daily_totals, load_mirrors
 from core.services.expenses import MIRROR, insert_expenses, spending_of
 from core.services.spending import Spending, apply_spending
+
+MAX_MIRRORED_TOTAL_MINOR = MAX_DAILY_TOTAL_MINOR // 2
+"""Half of what a day's total holds is for the owner's own expenses."""
+
+log = logging.getLogger(__name__)
 
 FOLLOW = (
     update(EXPENSES)
@@ -74,49 +81,92 @@ class Mirror:
     expense_id: UUID
 
 
+class _Room:
+    """What the totals of the shares' days still take. A mirror must never keep its expense from being posted,
+    nor fill up the totals so that the owner can write nothing of their own."""
+
+    def __init__(self, session: Session, shares: Sequence[Share]) -> None:
+        self._totals = daily_totals(
+            session,
+            user_ids={share.user_id for share in shares},
+            days={share.spent_on for share in shares},
+            currencies={share.currency for share in shares},
+        )
+
+    def takes(self, old: ExpenseRecord | None, new: ExpenseRecord) -> bool:
+        """Whether the mirror fits in; if so it is in."""
+        if new.deleted_at:
+            return True
+        totals = dict.fromkeys((_total_key(one) for one in (old, new) if one is not None), 0)
+        for one, sign in ((old, -1), (new, 1)):
+            if one is not None:
+                totals[_total_key(one)] += sign * one.amount_minor
+        sums = {key: self._totals.get(key, 0) + amount for key, amount in totals.items()}
+        if abs(sums[_total_key(new)]) > MAX_MIRRORED_TOTAL_MINOR:
+            return False
+        self._totals |= sums
+        return True
+
+
+def _total_key(record: ExpenseRecord) -> TotalKey:
+    return record.user_id, record.spent_on, record.category_id or UNCATEGORISED, record.currency
+
+
 class Mirrors:
     """The mirrors of some shares: read when it is made, written by `write`.
 
     `lost` are mirrors `(user id, expense id)` whose shares are gone. The users' rows are locked, so that no
-    category goes away in between.
+    category goes away in between. `by_share` holds each share's mirror, by its key.
     """
 
     def __init__(
         self, session: Session, *, shares: Sequence[Share], lost: Collection[tuple[UUID, UUID]], now: datetime
     ) -> None:
         kept = [(share.user_id, share.mirror_id) for share in shares if share.mirror_id is not None]
-        self._known = load_mirrors(session, [*kept, *lost])
-        self._lost = [self._known[mirror_id] for _user_id, mirror_id in lost if mirror_id in self._known]
-        self._shares = shares
+        known = load_mirrors(session, [*kept, *lost])
+        self._lost = [known[mirror_id] for _user_id, mirror_id in lost if mirror_id in known]
+        self._created: list[ExpenseRecord] = []
+        self._followed: list[tuple[ExpenseRecord, ExpenseRecord]] = []
         self._now = now
         names = {name for share in shares for name in (share.category, share.default_category)}
         keys = {category_key(name) for name in names} - {""}
         self._categories = categories_by_name(session, {share.user_id for share in shares}, keys)
+        self._room = _Room(session, shares)
+        self.by_share = {
+            share.key: Mirror(share.user_id, mirror_id)
+            for share in shares
+            if (mirror_id := self._plan(share, known)) is not None
+        }
 
-    def write(self, session: Session) -> dict[tuple[UUID, UUID], Mirror]:
-        """Have the mirrors follow; answers each share's, by its key. It reads nothing: it fits a pipeline."""
-        mirrors: dict[tuple[UUID, UUID], Mirror] = {}
-        created: list[ExpenseRecord] = []
-        followed: list[tuple[ExpenseRecord, ExpenseRecord]] = []
-        for share in self._shares:
-            if share.mirror_id is None:
-                created.append(self._create(share))
-                mirrors[share.key] = Mirror(share.user_id, created[-1].id)
-                continue
-            mirrors[share.key] = Mirror(share.user_id, share.mirror_id)
-            old = self._known.get(share.mirror_id)
-            if old is not None and share.is_followed:
-                followed.append((old, self._follow(old, share)))
-        if created:
-            insert_expenses(session, created)
-        if followed:
-            session.execute(FOLLOW, [_changes(new) for _old, new in followed])
+    def _plan(self, share: Share, known: Mapping[UUID, ExpenseRecord]) -> UUID | None:
+        """What is to be done for the share; answers its mirror, if it has one then."""
+        old = None if share.mirror_id is None else known.get(share.mirror_id)
+        if share.mirror_id is not None and (old is None or not share.is_followed):
+            return share.mirror_id
+        new = self._create(share) if old is None else self._follow(old, share)
+        if not self._room.takes(old, new):
+            log.warning("mirror.left_out user=%s group_expense=%s", share.user_id, share.key[0])
+            if old is not None:
+                self._lost.append(old)
+            return None
+        if old is None:
+            self._created.append(new)
+        else:
+            self._followed.append((old, new))
+        return new.id
+
+    def write(self, session: Session) -> None:
+        """Write what is planned. It reads nothing, so it fits a pipeline."""
+        if self._created:
+            insert_expenses(session, self._created)
+        if self._followed:
+            session.execute(FOLLOW, [_changes(new) for _old, new in self._followed])
         if self._lost:
             session.execute(REMOVE, [{"owner": one.user_id, "its_id": one.id} for one in self._lost])
-        # All totals at once: they are locked in the order of their keys.
+        created = [(None, new) for new in self._created]
         lost = [(old, None) for old in self._lost]
-        apply_spending(session, _differences([*((None, new) for new in created), *followed, *lost]))
-        return mirrors
+        # All totals at once: they are locked in the order of their keys.
+        apply_spending(session, _differences([*created, *self._followed, *lost]))
 
     def _create(self, share: Share) -> ExpenseRecord:
         return ExpenseRecord(
