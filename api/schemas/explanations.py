@@ -1,7 +1,8 @@
 """What debts come from, down to the odd cent."""
 
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -10,6 +11,7 @@ from msgspec import Meta
 from api.schemas.common import Amount, Day, Id, Instant
 from core.queries.debts import Debt
 from core.queries.explanations import ExpensePart, ExplainedPosting
+from core.queries.ledger import SourceKind
 from core.rules.money import divide_half_up, format_amount, scale
 from core.rules.splits import fair_shares
 from core.services.group_splits import split_of
@@ -36,8 +38,7 @@ class ExpensePartOut(msgspec.Struct):
     ]
 
     @classmethod
-    def of(cls, part: ExpensePart, member_id: UUID) -> "ExpensePartOut":
-        fair = fair_shares(split_of(part.split, currency=part.currency), part.amount_minor)
+    def of(cls, part: ExpensePart, member_id: UUID, fair: Mapping[UUID, Fraction]) -> "ExpensePartOut":
         return cls(
             format_amount(part.amount_minor, part.currency),
             format_amount(part.paid_minor, part.currency),
@@ -49,21 +50,32 @@ class ExpensePartOut(msgspec.Struct):
 class PostingOut(msgspec.Struct):
     """A movement on the debtor's balance; negative: they owe more by it."""
 
-    source: Annotated[Literal["expense", "settlement"], Meta(examples=["expense"])]
+    source: Annotated[
+        SourceKind,
+        Meta(
+            description="`departure`: when a member left who was even, those who owed them came to owe those "
+            "whom they owed; `source_id` is that member.",
+            examples=["expense"],
+        ),
+    ]
     source_id: Id
     description: Annotated[str | None, Meta(examples=["Dinner"])]
-    on: Annotated[Day, Meta(description="When it was spent or paid.")]
+    on: Annotated[Day, Meta(description="When it was spent or paid; when the member left, in UTC.")]
     counterparty_id: Annotated[Id, Meta(description="The member on the other side.")]
     amount: Signed
     is_reversal: Annotated[bool, Meta(description="Takes an earlier one back.", examples=[False])]
     created_at: Instant
     expense: Annotated[
         ExpensePartOut | None,
-        Meta(description="null for settlements, and for what was taken back or is being split anew."),
+        Meta(
+            description="null for settlements and departures, and for what was taken back or is being split "
+            "anew."
+        ),
     ]
 
     @classmethod
-    def of(cls, posting: ExplainedPosting, debt: Debt) -> "PostingOut":
+    def of(cls, posting: ExplainedPosting, debt: Debt, fair_shares: "FairShares") -> "PostingOut":
+        part = posting.part
         return cls(
             source=posting.source,
             source_id=posting.source_id,
@@ -73,8 +85,23 @@ class PostingOut(msgspec.Struct):
             amount=format_amount(posting.amount_minor, debt.currency),
             is_reversal=posting.is_reversal,
             created_at=posting.created_at,
-            expense=None if posting.part is None else ExpensePartOut.of(posting.part, debt.from_id),
+            expense=None
+            if part is None
+            else ExpensePartOut.of(part, debt.from_id, fair_shares.of(posting.source_id, part)),
         )
+
+
+class FairShares:
+    """Of the expenses of one answer: one with many members stands behind many debts."""
+
+    def __init__(self) -> None:
+        self._known: dict[UUID, Mapping[UUID, Fraction]] = {}
+
+    def of(self, expense_id: UUID, part: ExpensePart) -> Mapping[UUID, Fraction]:
+        if expense_id not in self._known:
+            split = split_of(part.split, currency=part.currency)
+            self._known[expense_id] = fair_shares(split, part.amount_minor)
+        return self._known[expense_id]
 
 
 class EarlierOut(msgspec.Struct):

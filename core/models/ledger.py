@@ -25,9 +25,9 @@ SQLITE_ONLY_TABLES = frozenset({"unbalanced_postings", "unbalanced_postings_allo
 class Posting(Base):
     """One movement on a member's balance, against another member; positive: the member is owed more.
 
-    Never changed, and never deleted unless the group is. The postings of a source (an expense or a
-    settlement) come in entries, numbered from 1; each entry sums to zero, which the database enforces, and an
-    `is_reversal` entry takes back the one before it.
+    Never changed, and never deleted unless the group is. The postings of a source (an expense, a settlement,
+    or a member whose departure passes their debts on to the others) come in entries, numbered from 1; each
+    entry sums to zero, which the database enforces, and an `is_reversal` entry takes back the one before it.
     """
 
     __tablename__ = "postings"
@@ -40,7 +40,7 @@ class Posting(Base):
             ["group_members.group_id", "group_members.id"],
             ondelete="CASCADE",
         ),
-        CheckConstraint("source_kind IN ('expense', 'settlement')", name="source_kind"),
+        CheckConstraint("source_kind IN ('expense', 'settlement', 'departure')", name="source_kind"),
         CheckConstraint("amount_minor <> 0 AND member_id <> counterparty_id", name="is_movement"),
         Index("ix_postings_member", "group_id", "member_id", "currency", "created_at", "source_id", "entry"),
     )

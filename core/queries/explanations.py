@@ -3,25 +3,27 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, get_args
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, func, select
 
 from core.database import Reader
-from core.models import GroupExpense, GroupShare, Posting, Settlement, table_of
+from core.models import GroupExpense, GroupMember, GroupShare, Posting, Settlement, table_of
 from core.queries.debts import Debt
+from core.queries.ledger import SourceKind
 
 POSTINGS = table_of(Posting)
 EXPENSES = table_of(GroupExpense)
 SHARES = table_of(GroupShare)
 SETTLEMENTS = table_of(Settlement)
+MEMBERS = table_of(GroupMember)
 
 MAX_EXPLAINED = 1_000
 """Postings one by one of a debt, the newest ones; those before are summed up."""
 
-MAX_EXPLAINED_IN_ALL = 10_000
-"""Of one answer: with more than ten debts each gets its part of these."""
+MAX_EXPLAINED_IN_ALL = 2_000
+"""Of one answer: with more than two debts each gets its part of these. Each may take a millisecond."""
 
 MAX_EXPLAINED_DEBTS = 1_000
 """Each takes two queries."""
@@ -45,7 +47,7 @@ class ExpensePart:
 class ExplainedPosting:
     """`part` is there for what stands in the ledger, not for what was taken back or is being split anew."""
 
-    source: Literal["expense", "settlement"]
+    source: SourceKind
     source_id: UUID
     description: str | None
     on: date
@@ -69,6 +71,7 @@ class Explanation:
 class _Sources:
     expenses: Mapping[UUID, Row[Any]]
     settlements: Mapping[UUID, Row[Any]]
+    departed: Mapping[UUID, str]
     shares: Mapping[tuple[UUID, UUID], tuple[int, int]]
 
 
@@ -128,8 +131,9 @@ def _earlier(
 
 
 def _sources(session: Reader, group_id: UUID, postings: Iterable[Row[Any]]) -> _Sources:
-    """The expenses and settlements of the postings, and in the expenses the shares of those who have them."""
-    ids: dict[str, set[UUID]] = {"expense": set(), "settlement": set()}
+    """The expenses, settlements and departed members of the postings, and in the expenses the shares of those
+    who have them."""
+    ids: dict[str, set[UUID]] = {kind: set() for kind in get_args(SourceKind)}
     member_ids = set()
     for row in postings:
         ids[row.source_kind].add(row.source_id)
@@ -137,6 +141,9 @@ def _sources(session: Reader, group_id: UUID, postings: Iterable[Row[Any]]) -> _
     expenses = select(EXPENSES).where(EXPENSES.c.group_id == group_id, EXPENSES.c.id.in_(ids["expense"]))
     settlements = select(SETTLEMENTS).where(
         SETTLEMENTS.c.group_id == group_id, SETTLEMENTS.c.id.in_(ids["settlement"])
+    )
+    departed = select(MEMBERS.c.id, MEMBERS.c.display_name).where(
+        MEMBERS.c.group_id == group_id, MEMBERS.c.id.in_(ids["departure"])
     )
     shares = select(SHARES).where(
         SHARES.c.group_id == group_id,
@@ -146,6 +153,7 @@ def _sources(session: Reader, group_id: UUID, postings: Iterable[Row[Any]]) -> _
     return _Sources(
         {row.id: row for row in session.execute(expenses)},
         {row.id: row for row in session.execute(settlements)},
+        {row.id: row.display_name for row in session.execute(departed)},
         {
             (row.expense_id, row.member_id): (row.paid_minor, row.share_minor)
             for row in session.execute(shares)
@@ -158,6 +166,8 @@ def _explained(posting: Row[Any], sources: _Sources) -> ExplainedPosting:
     if posting.source_kind == "expense":
         expense = sources.expenses[posting.source_id]
         description, on, part = expense.description, expense.spent_on, _part(posting, expense, sources)
+    elif posting.source_kind == "departure":
+        description, on = f"{sources.departed[posting.source_id]} left", posting.created_at.date()
     else:
         payment = sources.settlements[posting.source_id]
         texts = [text for text in (payment.method, payment.note) if text]

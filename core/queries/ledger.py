@@ -3,12 +3,13 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, literal_column, select
 
 from core.database import Reader
-from core.models import GroupExpense, PairBalance, Settlement, table_of
+from core.models import GroupExpense, PairBalance, Posting, Settlement, table_of
 
 BALANCES = table_of(PairBalance)
 OF_GROUPS = select(
@@ -32,6 +33,11 @@ OF_MEMBERS = (
     .group_by(BALANCES.c.group_id, BALANCES.c.currency, BALANCES.c.member_id)
 )
 
+POSTINGS = table_of(Posting)
+LAST_ENTRY = select(func.max(POSTINGS.c.entry)).where(
+    POSTINGS.c.group_id == bindparam("group_id"), POSTINGS.c.source_id == bindparam("source_id")
+)
+
 EXPENSES = table_of(GroupExpense)
 SETTLEMENTS = table_of(Settlement)
 WAITING = select(
@@ -45,6 +51,9 @@ WAITING = select(
     .scalar_subquery(),
 )
 """The state stands in the statement, not beside it: so a prepared one finds the index of the pending ones."""
+
+SourceKind = Literal["expense", "settlement", "departure"]
+"""What postings come from; of a departure, the source is the member who went."""
 
 Pairs = Mapping[tuple[UUID, UUID], int]
 """What a member is owed by another one (negative: owes), by `(member id, counterparty id)`."""
@@ -91,6 +100,11 @@ def balances_of_members(
         (row.group_id, row.currency, row.member_id): int(row.amount_minor)
         for row in session.execute(OF_MEMBERS, parameters)
     }
+
+
+def last_entry(session: Reader, *, group_id: UUID, source_id: UUID) -> int:
+    """The highest number of an entry of the source; 0 if it has none."""
+    return session.scalar(LAST_ENTRY, {"group_id": group_id, "source_id": source_id}) or 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,6 +207,18 @@ def _settlements() -> Check:
     return _compared(union_all(expected, posted))
 
 
+def _departures() -> Check:
+    """Who leaves passes debts on, so that nobody's balance changes."""
+    key = (POSTINGS.c.source_id, POSTINGS.c.member_id, POSTINGS.c.currency)
+    total = func.sum(POSTINGS.c.amount_minor)
+    return (
+        select(*key, NOTHING, total)
+        .where(POSTINGS.c.group_id == ITS_GROUP, POSTINGS.c.source_kind == "departure")
+        .group_by(*key)
+        .having(total != 0)
+    )
+
+
 CHECKS: dict[str, Check] = {
     "entry": _entries(),
     "pair_balance": _pair_balances(),
@@ -215,5 +227,6 @@ CHECKS: dict[str, Check] = {
     "shares": _shares("share_minor"),
     "expense": _expenses(),
     "settlement": _settlements(),
+    "departure": _departures(),
 }
 """By name: the rows that break a rule."""

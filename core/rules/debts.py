@@ -73,6 +73,26 @@ def pair_up(nets: Mapping[UUID, int]) -> list[Transfer]:
     return list(_end_to_end(_with_balance(nets)))
 
 
+def pass_on(member_id: UUID, pairs: Mapping[UUID, int]) -> list[Transfer]:
+    """The debts that leave somebody who is even without any: whoever owes them owes those whom they owe.
+
+    `pairs` is what each of the others owes them (negative: is owed by them). Debtors and creditors are paired
+    as in `pair_up`; each pair makes a debt between the two, and two that take back what led over the member.
+    So nobody's balance changes.
+
+    Raises:
+        ValueError: the member is not even, or an amount needs more than 64 bits.
+    """
+    found = []
+    for one in pair_up({other_id: -amount for other_id, amount in pairs.items()}):
+        found += [
+            one,
+            Transfer(member_id, one.from_id, one.amount),
+            Transfer(one.to_id, member_id, one.amount),
+        ]
+    return found
+
+
 def _with_balance(balances: Mapping[UUID, int]) -> dict[UUID, int]:
     """The balances that are not zero, in the order of the ids."""
     if sum(balances.values()):

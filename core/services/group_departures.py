@@ -20,9 +20,12 @@ from core.queries.groups import (
     groups_with_members,
     lock_groups,
 )
+from core.queries.ledger import last_entry, pair_balances
+from core.rules.debts import pass_on
 from core.rules.money import format_amount
 from core.rules.roles import ROLES, Role
 from core.services.group_activity import note_activity
+from core.services.ledger import Entry, post_entries, refusing_large_balances
 
 INVITATIONS = table_of(Invitation)
 
@@ -74,7 +77,12 @@ def is_last_owner(scope: GroupScope, member: MemberRecord) -> bool:
 
 
 def depart(session: Session, scope: GroupScope, member: MemberRecord, *, kind: Departure) -> None:
-    """Let a member go, who may (`check_may_leave`); whatever in the group counts on them is mended."""
+    """Let a member go, who may (`check_may_leave`); whatever in the group counts on them is mended.
+
+    Raises:
+        Conflict: the balance between two others would be larger than can be kept.
+    """
+    _pass_debts_on(session, scope.group.id, member.id)
     _update_member(session, member, left_at=clock.now())
     withdraw_invitations(session, group_id=scope.group.id, sent_by=member.id, to_claim=member.id)
     split = split_without(scope.group.default_split, member.id)
@@ -88,6 +96,27 @@ def depart(session: Session, scope: GroupScope, member: MemberRecord, *, kind: D
         subject_id=member.id,
         data={"display_name": member.display_name},
     )
+
+
+def _pass_debts_on(session: Session, group_id: UUID, member_id: UUID) -> None:
+    """Let who owes somebody who goes owe those whom that one owes: nobody could settle with them any more."""
+    number = last_entry(session, group_id=group_id, source_id=member_id)
+    entries: list[Entry] = []
+    for (_group_id, currency), pairs in sorted(pair_balances(session, [group_id]).items()):
+        theirs = {other_id: amount for (one_id, other_id), amount in pairs.items() if one_id == member_id}
+        if theirs:
+            entries.append(
+                Entry(
+                    group_id=group_id,
+                    source_kind="departure",
+                    source_id=member_id,
+                    number=number + len(entries) + 1,
+                    currency=currency,
+                    debts=tuple(pass_on(member_id, theirs)),
+                )
+            )
+    with refusing_large_balances():
+        post_entries(session, entries)
 
 
 def split_without(split: Mapping[str, Any], member_id: UUID) -> Mapping[str, Any]:

@@ -30,6 +30,9 @@ from core.services.group_activity import note_activity
 from core.services.group_departures import check_may_leave, depart, is_last_owner, withdraw_invitations
 from core.services.versions import check_version
 
+NAMELESS = "Member"
+"""Who joins from an account whose name is blank."""
+
 MAX_NAME_CHARACTERS = 100
 
 
@@ -99,7 +102,7 @@ def remove_member(
 
     Raises:
         NotFound, Forbidden, StaleVersion
-        Conflict: they still matter to the others.
+        Conflict: they still matter to the others, or what is passed on would be larger than can be kept.
     """
     scope = open_group(session, user_id=user_id, group_id=group_id, lock=GroupLock.MEMBERS)
     member = _present(scope, member_id)
@@ -130,7 +133,8 @@ def free_name(members: Mapping[UUID, MemberRecord], wanted: str, *, but: UUID | 
     taken = {
         search_key(one.display_name) for one in members.values() if one.left_at is None and one.id != but
     }
-    return next(name for name in _numbered(wanted) if search_key(name) not in taken)
+    cleaned = " ".join(wanted.split()) or NAMELESS
+    return next(name for name in _numbered(cleaned) if search_key(name) not in taken)
 
 
 def insert_member(

@@ -1,17 +1,20 @@
 """Posting to the ledgers of groups: the one place that writes postings and the balances kept of them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import Executable, insert
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.errors import Conflict
 from core.models import PairBalance, Posting, table_of
+from core.queries.ledger import SourceKind
 from core.rules.debts import Transfer
 
 BALANCES = table_of(PairBalance)
@@ -40,7 +43,7 @@ class Entry:
     """
 
     group_id: UUID
-    source_kind: Literal["expense", "settlement"]
+    source_kind: SourceKind
     source_id: UUID
     number: int
     currency: str
@@ -94,6 +97,17 @@ def post_entries(session: Session, entries: Sequence[Entry]) -> None:
     ]
     if changed:
         session.execute(ADD[session.get_bind().dialect.name], changed)
+
+
+@contextmanager
+def refusing_large_balances() -> Iterator[None]:
+    """Raises: Conflict, where the database refuses a balance."""
+    try:
+        yield
+    except IntegrityError as error:
+        if "amount_in_range" in str(error.orig):
+            raise Conflict("the balance between two members would be larger than can be kept") from error
+        raise
 
 
 def _movements(debts: Iterable[Transfer]) -> Iterable[tuple[UUID, UUID, int]]:

@@ -1,7 +1,5 @@
 """Recording, confirming, disputing and reversing settlements. Only confirmed ones are in the ledger."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -9,7 +7,6 @@ from uuid import UUID
 
 from msgspec import structs
 from sqlalchemy import insert, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -24,7 +21,7 @@ from core.rules.debts import Transfer
 from core.rules.money import AmountError, is_currency, parse_amount
 from core.rules.periods import MAX_DAY, MIN_DAY, is_supported
 from core.rules.roles import is_at_least
-from core.services.ledger import Entry, post_entries
+from core.services.ledger import Entry, post_entries, refusing_large_balances
 from core.services.settlement_notices import announce
 
 SETTLEMENTS = table_of(Settlement)
@@ -220,17 +217,6 @@ def _payment(settlement: SettlementRecord) -> Entry:
 def _post(session: Session, entry: Entry) -> None:
     with refusing_large_balances():
         post_entries(session, [entry])
-
-
-@contextmanager
-def refusing_large_balances() -> Iterator[None]:
-    """Raises: Conflict, where the database refuses a balance."""
-    try:
-        yield
-    except IntegrityError as error:
-        if "amount_in_range" in str(error.orig):
-            raise Conflict("the balance between the two would be larger than can be kept") from error
-        raise
 
 
 def _payer_and_receiver(scope: GroupScope, given: NewSettlement) -> tuple[MemberRecord, MemberRecord]:

@@ -226,6 +226,19 @@ def reverse_without_posting(session: Session, books: Books) -> None:
     session.execute(update(Settlement).where(Settlement.id == books.confirmed).values(state="reversed"))
 
 
+def pass_on_too_much(session: Session, books: Books) -> None:
+    ada, bob, cleo = books.home.ids.values()
+    entry = Entry(
+        group_id=books.home.id,
+        source_kind="departure",
+        source_id=cleo,
+        number=1,
+        currency="EUR",
+        debts=(Transfer(ada, bob, 1),),
+    )
+    post_entries(session, [entry])
+
+
 def keep_a_deleted_expense(session: Session, books: Books) -> None:
     session.execute(delete(Posting).where(Posting.source_id == books.deleted, Posting.is_reversal))
 
@@ -264,6 +277,7 @@ def test_a_ledger_too_large_to_be_proved_in_time_is_told_and_stops_nothing(
         (shift_what_was_paid, {"paid", "expense"}),
         (confirm_without_posting, {"settlement"}),
         (reverse_without_posting, {"settlement"}),
+        (pass_on_too_much, {"departure"}),
         (keep_a_deleted_expense, {"pair_balance", "expense"}),
     ],
 )

@@ -1,11 +1,12 @@
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from core.rules.debts import MAX_EXACT_MEMBERS, Transfer, pair_up, plan_transfers
+from core.rules.debts import MAX_EXACT_MEMBERS, Transfer, pair_up, pass_on, plan_transfers
 from tests.core.rules.strategies import patient
 
 AMOUNTS = {
@@ -171,6 +172,32 @@ def test_of_the_shortest_plans_it_is_the_first_in_order(
 def test_an_expense_with_several_payers_makes_debts_end_to_end() -> None:
     nets = numbered([-30, 50, -30, -30, 40])
     assert in_numbers(pair_up(nets)) == [(1, 2, 30), (3, 2, 20), (3, 5, 10), (4, 5, 30)]
+
+
+@patient
+@given(pairs=any_number)
+def test_who_goes_leaves_no_debts_and_no_balance_changes(pairs: dict[UUID, int]) -> None:
+    gone = UUID(int=0)
+    owes = Counter({(gone, other_id): -amount for other_id, amount in pairs.items() if other_id != gone})
+    assume(sum(owes.values()) == 0)
+    balances = Counter[UUID]()
+    debts = pass_on(gone, {other_id: -amount for (_gone, other_id), amount in owes.items()})
+    for one in debts:
+        balances.update({one.from_id: -one.amount, one.to_id: one.amount})
+        if one.from_id == gone:
+            owes[gone, one.to_id] += one.amount
+        elif one.to_id == gone:
+            owes[gone, one.from_id] -= one.amount
+    assert not any(balances.values())
+    assert not any(owes.values())
+
+
+def test_what_passes_over_somebody_is_laid_end_to_end() -> None:
+    assert in_numbers(pass_on(UUID(int=9), numbered([-30, 50, -30, 10]))) == [
+        *[(2, 1, 30), (9, 2, 30), (1, 9, 30)],
+        *[(2, 3, 20), (9, 2, 20), (3, 9, 20)],
+        *[(4, 3, 10), (9, 4, 10), (3, 9, 10)],
+    ]
 
 
 def test_sixteen_members_are_planned_exactly_and_seventeen_are_not() -> None:
