@@ -31,7 +31,11 @@ SUBMISSION_PORT, SUBMISSIONS_PORT = 587, 465
 """RFC 6409 and RFC 8314."""
 
 SHUTTING_DOWN, LOGIN_REQUIRED = 421, 530
-"""Replies that tell of the server, whatever they answer (RFC 5321, section 3.8; RFC 4954, section 6)."""
+"""Replies that tell of the connection (RFC 5321, section 3.8; RFC 4954, section 6), or of a mail by a server
+that means something else."""
+
+TOO_LARGE = 552
+"""The one reply to MAIL that tells of the mail (RFC 1870, section 6)."""
 
 SHORTEST_REFUSAL = 500
 """From here on an SMTP reply means never, below it means not now (RFC 5321, section 4.2.1)."""
@@ -58,21 +62,15 @@ class MailRefused(OutlayError):
 
 
 class MailUnavailable(OutlayError):
-    """The server cannot be worked with now, whatever the mail. Trying the next one would only take time.
-
-    `has_begun` tells that it failed in the middle of the mail, so that the mail may after all be the reason.
-    """
-
-    def __init__(self, detail: str, *, has_begun: bool = False) -> None:
-        super().__init__(detail)
-        self.has_begun = has_begun
+    """The server cannot be worked with now: it has not got as far as to hear of the mail."""
 
 
-class MailDeferred(MailUnavailable):
+class MailDeferred(OutlayError):
     """The server does not take this mail now; it may well take others."""
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, has_begun=True)
+
+class MailBroken(OutlayError):
+    """The connection ended in the middle of the mail: because of the mail, or because of the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ class Mailer(Protocol):
         """Hand the mail over; once this returns, it is another's to deliver.
 
         Raises:
-            MailRefused, MailDeferred, MailUnavailable.
+            MailRefused, MailDeferred, MailBroken, MailUnavailable.
         """
 
 
@@ -118,12 +116,14 @@ class SmtpMailer:
                 [(code, reply)] = error.recipients.values()
                 raise _refusal(code, reply) from error
             except smtplib.SMTPSenderRefused as error:
-                # It is every mail's sender.
-                raise MailUnavailable(f"{self.sender.addr_spec} may not send: {_said(error)}") from error
+                detail = f"{self.sender.addr_spec} may not send: {_said(error)}"
+                if error.smtp_code == TOO_LARGE or not to.username.isascii():  # MAIL says SMTPUTF8 then
+                    raise MailDeferred(detail) from error
+                raise MailUnavailable(detail) from error  # it is every mail's sender
             except smtplib.SMTPResponseException as error:
                 raise _refusal(error.smtp_code, error.smtp_error) from error
             except (OSError, smtplib.SMTPException) as error:
-                raise MailUnavailable(f"{self._name} broke off: {error!r}", has_begun=True) from error
+                raise MailBroken(f"{self._name} broke off: {error!r}") from error
         log.info("mail.sent to=%s message_id=%s", to.addr_spec, mail.message_id)
 
     @contextmanager
@@ -289,7 +289,7 @@ def _mailbox(address: Address) -> str:
 def _refusal(code: int, reply: bytes | str) -> OutlayError:
     detail = f"the mail server said {code} {_text(reply)}"
     if code in (SHUTTING_DOWN, LOGIN_REQUIRED):
-        return MailUnavailable(detail)
+        return MailBroken(detail)
     return MailRefused(detail) if code >= SHORTEST_REFUSAL else MailDeferred(detail)
 
 

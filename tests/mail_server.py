@@ -1,5 +1,6 @@
 """A real SMTP server in a thread of the test process, and what it has been told."""
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Iterator
@@ -31,7 +32,10 @@ class MailServer:
     """The reply to RCPT by address."""
     data_reply: str | None = None
     mail_reply: str | None = None
-    drops_data: bool = False
+    dropped: set[str] = field(default_factory=set)
+    """The addresses at whose mails it hangs up instead of taking them."""
+    ignored: set[str] = field(default_factory=set)
+    """The addresses to which it never answers."""
 
     @property
     def url(self) -> str:
@@ -58,13 +62,15 @@ class MailServer:
     async def handle_RCPT(  # noqa: N802
         self, _server: Any, _session: Any, envelope: Any, address: str, _options: list[str]
     ) -> str:
+        if address in self.ignored:
+            await asyncio.Event().wait()  # until the other side has had enough
         if address in self.refusals:
             return self.refusals[address]
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
-        if self.drops_data:
+        if self.dropped & set(envelope.rcpt_tos):
             server.transport.abort()
             return "451 gone"
         if self.data_reply is not None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum, auto
 
 from celery.exceptions import SoftTimeLimitExceeded
 from redis import RedisError
@@ -29,21 +30,29 @@ seconds, one process out of all loses no more than a sixth of its time to it."""
 log = logging.getLogger(__name__)
 
 
+class Fate(Enum):
+    """What becomes of a row, and of the round."""
+
+    DONE = auto()
+    LATER = auto()
+    """An attempt has failed."""
+    NEVER = auto()
+    """It need not be tried again."""
+    BROKEN = auto()
+    """As `LATER`; but the row may not be to blame, so the second in a row ends the round."""
+    AWAY = auto()
+    """Nothing could be done with any row: this was no attempt, and the round ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What has become of a row: done without an `error`, otherwise tried again later unless `is_final`.
+    """The fate of a row, and why unless it is done."""
 
-    `ends_round` when other rows would fare no better, and `is_blameless` when the row has nothing to do with
-    it: then this was no attempt.
-    """
-
-    error: str | None = None
-    is_final: bool = False
-    ends_round: bool = False
-    is_blameless: bool = False
+    fate: Fate
+    error: str = ""
 
 
-DONE = Outcome()
+DONE = Outcome(Fate.DONE)
 
 Effect = Callable[[ClaimedRow], Outcome]
 """Has a row's effect. An exception counts as a failure of the row."""
@@ -74,17 +83,20 @@ def turn_name(runtime: Runtime, job: str) -> str:
 
 def _round(runtime: Runtime, job: str, effect: Effect) -> tuple[int, bool]:
     """How many rows are done, and whether the next round may begin at once."""
-    done, deadline = 0, time.monotonic() + DRAIN_TIME_S
+    done, was_broken, deadline = 0, False, time.monotonic() + DRAIN_TIME_S
     while time.monotonic() < deadline:
         with runtime.database.transaction() as session:
-            row = lease_row(session, job=job, lease=LEASE)
+            # What is wrong with one is often wrong with those next to it: the other end tells more.
+            row = lease_row(session, job=job, lease=LEASE, newest_first=was_broken)
         if row is None:
             break
         outcome = _try(runtime, job, row, effect)
-        done += outcome.error is None
-        if outcome.ends_round:
+        done += outcome.fate is Fate.DONE
+        is_broken = outcome.fate is Fate.BROKEN
+        if outcome.fate is Fate.AWAY or (is_broken and was_broken):
             log.warning("job.paused job=%s for_s=%d error=%s", job, PAUSE_S, outcome.error)
             return done, False
+        was_broken = is_broken
     return done, True
 
 
@@ -92,24 +104,24 @@ def _try(runtime: Runtime, job: str, row: ClaimedRow, effect: Effect) -> Outcome
     try:
         outcome = effect(row)
     except SoftTimeLimitExceeded as error:
-        _record(runtime, job, row, Outcome(repr(error)))
+        _record(runtime, job, row, Outcome(Fate.LATER, repr(error)))
         raise
     except Exception as error:
         if is_unavailable(error):
             raise  # the row comes up again after its lease
         log.exception("job.failed job=%s key=%s", job, row.key)
-        outcome = Outcome(repr(error))
+        outcome = Outcome(Fate.LATER, repr(error))
     _record(runtime, job, row, outcome)
     return outcome
 
 
 def _record(runtime: Runtime, job: str, row: ClaimedRow, outcome: Outcome) -> None:
     with runtime.database.transaction() as session:
-        if outcome.error is None:
+        if outcome.fate is Fate.DONE:
             settle_leased(session, row)
-        elif outcome.is_blameless:
+        elif outcome.fate is Fate.AWAY:
             return_leased(session, row, error=outcome.error)
-        elif fail_leased(session, row, error=outcome.error, is_final=outcome.is_final):
+        elif fail_leased(session, row, error=outcome.error, is_final=outcome.fate is Fate.NEVER):
             log.error("job.dead job=%s key=%s error=%s", job, row.key, outcome.error)
 
 

@@ -48,7 +48,10 @@ CLAIM = (
     .with_for_update(skip_locked=True)
 )
 CLAIM_AT_LAST = CLAIM.with_for_update()
-CLAIM_ONE = CLAIM.limit(None).limit(1)
+CLAIM_ONE = CLAIM.order_by(None).limit(None).limit(1)
+CLAIM_FRESH = CLAIM_ONE.where(TABLE.c.attempts == 0)
+"""Asked for first: the index gives its order, and however many wait, they are not sorted."""
+
 SETTLE = delete(TABLE).where(TABLE.c.id.in_(bindparam("ids", expanding=True)))
 
 STAGED = "outlay.staged_jobs"
@@ -116,26 +119,26 @@ def settle_rows(session: Session, rows: Sequence[ClaimedRow]) -> None:
 
 def back_off(session: Session, rows: Sequence[ClaimedRow], *, error: str) -> None:
     """Try these rows again later; after `MAX_ATTEMPTS` they are dead and wait for somebody to look."""
-    now = clock.now()
     for row in rows:
-        attempts = row.attempts + 1
-        session.execute(
-            update(OutboxRow)
-            .where(OutboxRow.id == row.id)
-            .values(
-                attempts=attempts,
-                last_error=error[-MAX_ERROR_CHARACTERS:],
-                available_at=now + delay_after(attempts),
-                dead_at=now if attempts >= MAX_ATTEMPTS else None,
-            )
-        )
+        failure = _failure(row.attempts + 1, error)
+        session.execute(update(TABLE).where(TABLE.c.id == row.id).values(failure))
 
 
-def lease_row(session: Session, *, job: str, lease: timedelta) -> ClaimedRow | None:
-    """The oldest row that is due, counted as tried, and nobody else's until the lease is over."""
+def lease_row(
+    session: Session, *, job: str, lease: timedelta, newest_first: bool = False
+) -> ClaimedRow | None:
+    """Of the rows that are due with the fewest attempts the oldest, or newest: no failed one is first again.
+
+    It counts as tried, and is nobody else's until the lease is over.
+    """
+    order = (TABLE.c.attempts, TABLE.c.id.desc() if newest_first else TABLE.c.id)
     while True:
         now = clock.now()
-        row = session.execute(CLAIM_ONE, {"its_job": job, "now": now}).first()
+        parameters = {"its_job": job, "now": now}
+        row = (
+            session.execute(CLAIM_FRESH.order_by(*order), parameters).first()
+            or session.execute(CLAIM_ONE.order_by(*order), parameters).first()
+        )
         if row is None:
             return None
         leased = replace(ClaimedRow(*row), attempts=row.attempts + 1)
@@ -157,18 +160,9 @@ def settle_leased(session: Session, row: ClaimedRow) -> None:
 
 def fail_leased(session: Session, row: ClaimedRow, *, error: str, is_final: bool = False) -> bool:
     """As `back_off`; a final failure is not tried again. Answers whether the row is dead now."""
-    now = clock.now()
-    is_dead = is_final or row.attempts >= MAX_ATTEMPTS
-    session.execute(
-        update(TABLE)
-        .where(_is_leased(row))
-        .values(
-            last_error=error[-MAX_ERROR_CHARACTERS:],
-            available_at=now + delay_after(row.attempts),
-            dead_at=now if is_dead else None,
-        )
-    )
-    return is_dead
+    failure = _failure(row.attempts, error, is_final=is_final)
+    session.execute(update(TABLE).where(_is_leased(row)).values(failure))
+    return failure["dead_at"] is not None
 
 
 def return_leased(session: Session, row: ClaimedRow, *, error: str) -> None:
@@ -183,6 +177,17 @@ def return_leased(session: Session, row: ClaimedRow, *, error: str) -> None:
 def _is_leased(row: ClaimedRow) -> ColumnElement[bool]:
     """Nobody has leased it since. SQLite gives the number of a deleted row to a later one."""
     return and_(TABLE.c.id == row.id, TABLE.c.attempts == row.attempts, TABLE.c.created_at == row.created_at)
+
+
+def _failure(attempts: int, error: str, *, is_final: bool = False) -> dict[str, Any]:
+    """What a row holds after so many attempts, of which the last one failed."""
+    now = clock.now()
+    return {
+        "attempts": attempts,
+        "last_error": error[-MAX_ERROR_CHARACTERS:],
+        "available_at": now + delay_after(attempts),
+        "dead_at": now if is_final or attempts >= MAX_ATTEMPTS else None,
+    }
 
 
 def delay_after(attempts: int) -> timedelta:

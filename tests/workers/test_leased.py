@@ -24,7 +24,7 @@ from core.services.outbox import (
     settle_leased,
 )
 from tests.workers.outbox import JOB, rows, runtime, stage
-from workers.leased import DONE, LEASE, PAUSE_S, Outcome, turn_name, work_off
+from workers.leased import DONE, LEASE, PAUSE_S, Fate, Outcome, turn_name, work_off
 from workers.runtime import Runtime
 
 PATIENCE_S = 60.0
@@ -113,7 +113,7 @@ def test_a_failure_backs_off_until_the_row_is_dead(worker: Runtime, database: Da
     now = clock.now()
     for attempt in range(1, MAX_ATTEMPTS + 1):
         with time_machine.travel(now, tick=False):
-            assert work_off(worker, JOB, always(Outcome(f"no {attempt}"))) == 0
+            assert work_off(worker, JOB, always(Outcome(Fate.LATER, f"no {attempt}"))) == 0
             assert work_off(worker, JOB, always(DONE)) == 0, "not before its time"
         assert states(database) == [("one", attempt, f"no {attempt}", attempt == MAX_ATTEMPTS)]
         [row] = rows(database)
@@ -125,7 +125,7 @@ def test_a_failure_backs_off_until_the_row_is_dead(worker: Runtime, database: Da
 
 def test_a_failure_does_not_hold_others_up_and_is_made_up_for(worker: Runtime, database: Database) -> None:
     def fail_once(row: ClaimedRow) -> Outcome:
-        return Outcome("not now") if row.key == "one" and row.attempts == 1 else DONE
+        return Outcome(Fate.LATER, "not now") if row.key == "one" and row.attempts == 1 else DONE
 
     stage(database, ["one", "two"])
     assert work_off(worker, JOB, fail_once) == 1
@@ -139,7 +139,7 @@ def test_a_final_failure_is_dead_at_once_with_its_reason(
     worker: Runtime, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     stage(database, ["one"])
-    assert work_off(worker, JOB, always(Outcome("never", is_final=True))) == 0
+    assert work_off(worker, JOB, always(Outcome(Fate.NEVER, "never"))) == 0
     assert states(database) == [("one", 1, "never", True)]
     assert [record.getMessage() for record in caplog.records] == ["job.dead job=tally key=one error=never"]
 
@@ -160,7 +160,7 @@ def test_a_round_that_ends_tries_no_other_row_and_the_next_one_begins_after_a_pa
 
     def fail(row: ClaimedRow) -> Outcome:
         tried.append(row.key)
-        return Outcome("away", ends_round=True, is_blameless=True)
+        return Outcome(Fate.AWAY, "away")
 
     stage(database, ["one", "two", "three"])
     assert work_off(worker, JOB, fail) == 0
@@ -175,20 +175,39 @@ def test_a_round_that_ends_tries_no_other_row_and_the_next_one_begins_after_a_pa
 def test_an_outage_however_long_kills_no_row(worker: Runtime, database: Database) -> None:
     stage(database, ["one"])
     for _ in range(2 * MAX_ATTEMPTS):
-        work_off(worker, JOB, always(Outcome("away", ends_round=True, is_blameless=True)))
+        work_off(worker, JOB, always(Outcome(Fate.AWAY, "away")))
         worker.redis.delete(turn_name(worker, JOB))
     assert states(database) == [("one", 0, "away", False)]
 
 
-def test_a_row_that_may_be_why_a_round_ends_lets_others_go_first(worker: Runtime, database: Database) -> None:
+def test_rows_that_may_be_why_they_fail_hold_nobody_up(worker: Runtime, database: Database) -> None:
     def fail(row: ClaimedRow) -> Outcome:
-        return Outcome("hung up", ends_round=True) if row.key == "bad" else DONE
+        return Outcome(Fate.BROKEN, "hung up") if row.key == "bad" else DONE
 
-    stage(database, ["bad", "good"])
+    stage(database, ["bad", "bad", "good", "good"])
+    assert work_off(worker, JOB, fail) == 2
+    assert states(database) == [("bad", 1, "hung up", False)] * 2
+
+
+def test_two_rows_in_a_row_that_may_not_be_to_blame_end_the_round(
+    worker: Runtime, database: Database
+) -> None:
+    tried = list[str]()
+
+    def fail(row: ClaimedRow) -> Outcome:
+        tried.append(row.key)
+        return Outcome(Fate.BROKEN, "hung up")
+
+    stage(database, ["one", "two", "three", "four"])
     assert work_off(worker, JOB, fail) == 0
+    assert work_off(worker, JOB, fail) == 0
+    assert tried == ["one", "four"]
+    assert 0 < worker.redis.ttl(turn_name(worker, JOB)) <= PAUSE_S
     worker.redis.delete(turn_name(worker, JOB))
-    assert work_off(worker, JOB, fail) == 1
-    assert states(database) == [("bad", 1, "hung up", False)]
+    with time_machine.travel(clock.now() + PAUSE_S * timedelta(seconds=1), tick=False):
+        assert work_off(worker, JOB, fail) == 0
+    assert tried[2:] == ["two", "three"], "whoever has not been tried goes first"
+    assert [attempts for _, attempts, _, _ in states(database)] == [1, 1, 1, 1]
 
 
 def test_a_row_whose_worker_was_killed_is_done_again_after_the_lease(

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -26,10 +27,10 @@ from core.queries.mails import VERIFY_EMAIL
 from core.security import VERIFICATION_LIFETIME
 from core.services.accounts import delete_account
 from core.services.mails import stage_mail
-from core.services.outbox import delay_after
+from core.services.outbox import MAX_ATTEMPTS, delay_after
 from tests.mail_server import MAIL_FROM, MailServer, mails_in, silent_server, text_of
 from tests.workers.outbox import add_user, rows, runtime, stage
-from workers.leased import LEASE, turn_name
+from workers.leased import LEASE, PAUSE_S, turn_name
 from workers.runtime import Runtime
 from workers.tasks.mails import send_mails
 
@@ -137,6 +138,42 @@ def test_a_recipient_who_is_put_off_gets_the_same_mail_later(settings: Settings,
     assert message["Message-ID"] == f"<{mail_id}@example.org>"
 
 
+def test_an_address_that_is_always_answered_with_421_holds_nobody_up(
+    settings: Settings, database: Database
+) -> None:
+    for name in ("bad", "ada", "grace"):
+        user_with_mail(database, name)
+    server = MailServer(refusals={"bad@example.com": "421 4.7.0 try again later"})
+    with server.running(), mailing(settings, server.url) as worker:
+        assert send_mails(worker) == 2
+        assert sorted(server.recipients) == ["ada@example.com", "grace@example.com"]
+        for attempt in range(1, MAX_ATTEMPTS):
+            [row] = rows(database)
+            assert (row.attempts, row.dead_at) == (attempt, None)
+            with time_machine.travel(row.available_at, tick=False):
+                user_with_mail(database, f"mary{attempt}")
+                assert send_mails(worker) == 1
+        assert len(server.recipients) == 1 + MAX_ATTEMPTS
+    [row] = rows(database)
+    assert row.attempts == MAX_ATTEMPTS
+    assert row.dead_at is not None
+    assert row.last_error == "the mail server said 421 4.7.0 try again later"
+
+
+def test_mails_that_break_the_connection_hold_nobody_up(settings: Settings, database: Database) -> None:
+    bad, good = [f"bad{number}" for number in range(5)], [f"good{number}" for number in range(10)]
+    for name in bad + good:
+        user_with_mail(database, name)
+    server = MailServer(dropped={f"{name}@example.com" for name in bad})
+    with server.running(), mailing(settings, server.url) as worker:
+        send_mails(worker)
+        worker.redis.delete(turn_name(worker, SEND_MAIL))
+        with time_machine.travel(clock.now() + timedelta(seconds=PAUSE_S), tick=False):
+            send_mails(worker)
+    assert sorted(server.recipients) == [f"{name}@example.com" for name in good]
+    assert [row.attempts > 0 and row.dead_at is None for row in rows(database)] == [True] * len(bad)
+
+
 def test_mails_wait_for_a_server_that_is_away_and_are_then_sent_once(
     settings: Settings, database: Database
 ) -> None:
@@ -147,7 +184,7 @@ def test_mails_wait_for_a_server_that_is_away_and_are_then_sent_once(
     with mailing(settings, server.url) as worker:
         assert send_mails(worker) == 0
         assert [row.last_error is not None for row in rows(database)] == [True, False, False]
-        assert not any(row.dead_at for row in rows(database))
+        assert all((row.attempts, row.dead_at) == (0, None) for row in rows(database))
         with server.running():
             assert send_mails(worker) == 0, "it is not asked for again at once"
             worker.redis.delete(turn_name(worker, SEND_MAIL))

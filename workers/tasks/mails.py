@@ -4,11 +4,11 @@ from celery import shared_task
 
 from core.database import Database
 from core.job_names import SEND_MAIL
-from core.mailer import MailDeferred, Mailer, MailRefused, MailUnavailable, new_mailer
+from core.mailer import MailBroken, MailDeferred, Mailer, MailRefused, MailUnavailable, new_mailer
 from core.queries.letters import Links
 from core.queries.mails import compose_mail
 from core.services.outbox import ClaimedRow
-from workers.leased import DONE, Outcome, work_off
+from workers.leased import DONE, Fate, Outcome, work_off
 from workers.process import current_runtime
 from workers.runtime import Runtime
 
@@ -22,11 +22,13 @@ def send_mail(database: Database, mailer: Mailer, links: Links, row: ClaimedRow)
     try:
         mailer.send(mail)
     except MailRefused as error:
-        return Outcome(error.detail, is_final=True)
+        return Outcome(Fate.NEVER, error.detail)
     except MailDeferred as error:
-        return Outcome(error.detail)
+        return Outcome(Fate.LATER, error.detail)
+    except MailBroken as error:
+        return Outcome(Fate.BROKEN, error.detail)
     except MailUnavailable as error:
-        return Outcome(error.detail, ends_round=True, is_blameless=not error.has_begun)
+        return Outcome(Fate.AWAY, error.detail)
     return DONE
 
 
