@@ -8,7 +8,14 @@ from sqlalchemy import insert, select, update
 from core.database import Database
 from core.ids import new_id
 from core.models import Invitation, table_of
-from core.services.invitations import LIFETIME, MAX_ISSUES, MAX_PENDING, MAX_SENT_A_DAY, PAUSE
+from core.services.invitations import (
+    LIFETIME,
+    MAX_ISSUES,
+    MAX_PENDING,
+    MAX_SENT_A_DAY,
+    MAX_SENT_TO_ADDRESS,
+    PAUSE,
+)
 from tests.api.calls import problem, read
 from tests.api.groups import address_of, invite, make_group
 from tests.api.test_invitations import age, path_of, state_of
@@ -79,3 +86,25 @@ def fill(database: Database, invitation: dict[str, Any], count: int, **fields: A
             for n in range(count)
         )
         session.execute(insert(Invitation), [{**row, **own} for own in numbered])
+
+
+def test_a_user_sends_so_many_mails_a_day_in_all_groups(cast: Cast, database: Database) -> None:
+    sent_in, other = make_group(cast.owner), make_group(cast.owner)
+    first = invite(cast.owner, sent_in.id, "grace@example.com")
+    with database.transaction() as session:
+        session.execute(update(Invitation).values(issue=MAX_SENT_A_DAY))
+    more = cast.owner.client.post(f"{other.path}/invitations", json={"email": "more@example.com"})
+    assert str(MAX_SENT_A_DAY) in problem(more, 409)["detail"]
+    invite(cast.member, make_group(cast.member).id, "more@example.com")
+    age(database, first, LIFETIME)
+    invite(cast.owner, other.id, "more@example.com")
+
+
+def test_an_address_is_sent_so_many_mails_a_day_by_all_groups(cast: Cast, database: Database) -> None:
+    invite(cast.owner, make_group(cast.owner).id, "grace@example.com")
+    with database.transaction() as session:
+        session.execute(update(Invitation).values(issue=MAX_SENT_TO_ADDRESS))
+    group = make_group(cast.member)
+    refused = cast.member.client.post(f"{group.path}/invitations", json={"email": "Grace@example.com"})
+    assert str(MAX_SENT_TO_ADDRESS) in problem(refused, 409)["detail"]
+    invite(cast.member, group.id, "ada@example.com")
