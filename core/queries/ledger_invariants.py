@@ -1,20 +1,38 @@
 """What must always be true of the ledgers of groups, asked of the database itself.
 
-Each check is one statement, so that it sees one moment, and of one group, so that it ends in time.
+Each check is of one group, so that it ends in time, and one statement, so that it sees one moment. Only
+`resolved` is read bit by bit.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BindParameter, Select, and_, bindparam, case, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from core.models import Group, GroupExpense, GroupShare, PairBalance, Posting, Settlement, table_of
+from core import clock
+from core.models import (
+    Expense,
+    Group,
+    GroupExpense,
+    GroupMember,
+    GroupShare,
+    PairBalance,
+    Posting,
+    Settlement,
+    table_of,
+)
+from core.queries.group_expenses import COLUMNS, GroupExpenseRecord
 from core.queries.invariants import MAX_DIFFERENCES
 
 GROUPS = table_of(Group)
+MEMBERS = table_of(GroupMember)
+OWN_EXPENSES = table_of(Expense)
 EXPENSES = table_of(GroupExpense)
 SHARES = table_of(GroupShare)
 POSTINGS = table_of(Posting)
@@ -23,6 +41,12 @@ SETTLEMENTS = table_of(Settlement)
 
 GROUP_BATCH = 1_000
 """Ids read at a time."""
+
+EXPENSE_BATCH = 200
+"""Expenses read at a time, each with as many shares as there are members."""
+
+MAX_PENDING = timedelta(hours=1)
+"""Workers that were away have caught up within it; what waits for longer was given up, or forgotten."""
 
 ITS_GROUP: BindParameter[UUID] = bindparam("group_id", type_=GROUPS.c.id.type)
 NOTHING = literal(0)
@@ -59,13 +83,47 @@ def ledger_differences(session: Session, *, group_id: UUID) -> list[LedgerDiffer
     Of each rule `MAX_DIFFERENCES` at most.
     """
     found = []
+    parameters = {"group_id": group_id, "pending_since": clock.now() - MAX_PENDING}
     for name, check in CHECKS.items():
-        rows: Iterable[Any] = session.execute(check.limit(MAX_DIFFERENCES), {"group_id": group_id})
+        rows: Iterable[Any] = session.execute(check.limit(MAX_DIFFERENCES), parameters)
         for subject_id, member_id, currency, expected, actual in rows:
             # PostgreSQL adds up 64-bit numbers as numeric, so that a sum cannot overflow.
             amounts = int(expected), int(actual)
             found.append(LedgerDifference(name, group_id, subject_id, member_id, currency, *amounts))
-    return found
+    return found + list(islice(_resolved_differences(session, group_id), MAX_DIFFERENCES))
+
+
+def _resolved_differences(session: Session, group_id: UUID) -> Iterator[LedgerDifference]:
+    """What was written down of a posted expense is what each has paid and shares; an expense that changes
+    between the two readings has its turn the next time."""
+    parameters: dict[str, Any] = {"group_id": group_id}
+    batch = session.execute(RESOLVED, parameters).all()
+    while batch:
+        expenses = {row.id: GroupExpenseRecord(*row) for row in batch}
+        kept: dict[tuple[UUID, int], dict[UUID, tuple[int, int]]] = defaultdict(dict)
+        for expense_id, version, member_id, paid, share in session.execute(
+            KEPT, {**parameters, "expense_ids": list(expenses)}
+        ):
+            shares = kept[expense_id, version]
+            if member_id is not None:
+                shares[member_id] = paid, share
+        for one in expenses.values():
+            if (one.id, one.version) in kept:
+                yield from _resolved_otherwise(one, kept[one.id, one.version])
+        batch = session.execute(RESOLVED.where(EXPENSES.c.id > batch[-1].id), parameters).all()
+
+
+def _resolved_otherwise(
+    expense: GroupExpenseRecord, kept: Mapping[UUID, tuple[int, int]]
+) -> Iterator[LedgerDifference]:
+    paid, shares = expense.paid, expense.shares
+    for member_id in sorted({*paid, *shares, *kept}):
+        wanted = paid.get(member_id, 0), shares.get(member_id, 0)
+        for expected, found in zip(wanted, kept.get(member_id, (0, 0)), strict=True):
+            if expected != found:
+                yield LedgerDifference(
+                    "resolved", expense.group_id, expense.id, member_id, expense.currency, expected, found
+                )
 
 
 def _entries() -> Check:
@@ -99,7 +157,7 @@ def _pair_balances() -> Check:
     return _compared(union_all(kept, posted))
 
 
-def _mirrors() -> Check:
+def _pair_symmetry() -> Check:
     """What one is owed by another, the other one owes them."""
     own = select(
         BALANCES.c.member_id.label("member_id"),
@@ -207,6 +265,45 @@ def _settlements() -> Check:
     return _compared(union_all(expected, posted))
 
 
+def _pending() -> Check:
+    """No expense waits for long to be posted: the request for it must not get lost."""
+    return select(EXPENSES.c.id, literal(None), EXPENSES.c.currency, EXPENSES.c.amount_minor, NOTHING).where(
+        EXPENSES.c.group_id == ITS_GROUP,
+        EXPENSES.c.posted_version < EXPENSES.c.version,
+        EXPENSES.c.updated_at < bindparam("pending_since", type_=EXPENSES.c.updated_at.type),
+    )
+
+
+def _mirrors() -> Check:
+    """A member's own expense has the amount and the currency of the share that it mirrors.
+
+    Not of those who have left, whose mirrors no longer follow, nor of an expense that is being split anew.
+    """
+    mirror = OWN_EXPENSES.c
+    return (
+        select(
+            SHARES.c.expense_id,
+            SHARES.c.member_id,
+            mirror.currency,
+            SHARES.c.share_minor,
+            mirror.amount_minor,
+        )
+        .join(EXPENSES, (EXPENSES.c.group_id == SHARES.c.group_id) & (EXPENSES.c.id == SHARES.c.expense_id))
+        .join(MEMBERS, (MEMBERS.c.group_id == SHARES.c.group_id) & (MEMBERS.c.id == SHARES.c.member_id))
+        .join(
+            OWN_EXPENSES,
+            (mirror.user_id == SHARES.c.mirror_user_id) & (mirror.id == SHARES.c.mirror_expense_id),
+        )
+        .where(
+            SHARES.c.group_id == ITS_GROUP,
+            EXPENSES.c.posted_version == EXPENSES.c.version,
+            MEMBERS.c.left_at.is_(None),
+            mirror.deleted_at.is_(None),
+            or_(mirror.amount_minor != SHARES.c.share_minor, mirror.currency != EXPENSES.c.currency),
+        )
+    )
+
+
 def _departures() -> Check:
     """Who leaves passes debts on, so that nobody's balance changes."""
     key = (POSTINGS.c.source_id, POSTINGS.c.member_id, POSTINGS.c.currency)
@@ -222,11 +319,25 @@ def _departures() -> Check:
 CHECKS: dict[str, Check] = {
     "entry": _entries(),
     "pair_balance": _pair_balances(),
-    "mirror": _mirrors(),
+    "pair_symmetry": _pair_symmetry(),
     "paid": _shares("paid_minor"),
     "shares": _shares("share_minor"),
     "expense": _expenses(),
     "settlement": _settlements(),
     "departure": _departures(),
+    "pending": _pending(),
+    "mirror": _mirrors(),
 }
 """By name: the rows that break a rule."""
+
+IS_POSTED = and_(
+    EXPENSES.c.group_id == ITS_GROUP,
+    EXPENSES.c.posted_version == EXPENSES.c.version,
+    EXPENSES.c.deleted_at.is_(None),
+)
+RESOLVED = select(*COLUMNS).where(IS_POSTED).order_by(EXPENSES.c.id).limit(EXPENSE_BATCH)
+KEPT = (
+    select(EXPENSES.c.id, EXPENSES.c.version, SHARES.c.member_id, SHARES.c.paid_minor, SHARES.c.share_minor)
+    .outerjoin(SHARES, (SHARES.c.group_id == EXPENSES.c.group_id) & (SHARES.c.expense_id == EXPENSES.c.id))
+    .where(IS_POSTED, EXPENSES.c.id.in_(bindparam("expense_ids", expanding=True)))
+)
