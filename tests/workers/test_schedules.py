@@ -4,7 +4,7 @@ import pytest
 from celery import Celery
 
 from core.config import Settings
-from core.job_names import OUTBOX_JOBS
+from core.job_names import OUTBOX_JOBS, Tick
 from workers.app import JOBS, LEASED_JOBS, create_app
 from workers.schedules import SWEEP_S, beat_schedule
 
@@ -39,6 +39,15 @@ def test_ticks_that_nobody_takes_do_not_pile_up() -> None:
     for name, entry in beat_schedule().items():
         every_s = entry["schedule"] if isinstance(entry["schedule"], float) else CRONTAB_MIN_S
         assert entry["options"]["expires"] <= every_s, name
+
+
+def test_what_takes_longer_than_the_broker_waits_is_acknowledged_as_it_begins(app: Celery) -> None:
+    wait_s = app.conf.broker_transport_options["visibility_timeout"]
+    for name, task in app.tasks.items():
+        limit_s = task.time_limit or app.conf.task_time_limit
+        assert name.startswith("celery.") or limit_s < wait_s or not task.acks_late, name
+    assert not app.tasks[Tick.CHECK_INVARIANTS].acks_late
+    assert app.conf.task_acks_late
 
 
 def test_results_are_not_kept_and_messages_are_json(app: Celery) -> None:

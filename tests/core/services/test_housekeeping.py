@@ -1,9 +1,12 @@
 """What has outlived its promise goes, and nothing else; what should never be is found."""
 
 from datetime import timedelta
+from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import Database
@@ -16,7 +19,8 @@ from core.models import (
     Notification,
     RefreshToken,
 )
-from core.queries.invariants import spending_differences
+from core.queries.invariants import SpendingDifference, spending_differences
+from core.queries.ledger_invariants import LedgerDifference
 from core.queries.notifications import numbering_gaps
 from core.services.expense_drafts import ExpenseInput
 from core.services.expenses import PURGE_BATCH, TRASH_LIFETIME, purge_trash, record_expenses
@@ -28,7 +32,10 @@ from core.services.sessions import (
     revoke_session,
     rotate_refresh_token,
 )
+from tests.core.services.household import Household
 from tests.core.services.spender import Spender, at
+from workers import process
+from workers.tasks.housekeeping import check_invariants_task
 
 
 @pytest.fixture
@@ -138,6 +145,34 @@ def test_a_falsified_total_and_a_missing_number_are_found(me: Spender, database:
         (wrong,) = spending_differences(session)
         assert (wrong.user_id, wrong.kept_minor, wrong.actual_minor) == (me.id, 17_00, 18_00)
         assert numbering_gaps(session) == [other.id]
+
+
+def test_spending_too_large_to_be_proved_in_time_is_told_and_stops_nothing(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = Database(postgres_url, pool_size=2)
+    first, second = Spender(database), Household(database, "Ada")
+    asked = []
+
+    def differences(session: Session, *, user_id: UUID) -> list[SpendingDifference]:
+        asked.append(user_id)
+        if user_id == first.id:
+            session.execute(text("SET statement_timeout = 10"))
+            session.execute(text("SELECT pg_sleep(5)"))
+        session.execute(text("SET statement_timeout = 30000"))
+        return []
+
+    def ledger(_session: Session, *, group_id: UUID) -> list[LedgerDifference]:
+        asked.append(group_id)
+        return []
+
+    monkeypatch.setattr(process, "_runtime", SimpleNamespace(database=database))
+    monkeypatch.setattr("workers.tasks.housekeeping.spending_differences", differences)
+    monkeypatch.setattr("workers.tasks.housekeeping.ledger_differences", ledger)
+    check_invariants_task()
+    assert asked == [first.id, second.people["Ada"].id, second.id]
+    assert f"invariant.daily_spending_not_proved user={first.id}" in caplog.text
+    database.close()
 
 
 @pytest.mark.parametrize("seq", [1, 2, 3])
