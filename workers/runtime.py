@@ -29,6 +29,9 @@ would be saved, and the transaction holds the locks of all of them (on SQLite, t
 LARGE_KEYS_AT_ONCE = {SPLIT_GROUP_EXPENSE: 10}
 """Of jobs of which a key may write for a hundred people: nobody shall wait long for SQLite's write lock."""
 
+LARGE_CLAIM_LIMIT = 100
+"""Rows of such a job that are claimed at a time: what one worker cannot do soon is left to others."""
+
 LONE_KEYS_AT_ONCE = 10
 """Keys that have failed before, after each batch of others: few, so that nobody waits for them."""
 
@@ -47,17 +50,17 @@ ApplyJob = Callable[["Runtime", Session, Mapping[str, Sequence[ClaimedRow]]], No
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What a claim has led to: rows claimed, rows settled, rows that there was no room for, and the jobs that
-    were staged in turn."""
+    """What a claim has led to: whether there may have been more to claim, rows settled, rows that there was
+    no room for, and the jobs that were staged in turn."""
 
-    claimed: int = 0
+    is_full: bool = False
     settled: int = 0
     left: int = 0
     follow_ups: frozenset[str] = frozenset()
 
     @property
     def has_more(self) -> bool:
-        return self.claimed == CLAIM_LIMIT or self.left > 0
+        return self.is_full or self.left > 0
 
 
 class Runtime:
@@ -88,7 +91,7 @@ class Runtime:
         batch, total, is_last = _Batch(), 0, False
         try:
             while True:
-                if is_last or batch.claimed == CLAIM_LIMIT:
+                if is_last or batch.is_full:
                     self.lower_flag(job)
                 else:
                     self._hold_flag(job)
@@ -125,9 +128,10 @@ class Runtime:
     def _drain_batch(self, job: str, deadline: float) -> _Batch:
         """Claim rows and do them: most in one transaction, or key by key if that fails."""
         work = _Work()
+        limit = LARGE_CLAIM_LIMIT if job in LARGE_KEYS_AT_ONCE else None
         try:
             with self._transaction() as session:
-                rows = claim_rows(session, job=job)
+                rows = claim_rows(session, job=job, limit=limit)
                 work = _sort_out(rows, LARGE_KEYS_AT_ONCE.get(job, KEYS_AT_ONCE))
                 settled = self._apply(session, job, work.together)
             batches = [_Batch(settled=settled, follow_ups=staged_jobs(session))]
@@ -144,7 +148,7 @@ class Runtime:
             log.warning("job.split job=%s keys=%d error=%r", job, len(keys), error)
         batches += [self._drain_key(job, key) for key in keys if time.monotonic() < deadline]
         return _Batch(
-            len(rows),
+            len(rows) == (limit or CLAIM_LIMIT),
             sum(batch.settled for batch in batches),
             work.left,
             frozenset().union(*(batch.follow_ups for batch in batches)),

@@ -100,13 +100,20 @@ class ClaimedRow:
 
 
 def claim_rows(
-    session: Session, *, job: str, key: str | None = None, waits: bool = False
+    session: Session,
+    *,
+    job: str,
+    key: str | None = None,
+    limit: int | None = None,
+    waits: bool = False,
 ) -> list[ClaimedRow]:
     """The oldest waiting rows of a job, locked until the transaction ends; what others hold is skipped.
 
-    With `waits` it is waited for, as `lock_timeout_ms` allows.
+    With `waits` it is waited for, as `lock_timeout_ms` allows; `limit` is instead of `CLAIM_LIMIT`.
     """
     query = CLAIM_AT_LAST if waits else CLAIM
+    if limit is not None:
+        query = query.limit(None).limit(limit)
     if key is not None:
         query = query.where(TABLE.c.key == key)
     return [ClaimedRow(*row) for row in session.execute(query, {"its_job": job, "now": clock.now()})]
