@@ -15,6 +15,7 @@ from email.utils import parseaddr
 from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
+from unicodedata import normalize
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from core import clock
@@ -224,14 +225,18 @@ def new_mailer(url: str, sender: str) -> Mailer:
 
 
 def parse_address(text: str) -> Address:
-    """An address without a name, its domain in ASCII (RFC 5891) so that any server takes it.
+    """An address without a name, its domain in ASCII so that any server takes it.
 
     Raises:
-        MailRefused: it is malformed.
+        MailRefused: it is malformed, or its domain is one of the few that Python's codec (RFC 3490) takes for
+            another one: "ß" became a letter of domains later (RFC 5891).
     """
     local, at, domain = text.rpartition("@")
     try:
-        domain = domain if domain.isascii() else domain.encode("idna").decode()
+        encoded = domain if domain.isascii() else domain.encode("idna").decode()
+        if not domain.isascii() and encoded.encode().decode("idna") != normalize("NFC", domain).lower():
+            raise MailRefused("not an address that mail can be sent to: its domain is written ambiguously")
+        domain = encoded
     except UnicodeError as error:
         raise MailRefused("not an address: its domain cannot exist") from error
     if not (at and text.isprintable() and LOCAL_PART.fullmatch(local) and DOMAIN.fullmatch(domain)):

@@ -126,6 +126,8 @@ def test_a_domain_in_other_letters_is_sent_in_ascii() -> None:
         send(server, replace(MAIL, to="ada@bücher.example"))
     assert server.recipients == ["ada@xn--bcher-kva.example"]
     assert parse_address("ada@BÜCHER.example").addr_spec == "ada@xn--bcher-kva.example"
+    with pytest.raises(MailRefused, match="ambiguously"):
+        parse_address("ada@faß.example")
 
 
 def test_a_name_in_other_letters_needs_a_server_that_takes_it() -> None:
