@@ -7,6 +7,7 @@ from bench.alerts import alerting
 from bench.groups import balancing, grouping
 from bench.measures import bursting, growth, listing, memory, posting
 from bench.report import Row, gauge, machine, table
+from bench.splits import planning
 from bench.system import Dialect
 
 MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
@@ -18,6 +19,7 @@ MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
     "memory": memory,
     "grouping": grouping,
     "balancing": balancing,
+    "planning": planning,
 }
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
 
