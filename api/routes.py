@@ -10,6 +10,7 @@ from api.resources.alerts import Alerts
 from api.resources.budgets import BudgetArchive, BudgetHistory, Budgets, OneBudget
 from api.resources.categories import Categories, OneCategory
 from api.resources.debts import Balances, DebtReminder, GroupDebts, MyDebts, SettlementPlan
+from api.resources.exchange_rates import ExchangeRates
 from api.resources.expenses import ExpenseRestoration, Expenses, ExpensesBulk, OneExpense
 from api.resources.group_activity import Activity
 from api.resources.group_expenses import GroupExpenses, OneGroupExpense
@@ -105,6 +106,7 @@ def v1_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ),
         ("/debts", MyDebts(collaborators)),
         ("/alerts", Alerts(collaborators)),
+        ("/exchange-rates", ExchangeRates(collaborators)),
         ("/notifications", Notifications(collaborators)),
         ("/notifications/{seq:int(min=1, max=9223372036854775807)}", OneNotification(collaborators)),
         ("/notifications/read-all", ReadAllNotifications(collaborators)),

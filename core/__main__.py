@@ -12,6 +12,7 @@ COMMANDS = {
     "migrate": "bring the database's schema up to date",
     "revision": "write a new migration from the models",
     "jobs": "show jobs that wait or have failed for good; `jobs retry` tries the latter again",
+    "rates": "load exchange rates from a file or an address of the European Central Bank",
     "healthcheck": "ask a server's /healthz; exit 0 when it is well",
 }
 """Each is a module of `core.commands` with `add_arguments(parser)` and `run(arguments) -> int`."""

@@ -51,6 +51,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: str = "Outlay <outlay@localhost>"
     public_url: Annotated[str, Meta(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] = "http://127.0.0.1:8000"
 
+    rates_url: Annotated[str, Meta(pattern=r"^(off|https?://[^\s/?#]+\S*)$")] = (
+        "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-hist-90d.xml"
+    )
+
     @property
     def database(self) -> str:
         """SQLAlchemy URL; without `OUTLAY_DATABASE_URL` it is SQLite in the data folder."""

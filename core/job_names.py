@@ -23,3 +23,4 @@ class Tick:
     PURGE = "purge"
     CHECK_INVARIANTS = "check_invariants"
     NUDGE_SETTLEMENTS = "nudge_settlements"
+    FETCH_RATES = "fetch_rates"

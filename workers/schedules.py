@@ -17,6 +17,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
     return {
         **{f"sweep {job}": _every(SWEEP_S, job) for job in OUTBOX_JOBS},
         "start budget periods": _every(PERIOD_START_S, Tick.START_BUDGET_PERIODS),
+        "fetch rates": _at(Tick.FETCH_RATES, crontab(minute=7)),
         "purge": _at(Tick.PURGE, crontab(minute=17)),
         "nudge settlements": _at(Tick.NUDGE_SETTLEMENTS, crontab(minute=27)),
         "check invariants": _at(Tick.CHECK_INVARIANTS, crontab(hour=3, minute=41)),

@@ -24,6 +24,7 @@ from api.schemas.common import (
     Amount,
     Currency,
     Cursor,
+    Day,
     Id,
     Instant,
     Limit,
@@ -80,10 +81,19 @@ class BudgetPatch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Unconverted(msgspec.Struct):
-    """Spending in another currency, for which there is no rate; it does not count."""
+    """Spending in another currency on days without a rate; it does not count."""
 
     currency: Annotated[Currency, Meta(examples=["CHF"])]
     amount: Amount
+
+
+class ConvertedOut(msgspec.Struct):
+    """Spending in another currency, which counts at the rate of each expense's day."""
+
+    currency: Annotated[Currency, Meta(examples=["USD"])]
+    amount: Amount
+    converted: Annotated[Amount, Meta(description="In the budget's currency.", examples=["10.56"])]
+    rate_day: Annotated[Day, Meta(description="Of the newest rate that was used.")]
 
 
 class FiguresOut(msgspec.Struct):
@@ -105,6 +115,7 @@ class FiguresOut(msgspec.Struct):
         Amount, Meta(description="At the period's end, at the pace so far.", examples=["1004.71"])
     ]
     status: Status
+    converted: Annotated[list[ConvertedOut], Meta(description="Within `spent`.")]
     unconverted: list[Unconverted]
 
     @classmethod
@@ -119,6 +130,15 @@ class FiguresOut(msgspec.Struct):
             percent=None if tenths is None else tenths / 10,
             projected=format_amount(figures.projected_minor, currency),
             status=figures.status,
+            converted=[
+                ConvertedOut(
+                    one.currency,
+                    format_amount(one.amount_minor, one.currency),
+                    format_amount(one.converted_minor, currency),
+                    one.rate_day,
+                )
+                for one in figures.converted
+            ],
             unconverted=[
                 Unconverted(code, format_amount(minor, code)) for code, minor in figures.unconverted
             ],

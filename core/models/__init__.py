@@ -4,6 +4,7 @@ from core.models.alerts import Alert, PaceAlert
 from core.models.base import Base, table_of
 from core.models.budgets import Budget, BudgetAmount, BudgetCategory
 from core.models.categories import Category
+from core.models.exchange_rates import ExchangeRate
 from core.models.expenses import Expense, ExpenseLine, ExpenseTag
 from core.models.group_expenses import GroupExpense, GroupShare
 from core.models.groups import Group, GroupActivity, GroupMember, Invitation
@@ -25,6 +26,7 @@ __all__ = [
     "Category",
     "DailySpending",
     "DebtReminder",
+    "ExchangeRate",
     "Expense",
     "ExpenseLine",
     "ExpenseTag",

@@ -1,6 +1,7 @@
 """The figures of budgets, computed from the daily totals: as fast at ten million expenses as at ten."""
 
-from collections import defaultdict
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -13,6 +14,7 @@ from core.database import Reader
 from core.errors import NotFound
 from core.models import BudgetCategory, Category, DailySpending, table_of
 from core.queries.budgets import BudgetRecord
+from core.queries.exchange_rates import RateBook, open_rates
 from core.rules.limits import RunningTotal, amount_on, carried_amounts, first_counted_day
 from core.rules.periods import Period, PeriodRule, period_of, previous_period
 from core.rules.thresholds import BudgetStatus, project, status
@@ -65,10 +67,24 @@ SPENT_IN_CATEGORIES = (
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetFigures:
-    """A period of a budget, in minor units of its currency; `unconverted` is what was spent in others.
+class Converted:
+    """What counts of another currency, as it was spent and in the budget's, each day at its own rate.
 
-    `limit_minor` is `amount_minor` with what rolled over.
+    `rate_day` is the newest day of those rates.
+    """
+
+    currency: str
+    amount_minor: int
+    converted_minor: int
+    rate_day: date
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetFigures:
+    """A period of a budget, in minor units of its currency.
+
+    `limit_minor` is `amount_minor` with what rolled over. `spent_minor` holds what is `converted`;
+    `unconverted` is what was spent in other currencies on days without a rate.
     """
 
     period: Period
@@ -77,11 +93,42 @@ class BudgetFigures:
     spent_minor: int
     projected_minor: int
     status: BudgetStatus
+    converted: tuple[Converted, ...]
     unconverted: tuple[tuple[str, int], ...]
 
 
 SpentByCurrency = Mapping[str, Mapping[date, int]]
 """Minor units by currency and day."""
+
+
+class _Foreign:
+    """Spending in another currency than the budget's, by day."""
+
+    def __init__(self, currency: str, by_day: Mapping[date, int], target: str, rates: RateBook) -> None:
+        found = [(day, rates.convert(minor, currency, target, day)) for day, minor in sorted(by_day.items())]
+        converted = {day: conversion for day, conversion in found if conversion is not None}
+        self.currency = currency
+        self.converted_by_day = {day: one.amount_minor for day, one in converted.items()}
+        self._days = list(converted)
+        self._rate_days = [one.rate_day for one in converted.values()]
+        self._convertible = RunningTotal({day: by_day[day] for day in converted})
+        self._converted = RunningTotal(self.converted_by_day)
+        self._unconverted = RunningTotal({day: m for day, m in by_day.items() if day not in converted})
+
+    def converted(self, period: Period) -> Converted | None:
+        """None where nothing was."""
+        end = bisect_left(self._days, period.end)
+        if end == bisect_left(self._days, period.start):
+            return None
+        return Converted(
+            self.currency,
+            self._convertible.within(period.start, period.end),
+            self._converted.within(period.start, period.end),
+            self._rate_days[end - 1],
+        )
+
+    def unconverted(self, period: Period) -> int:
+        return self._unconverted.within(period.start, period.end)
 
 
 class BudgetBook:
@@ -92,14 +139,18 @@ class BudgetBook:
         budget: BudgetRecord,
         latest: Period,
         spent: SpentByCurrency,
+        rates: RateBook,
     ) -> None:
         self._budget = budget
-        self._spending = RunningTotal(spent.get(budget.currency, {}))
-        self._others = [
-            (currency, RunningTotal(spent[currency]))
+        self._foreign = [
+            _Foreign(currency, spent[currency], budget.currency, rates)
             for currency in sorted(spent)
             if currency != budget.currency
         ]
+        by_day = Counter(spent.get(budget.currency, {}))
+        for foreign in self._foreign:
+            by_day.update(foreign.converted_by_day)
+        self._spending = RunningTotal(by_day)
         self._carried = carried_amounts(
             latest,
             rule=budget.rule,
@@ -112,7 +163,8 @@ class BudgetBook:
     def figures(self, period: Period, today: date) -> BudgetFigures:
         amount, spent = amount_on(self._budget.amounts, period.start), self._spent(period)
         limit = amount + self._carried.get(period.start, 0)
-        others = [(currency, days.within(period.start, period.end)) for currency, days in self._others]
+        converted = [foreign.converted(period) for foreign in self._foreign]
+        unconverted = [(foreign.currency, foreign.unconverted(period)) for foreign in self._foreign]
         return BudgetFigures(
             period=period,
             amount_minor=amount,
@@ -120,7 +172,8 @@ class BudgetBook:
             spent_minor=spent,
             projected_minor=self._projected(period, today),
             status=status(spent, limit, self._budget.thresholds),
-            unconverted=tuple((currency, minor) for currency, minor in others if minor),
+            converted=tuple(one for one in converted if one is not None),
+            unconverted=tuple((currency, minor) for currency, minor in unconverted if minor),
         )
 
     def _spent(self, period: Period) -> int:
@@ -151,14 +204,28 @@ def open_books(session: Reader, wanted: Sequence[tuple[BudgetRecord, Sequence[Pe
         for (days, is_by_category), budgets in sharing.items()
         for owner, by_day in _spent(session, days, budgets, is_by_category).items()
     }
-    return [
-        BudgetBook(
-            budget,
-            max(periods, key=lambda period: period.start),
-            spent.get((days, budget.id if budget.category_ids else budget.user_id), {}),
-        )
-        for days, (budget, periods) in zip(ranges, wanted, strict=True)
+    counted = [
+        spent.get((days, budget.id if budget.category_ids else budget.user_id), {})
+        for days, (budget, _) in zip(ranges, wanted, strict=True)
     ]
+    rates = _rates(session, [(budget, one) for (budget, _), one in zip(wanted, counted, strict=True)])
+    return [
+        BudgetBook(budget, max(periods, key=lambda period: period.start), one, rates)
+        for (budget, periods), one in zip(wanted, counted, strict=True)
+    ]
+
+
+def _rates(session: Reader, counted: Sequence[tuple[BudgetRecord, SpentByCurrency]]) -> RateBook:
+    """What converts the spending into the budgets' currencies; no query while all of it is in them."""
+    currencies, days = set[str](), set[date]()
+    for budget, spent in counted:
+        for currency, by_day in spent.items():
+            if currency != budget.currency:
+                currencies |= {currency, budget.currency}
+                days |= by_day.keys()
+    if not days:
+        return RateBook({})
+    return open_rates(session, currencies=currencies, first_day=min(days), last_day=max(days))
 
 
 def _counted_days(budget: BudgetRecord, periods: Sequence[Period]) -> tuple[date, date]:

@@ -71,6 +71,7 @@ def test_a_budget_has_defaults_for_all_but_name_and_amount(me: httpx.Client) -> 
         "percent": 0.0,
         "projected": "0.00",
         "status": "ok",
+        "converted": [],
         "unconverted": [],
     }
     assert read(me, answer.headers["Location"]) == answer.json()

@@ -55,6 +55,7 @@ class System:
             "api_port": self.api_port,
             "ws_port": self.gateway_port,
             "bcrypt_cost": 4,
+            "rates_url": "off",
             **settings,
         }
         self._environ = {
