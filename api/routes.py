@@ -7,6 +7,15 @@ import falcon.asgi
 from api.collaborators import Collaborators
 from api.resources.accounts import Me, Registration
 from api.resources.alerts import Alerts
+from api.resources.analytics import (
+    Anomalies,
+    BudgetAdherence,
+    MonthEnd,
+    SpendingBreakdown,
+    SpendingSummary,
+    Subscriptions,
+    Trends,
+)
 from api.resources.budgets import BudgetArchive, BudgetHistory, Budgets, OneBudget
 from api.resources.categories import Categories, OneCategory
 from api.resources.debts import Balances, DebtReminder, GroupDebts, MyDebts, SettlementPlan
@@ -48,6 +57,14 @@ def add_routes(app: falcon.asgi.App[Any, Any], collaborators: Collaborators) -> 
 
 def v1_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
     return [
+        *_own_routes(collaborators),
+        *_group_routes(collaborators),
+        *_insight_routes(collaborators),
+    ]
+
+
+def _own_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
+    return [
         ("/auth/register", Registration(collaborators)),
         ("/auth/login", Login(collaborators)),
         ("/auth/token", Token(collaborators)),
@@ -70,6 +87,15 @@ def v1_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/budgets/{budget_id:uuid}/archive", BudgetArchive(collaborators, is_archived=True)),
         ("/budgets/{budget_id:uuid}/unarchive", BudgetArchive(collaborators, is_archived=False)),
         ("/budgets/{budget_id:uuid}/history", BudgetHistory(collaborators)),
+        ("/alerts", Alerts(collaborators)),
+        ("/notifications", Notifications(collaborators)),
+        ("/notifications/{seq:int(min=1, max=9223372036854775807)}", OneNotification(collaborators)),
+        ("/notifications/read-all", ReadAllNotifications(collaborators)),
+    ]
+
+
+def _group_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
+    return [
         ("/groups", Groups(collaborators)),
         ("/groups/{group_id:uuid}", OneGroup(collaborators)),
         ("/groups/{group_id:uuid}/members", GroupMembers(collaborators)),
@@ -105,9 +131,17 @@ def v1_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
             SettlementReversal(collaborators),
         ),
         ("/debts", MyDebts(collaborators)),
-        ("/alerts", Alerts(collaborators)),
+    ]
+
+
+def _insight_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
+    return [
+        ("/analytics/summary", SpendingSummary(collaborators)),
+        ("/analytics/breakdown", SpendingBreakdown(collaborators)),
+        ("/analytics/trends", Trends(collaborators)),
+        ("/analytics/budget-adherence", BudgetAdherence(collaborators)),
+        ("/analytics/forecast", MonthEnd(collaborators)),
+        ("/analytics/anomalies", Anomalies(collaborators)),
+        ("/analytics/subscriptions", Subscriptions(collaborators)),
         ("/exchange-rates", ExchangeRates(collaborators)),
-        ("/notifications", Notifications(collaborators)),
-        ("/notifications/{seq:int(min=1, max=9223372036854775807)}", OneNotification(collaborators)),
-        ("/notifications/read-all", ReadAllNotifications(collaborators)),
     ]

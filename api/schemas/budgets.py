@@ -24,7 +24,6 @@ from api.schemas.common import (
     Amount,
     Currency,
     Cursor,
-    Day,
     Id,
     Instant,
     Limit,
@@ -32,6 +31,7 @@ from api.schemas.common import (
     OnlyPage,
     amount_text,
 )
+from api.schemas.exchange_rates import ConvertedOut, Unconverted
 from api.schemas.periods import PeriodIn, PeriodOut, PeriodPatch
 from core.models import Alert
 from core.queries.budget_figures import BudgetFigures
@@ -80,22 +80,6 @@ class BudgetPatch(msgspec.Struct, forbid_unknown_fields=True):
         )
 
 
-class Unconverted(msgspec.Struct):
-    """Spending in another currency on days without a rate; it does not count."""
-
-    currency: Annotated[Currency, Meta(examples=["CHF"])]
-    amount: Amount
-
-
-class ConvertedOut(msgspec.Struct):
-    """Spending in another currency, which counts at the rate of each expense's day."""
-
-    currency: Annotated[Currency, Meta(examples=["USD"])]
-    amount: Amount
-    converted: Annotated[Amount, Meta(description="In the budget's currency.", examples=["10.56"])]
-    rate_day: Annotated[Day, Meta(description="Of the newest rate that was used.")]
-
-
 class FiguresOut(msgspec.Struct):
     """A period of a budget, from `start` up to but without `end`."""
 
@@ -130,15 +114,7 @@ class FiguresOut(msgspec.Struct):
             percent=None if tenths is None else tenths / 10,
             projected=format_amount(figures.projected_minor, currency),
             status=figures.status,
-            converted=[
-                ConvertedOut(
-                    one.currency,
-                    format_amount(one.amount_minor, one.currency),
-                    format_amount(one.converted_minor, currency),
-                    one.rate_day,
-                )
-                for one in figures.converted
-            ],
+            converted=[ConvertedOut.of(one, currency) for one in figures.converted],
             unconverted=[
                 Unconverted(code, format_amount(minor, code)) for code, minor in figures.unconverted
             ],

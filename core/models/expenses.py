@@ -26,6 +26,14 @@ class Expense(Base):
             sqlite_where=text("deleted_at IS NOT NULL"),
         ),
         Index("ix_expenses_category", "user_id", "category_id", "spent_on", "id"),
+        Index("ix_expenses_amount", "user_id", "currency", "amount_minor"),
+        Index(
+            "ix_expenses_with_lines",
+            "user_id",
+            "spent_on",
+            postgresql_where=text("line_count > 0"),
+            sqlite_where=text("line_count > 0"),
+        ),
     )
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)

@@ -14,9 +14,9 @@ from core.database import Reader
 from core.errors import NotFound
 from core.models import BudgetCategory, Category, DailySpending, table_of
 from core.queries.budgets import BudgetRecord
-from core.queries.exchange_rates import RateBook, open_rates
+from core.queries.exchange_rates import Converted, RateBook, open_rates
 from core.rules.limits import RunningTotal, amount_on, carried_amounts, first_counted_day
-from core.rules.periods import Period, PeriodRule, period_of, previous_period
+from core.rules.periods import Period, PeriodRule, period_of, periods_between, previous_period
 from core.rules.thresholds import BudgetStatus, project, status
 
 CHOSEN = table_of(BudgetCategory)
@@ -64,19 +64,6 @@ SPENT_IN_CATEGORIES = (
     .where(SPENDING.c.user_id.in_(_USER_IDS), *_IS_IN_RANGE)
     .group_by(_COUNTED.c.budget_id, SPENDING.c.day, SPENDING.c.currency)
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Converted:
-    """What counts of another currency, as it was spent and in the budget's, each day at its own rate.
-
-    `rate_day` is the newest day of those rates.
-    """
-
-    currency: str
-    amount_minor: int
-    converted_minor: int
-    rate_day: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +258,19 @@ def past_figures(session: Reader, budget: BudgetRecord, *, today: date, count: i
         return []
     (book,) = open_books(session, [(budget, periods)])
     return [book.figures(period, today) for period in periods]
+
+
+def figures_between(
+    session: Reader, budgets: Sequence[BudgetRecord], *, first_day: date, last_day: date, today: date
+) -> list[list[BudgetFigures]]:
+    """For each budget its periods with a day in the range, the oldest first, as far as they have begun."""
+    periods = [list(periods_between(one.rule, first_day, min(last_day, today))) for one in budgets]
+    wanted = [(one, its) for one, its in zip(budgets, periods, strict=True) if its]
+    books = iter(open_books(session, wanted))
+    return [
+        [book.figures(period, today) for period in its] if its and (book := next(books)) else []
+        for its in periods
+    ]
 
 
 def shown_period(rule: PeriodRule, today: date) -> Period:

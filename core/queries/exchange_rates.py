@@ -34,6 +34,19 @@ class Conversion:
 
 
 @dataclass(frozen=True, slots=True)
+class Converted:
+    """What counts of another currency, as it was spent and in the one asked for, each day at its own rate.
+
+    `rate_day` is the newest day of those rates.
+    """
+
+    currency: str
+    amount_minor: int
+    converted_minor: int
+    rate_day: date
+
+
+@dataclass(frozen=True, slots=True)
 class _Series:
     """A currency's rates in the order of their days."""
 

@@ -8,8 +8,7 @@ from sqlalchemy import func, select
 
 from core.database import Database
 from core.models import ExchangeRate, OutboxRow
-from core.queries.budget_figures import Converted
-from core.queries.exchange_rates import newest_day, open_rates, rates_of_day
+from core.queries.exchange_rates import Converted, newest_day, open_rates, rates_of_day
 from core.rate_files import DailyRate
 from core.rules.conversion import format_rate, parse_rate
 from core.services.exchange_rates import store_rates

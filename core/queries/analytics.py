@@ -1,0 +1,353 @@
+"""What was spent in a range of days: in all, cut up in many ways, and over time."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import bindparam, case, func, select, text
+
+from core import clock
+from core.database import Reader
+from core.errors import NotFound, Unauthenticated
+from core.models import Category, Expense, ExpenseTag, User, table_of
+from core.queries.exchange_rates import Converted
+from core.queries.spending_totals import (
+    ForeignParts,
+    Scope,
+    Sum,
+    Sums,
+    rates_for,
+    sum_by_category,
+    sum_by_currency,
+    sum_by_day,
+    sum_whole,
+)
+from core.rules.money import divide_half_up
+from core.rules.series import Interval, moving_averages, range_before, shifted, start_of
+
+CATEGORIES = table_of(Category)
+EXPENSES = table_of(Expense)
+TAGS = table_of(ExpenseTag)
+USERS = table_of(User)
+
+Cut = Literal["category", "day", "week", "month", "payee", "tag", "weekday", "currency"]
+
+MAX_GROUPS = 500
+"""Payees or tags that are told apart, those with the largest amounts; a hundred thousand fit no answer."""
+
+FEW_EXPENSES = 2_000
+"""Up to so many the largest is found by looking at each; in a longer range by the index of amounts."""
+
+WINDOWS: Mapping[Interval, int] = {"day": 7, "week": 4, "month": 3, "quarter": 4, "year": 3}
+"""Intervals of a moving average: a whole week or year where there is one, so that its pattern cancels out."""
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The user's own currency and present day."""
+
+    currency: str
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A part of the spending; `count` counts expenses, or the lines of those that have some."""
+
+    key: str | None
+    label: str
+    minor: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """`rest` is what lies beyond `MAX_GROUPS`. With tags an expense counts under each of its own."""
+
+    groups: Sequence[Group]
+    rest: Sum
+    whole_minor: int
+    converted: Sequence[Converted]
+    unconverted: Mapping[str, Sum]
+
+
+@dataclass(frozen=True, slots=True)
+class LargestExpense:
+    id: UUID
+    spent_on: date
+    payee: str | None
+    amount_minor: int
+    currency: str
+    converted_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    first_day: date
+    last_day: date
+    whole: Sum
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """`whole.count` is of expenses; `largest` is the largest of each currency's largest, converted."""
+
+    whole: Sum
+    largest: LargestExpense | None
+    by_category: Sequence[Group]
+    before: Comparison | None
+    converted: Sequence[Converted]
+    unconverted: Mapping[str, Sum]
+
+    @property
+    def average_minor(self) -> int | None:
+        """Of an expense; None without any."""
+        return divide_half_up(self.whole.minor, self.whole.count) if self.whole.count else None
+
+
+@dataclass(frozen=True, slots=True)
+class TrendPoint:
+    start: date
+    end: date
+    minor: int
+    average_minor: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    points: Sequence[TrendPoint]
+    converted: Sequence[Converted]
+    unconverted: Mapping[str, Sum]
+
+
+HOME = select(USERS.c.currency, USERS.c.timezone).where(USERS.c.id == bindparam("user_id"))
+LABELS = select(CATEGORIES.c.id, CATEGORIES.c.name, CATEGORIES.c.parent_id).where(
+    CATEGORIES.c.user_id == bindparam("user_id")
+)
+_IN_RANGE = (
+    EXPENSES.c.user_id == bindparam("user_id"),
+    EXPENSES.c.spent_on.between(bindparam("first"), bindparam("last")),
+    EXPENSES.c.deleted_at.is_(None),
+)
+LINES_BEYOND_FIRST = (
+    select(EXPENSES.c.spent_on, EXPENSES.c.currency, func.sum(EXPENSES.c.line_count - 1))
+    # Written out, as SQLite takes a partial index only for the very condition that it was made with.
+    .where(*_IN_RANGE, text("line_count > 0"))
+    .group_by(EXPENSES.c.spent_on, EXPENSES.c.currency)
+)
+LARGEST = (
+    select(EXPENSES.c.id, EXPENSES.c.spent_on, EXPENSES.c.payee, EXPENSES.c.amount_minor)
+    .where(*_IN_RANGE, EXPENSES.c.currency == bindparam("currency"), EXPENSES.c.amount_minor > 0)
+    .order_by(EXPENSES.c.amount_minor.desc())
+    .limit(1)
+)
+LARGEST_OF_MANY = LARGEST.with_hint(EXPENSES, "INDEXED BY ix_expenses_amount", "sqlite")
+
+
+def _expense_groups(key: Any, label: Any, source: Any) -> Any:
+    """Sums by key, and for other currencies than the one asked for by day as well."""
+    day = case((EXPENSES.c.currency == bindparam("currency"), None), else_=EXPENSES.c.spent_on)
+    return (
+        select(
+            key, func.max(label), EXPENSES.c.currency, day, func.sum(EXPENSES.c.amount_minor), func.count()
+        )
+        .select_from(source)
+        .where(*_IN_RANGE)
+        .group_by(key, EXPENSES.c.currency, day)
+    )
+
+
+# The key of no payee is the empty text.
+BY_PAYEE = _expense_groups(func.nullif(EXPENSES.c.payee_key, ""), EXPENSES.c.payee, EXPENSES)
+BY_TAG = _expense_groups(
+    TAGS.c.tag,
+    TAGS.c.tag,
+    EXPENSES.outerjoin(TAGS, (TAGS.c.user_id == EXPENSES.c.user_id) & (TAGS.c.expense_id == EXPENSES.c.id)),
+)
+
+
+def load_home(session: Reader, *, user_id: UUID) -> Home:
+    """Raises:
+    Unauthenticated: the account was deleted a moment ago.
+    """
+    row = session.execute(HOME, {"user_id": user_id}).first()
+    if row is None:
+        raise Unauthenticated("the account is gone")
+    return Home(row.currency, clock.local_date(clock.now(), row.timezone))
+
+
+def category_labels(session: Reader, *, user_id: UUID) -> dict[UUID | None, str]:
+    """What to call the user's categories, those below others with both names: `Food / Groceries`."""
+    rows = {row.id: row for row in session.execute(LABELS, {"user_id": user_id})}
+    labels: dict[UUID | None, str] = {None: "Uncategorised"}
+    for row in rows.values():
+        labels[row.id] = row.name if row.parent_id is None else f"{rows[row.parent_id].name} / {row.name}"
+    return labels
+
+
+def with_sub_categories(session: Reader, *, user_id: UUID, category_id: UUID) -> list[UUID]:
+    """Raises:
+    NotFound
+    """
+    rows = session.execute(LABELS, {"user_id": user_id}).all()
+    if category_id not in {row.id for row in rows}:
+        raise NotFound("no such category")
+    return [row.id for row in rows if category_id in (row.id, row.parent_id)]
+
+
+def summarise(session: Reader, scope: Scope) -> Summary:
+    """The range beside the one before it (`range_before`)."""
+    sums = sum_by_category(session, scope)
+    whole = _counted_once(session, scope, sums)
+    labels = category_labels(session, user_id=scope.user_id)
+    before = range_before(scope.first_day, scope.last_day)
+    return Summary(
+        whole=whole,
+        largest=_largest(session, scope, sums, whole.count),
+        by_category=_by_amount(
+            Group(None if key is None else str(key), labels[key], one.minor, one.count)
+            for key, one in sums.by_key.items()
+        ),
+        before=None if before is None else _comparison(session, scope, before),
+        converted=sums.converted,
+        unconverted=sums.unconverted,
+    )
+
+
+def _comparison(session: Reader, scope: Scope, days: tuple[date, date]) -> Comparison:
+    earlier = Scope(user_id=scope.user_id, first_day=days[0], last_day=days[1], currency=scope.currency)
+    return Comparison(*days, _counted_once(session, earlier, sum_whole(session, earlier)))
+
+
+def _counted_once(session: Reader, scope: Scope, sums: Sums[Any]) -> Sum:
+    """The whole, with each expense counted once, however many lines it has, as in what is unconverted."""
+    whole = sums.whole
+    rows = session.execute(LINES_BEYOND_FIRST, _parameters(scope)).all()
+    rates = rates_for(session, scope, {row.currency for row in rows} - {scope.currency})
+    for day, currency, extra in rows:
+        is_converted = rates.convert(0, currency, scope.currency, day) is not None
+        (whole if is_converted else sums.unconverted[currency]).count -= int(extra)
+    return whole
+
+
+def _largest(session: Reader, scope: Scope, sums: Sums[Any], count: int) -> LargestExpense | None:
+    query = LARGEST if count <= FEW_EXPENSES else LARGEST_OF_MANY
+    currencies = {scope.currency, *(part.currency for part in sums.converted)}
+    rates = rates_for(session, scope, currencies - {scope.currency})
+    found = []
+    for currency in sorted(currencies):
+        row = session.execute(query, _parameters(scope) | {"currency": currency}).first()
+        if row is None:
+            continue
+        conversion = rates.convert(row.amount_minor, currency, scope.currency, row.spent_on)
+        if conversion is not None:
+            found.append(
+                LargestExpense(
+                    row.id, row.spent_on, row.payee, row.amount_minor, currency, conversion.amount_minor
+                )
+            )
+    return max(found, key=lambda one: one.converted_minor, default=None)
+
+
+def break_down(session: Reader, scope: Scope, by: Cut) -> Breakdown:
+    """Categories, payees and the like begin with the largest; days, weeks and months with the first."""
+    match by:
+        case "category":
+            labels = category_labels(session, user_id=scope.user_id)
+            return _breakdown(
+                sum_by_category(session, scope), lambda key: (None if key is None else str(key), labels[key])
+            )
+        case "currency":
+            return _breakdown(sum_by_currency(session, scope), lambda key: (key, key))
+        case "payee":
+            return _expense_breakdown(session, scope, BY_PAYEE, "No payee")
+        case "tag":
+            return _expense_breakdown(session, scope, BY_TAG, "No tag")
+        case "weekday":
+            sums = _merged(sum_by_day(session, scope), lambda day: day.isoweekday())
+            return _breakdown(sums, lambda number: (str(number), WEEKDAYS[number - 1]), is_by_key=True)
+        case _:
+            sums = _merged(sum_by_day(session, scope), lambda day: start_of(day, by))
+            return _breakdown(sums, lambda start: (start.isoformat(), _label(start, by)), is_by_key=True)
+
+
+def _label(start: date, by: Literal["day", "week", "month"]) -> str:
+    match by:
+        case "day":
+            return start.isoformat()
+        case "week":
+            year, week, _ = start.isocalendar()
+            return f"{year}-W{week:02d}"
+        case "month":
+            return start.isoformat()[:7]
+
+
+def _merged(sums: Sums[date], key: Callable[[date], Any]) -> Sums[Any]:
+    merged: defaultdict[Any, Sum] = defaultdict(Sum)
+    for day, one in sums.by_key.items():
+        merged[key(day)].add(one.minor, one.count)
+    return Sums(dict(merged), sums.converted, sums.unconverted)
+
+
+def _breakdown(
+    sums: Sums[Any], name: Callable[[Any], tuple[str | None, str]], *, is_by_key: bool = False
+) -> Breakdown:
+    keys = sorted(sums.by_key) if is_by_key else list(sums.by_key)
+    groups = [Group(*name(key), sums.by_key[key].minor, sums.by_key[key].count) for key in keys]
+    shown = groups if is_by_key else _by_amount(groups)
+    return Breakdown(shown, Sum(), sums.whole.minor, sums.converted, sums.unconverted)
+
+
+def _expense_breakdown(session: Reader, scope: Scope, query: Any, nameless: str) -> Breakdown:
+    rows = session.execute(query, _parameters(scope) | {"currency": scope.currency}).all()
+    rates = rates_for(session, scope, {row.currency for row in rows} - {scope.currency})
+    parts: ForeignParts[str | None] = ForeignParts(rates, scope.currency)
+    labels: dict[str | None, str] = {None: nameless}
+    by_key: defaultdict[str | None, Sum] = defaultdict(Sum)
+    for key, label, currency, day, minor, count in rows:
+        amount = int(minor) if day is None else parts.convert(int(minor), count, currency, day)
+        if key is not None:
+            labels[key] = max(label, labels.get(key, ""))
+        if amount is not None:
+            by_key[key].add(amount, count)
+    sums = parts.sums(by_key)
+    groups = _by_amount(Group(key, labels[key], one.minor, one.count) for key, one in sums.by_key.items())
+    beyond = groups[MAX_GROUPS:]
+    rest = Sum(sum(group.minor for group in beyond), sum(group.count for group in beyond))
+    whole = sum_whole(session, scope).whole.minor
+    return Breakdown(groups[:MAX_GROUPS], rest, whole, sums.converted, sums.unconverted)
+
+
+def _by_amount(groups: Any) -> list[Group]:
+    return sorted(groups, key=lambda group: (-group.minor, group.label, group.key or ""))
+
+
+def trend(session: Reader, scope: Scope, *, interval: Interval, periods: int) -> Trend:
+    """The last intervals up to the one of the scope's last day, also those without any spending.
+
+    The scope begins early enough for the first one's moving average: see `trend_start`.
+    """
+    sums = _merged(sum_by_day(session, scope), lambda day: start_of(day, interval))
+    last = start_of(scope.last_day, interval)
+    window = WINDOWS[interval]
+    starts = [shifted(last, interval, number) for number in range(2 - window - periods, 1)]
+    minors = [sums.by_key[start].minor if start in sums.by_key else 0 for start in starts]
+    points = [
+        TrendPoint(start, shifted(start, interval, 1), minor, average)
+        for start, minor, average in zip(starts, minors, moving_averages(minors, window), strict=True)
+    ]
+    return Trend(points[-periods:], sums.converted, sums.unconverted)
+
+
+def trend_start(last_day: date, interval: Interval, periods: int) -> date:
+    """The first day that bears on a trend of so many periods."""
+    return shifted(start_of(last_day, interval), interval, 2 - WINDOWS[interval] - periods)
+
+
+def _parameters(scope: Scope) -> dict[str, Any]:
+    return {"user_id": scope.user_id, "first": scope.first_day, "last": scope.last_day}
