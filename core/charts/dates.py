@@ -22,6 +22,8 @@ def range_text(period: Period) -> str:
         return f"{_month(first)} {first.year}"
     if is_whole_months and (first.month, last.month) == (1, 12):
         return f"{first.year}" if first.year == last.year else f"{first.year}\N{EN DASH}{last.year}"
+    if is_whole_months and first.year != last.year:
+        return f"{_month(first)} {first.year} \N{EN DASH} {_month(last)} {last.year}"
     if first.year != last.year:
         return f"{_day(first)} \N{EN DASH} {_day(last)}"
     if is_whole_months:

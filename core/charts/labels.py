@@ -1,4 +1,4 @@
-"""Names that people chose, made fit for a chart: no characters that break a picture, no more than its room."""
+"""Names that people chose, made fit for a chart: nothing that breaks a picture, no more than its room."""
 
 import unicodedata
 
@@ -27,8 +27,8 @@ _ADVANCES = {
         389: "*",
         469: "^",
         500: "Jcksvxyz",
-        556: "#$0123456789?L_abdeghnopqu€£¥–",
-        584: "+<=>~−",
+        556: "#$0123456789?L_abdeghnopqu€£¥\N{EN DASH}",
+        584: "+<=>~\N{MINUS SIGN}",
         611: "FTZ",
         667: "&ABEKPSVXY₱",
         722: "CDHNRUw₦₡",

@@ -11,15 +11,16 @@ SYMBOLS = {
     "ILS": "₪", "JPY": "¥", "KRW": "₩", "MXN": "MX$", "NGN": "₦", "NZD": "NZ$", "PHP": "₱", "PYG": "₲",
     "TWD": "NT$", "UAH": "₴", "USD": "$", "VND": "₫",
 }  # fmt: skip
-"""As Unicode's CLDR has them for English, but only such as the charts' own font can draw (it has no ₹, ₺ or ₽).
-All other currencies go by their code."""
+"""As Unicode's CLDR has them for English, but only such as the charts' own font can draw, which lacks
+those of rupee, lira and rouble. All other currencies go by their code."""
 
-_SUFFIXES = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k"))
+_SUFFIXES = ((10**12, 10**12, "T"), (10**9, 10**9, "B"), (10**6, 10**6, "M"), (10**4, 10**3, "k"))
+"""From which amount on, the unit, and its letter: 6,000 is as short as 6k, and plainer."""
 _STEPS = (1, 2, 5)
 
 
 def money_text(minor: int, currency: str, *, is_signed: bool = False) -> str:
-    """The amount with all decimals of its currency: "−€0.05"; signed also "+€3.00".
+    """The amount with all decimals of its currency, "€1,234.50"; signed also "+€3.00".
 
     Raises:
         AmountError: unknown currency.
@@ -53,8 +54,8 @@ def tick_texts(ticks: Iterable[int], currency: str) -> list[str]:
         return [money_text(tick, currency) for tick in ticks]
     units = [tick // one for tick in ticks]
     largest = max(map(abs, units), default=0)
-    for size, suffix in _SUFFIXES:
-        if largest >= 10 * size and not any(unit * 10 % size for unit in units):
+    for least, size, suffix in _SUFFIXES:
+        if largest >= least and not any(unit * 10 % size for unit in units):
             return [_short(unit, size, suffix, currency) for unit in units]
     return [_sign(unit) + _prefix(currency) + f"{abs(unit):,}" for unit in units]
 

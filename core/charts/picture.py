@@ -15,6 +15,7 @@ from core.charts.theme import FONT, Theme
 
 Spec = dict[str, Any]
 Layer = dict[str, Any]
+Row = Mapping[str, Any]
 Channel = Mapping[str, Any]
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
@@ -24,6 +25,10 @@ WIDTH = 640
 MARGIN = 24
 HEADER = 84
 """From the top of the picture to the chart: the title and the line below it."""
+TITLE_Y, SUBTITLE_Y = -51, -27
+"""The middles of the two lines, from the top of the chart."""
+LEGEND_WIDTH = 150
+"""Free beside the title."""
 FOOTER = 34
 """More at the bottom where there is a note."""
 
@@ -72,7 +77,6 @@ def picture(sheet: Sheet, *, height: int, layers: Sequence[Layer], description: 
             "right": sheet.right,
             "bottom": sheet.bottom + (FOOTER if sheet.note else 0),
         },
-        "title": _title(sheet),
         "config": {
             "font": FONT,
             "view": {"stroke": None},
@@ -80,7 +84,7 @@ def picture(sheet: Sheet, *, height: int, layers: Sequence[Layer], description: 
             "aria": False,
             "axis": {"domain": False, "ticks": False, "title": None},
         },
-        "layer": [*layers, *note],
+        "layer": [*_title(sheet), *layers, *note],
     }
 
 
@@ -109,7 +113,7 @@ def empty_picture(sheet: Sheet, message: str) -> Spec:
 
 
 def texts(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Row],
     *,
     x: Channel,
     y: Channel,
@@ -125,9 +129,7 @@ def texts(
     }
 
 
-def bars(
-    rows: Sequence[Mapping[str, Any]], *, x: Channel, y: Channel, x2: Channel | None = None, **mark: Any
-) -> Layer:
+def bars(rows: Sequence[Row], *, x: Channel, y: Channel, x2: Channel | None = None, **mark: Any) -> Layer:
     """A bar for each row, in the colour that stands in its field `color`."""
     encoding = {"x": x, "y": y, "color": {"field": "color", "type": "nominal", "scale": None}}
     return {
@@ -137,8 +139,20 @@ def bars(
     }
 
 
+def signed_bars(
+    rows: Sequence[Row], *, x: Channel, y: Channel, is_upright: bool, radius: int, **mark: Any
+) -> list[Layer]:
+    """Bars on either side of zero by their field `amount`, rounded at the ends that point away from it."""
+    ends = ("cornerRadiusBottomLeft", "cornerRadiusBottomRight" if is_upright else "cornerRadiusTopLeft")
+    corners: dict[str, Any] = dict.fromkeys(ends, radius)
+    return [
+        bars([row for row in rows if row["amount"] > 0], x=x, y=y, cornerRadiusEnd=radius, **mark),
+        bars([row for row in rows if row["amount"] < 0], x=x, y=y, **corners, **mark),
+    ]
+
+
 def rules(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Row],
     *,
     color: str,
     x: Channel | None = None,
@@ -165,25 +179,33 @@ def row_scale(count: int) -> Spec:
 def amount_scale(field: str, lowest: float, highest: float) -> Spec:
     """Pixels of an amount; the field holds minor units, or anything else to scale."""
     domain = [lowest, highest if highest > lowest else lowest + 1]
-    return {"field": field, "type": "quantitative", "axis": None, "scale": {"domain": domain, "nice": False}}
-
-
-def _title(sheet: Sheet) -> Spec:
-    theme, room = sheet.theme, WIDTH - 2 * MARGIN
     return {
-        "text": fit(sheet.title, room, TITLE_SIZE),
-        "subtitle": fit(sheet.subtitle, room, SUBTITLE_SIZE) if sheet.subtitle else "",
-        "color": theme.text,
-        "fontSize": TITLE_SIZE,
-        "fontWeight": "bold",
-        "subtitleColor": theme.muted,
-        "subtitleFontSize": SUBTITLE_SIZE,
-        "subtitlePadding": 6,
-        "anchor": "start",
-        "frame": "group",
-        "dx": MARGIN - sheet.left,
-        "offset": 20,
+        "field": field,
+        "type": "quantitative",
+        "axis": None,
+        "stack": None,
+        "scale": {"domain": domain, "nice": False},
     }
+
+
+def _title(sheet: Sheet) -> list[Layer]:
+    """As marks at fixed places: Vega's own titles move with whatever else stands above a plot."""
+    theme, room = sheet.theme, WIDTH - 2 * MARGIN
+    x = {"value": MARGIN - sheet.left}
+    title = [{"text": fit(sheet.title, room - LEGEND_WIDTH, TITLE_SIZE)}]
+    subtitle = [{"text": fit(sheet.subtitle, room, SUBTITLE_SIZE)}] if sheet.subtitle else []
+    return [
+        texts(
+            title,
+            x=x,
+            y={"value": TITLE_Y},
+            color=theme.text,
+            size=TITLE_SIZE,
+            align="left",
+            fontWeight="bold",
+        ),
+        texts(subtitle, x=x, y={"value": SUBTITLE_Y}, color=theme.muted, size=SUBTITLE_SIZE, align="left"),
+    ]
 
 
 def _note(sheet: Sheet, height: int) -> Layer:

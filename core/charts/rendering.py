@@ -10,6 +10,7 @@ import signal
 import socket
 import struct
 import sys
+import zlib
 from typing import Any, Literal
 from xml.sax.saxutils import quoteattr
 
@@ -30,6 +31,11 @@ HEADER = struct.Struct("!cI")
 """Before each message over the socket: its kind and its length in bytes."""
 DRAW_SVG, DRAW_PNG, DRAWN, FAILED = b"s", b"p", b"d", b"f"
 """Kinds: what is asked for, with seconds allowed, scale and specification as JSON; and what comes back."""
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+CHUNK, CHECKSUM = struct.Struct("!I4s"), struct.Struct("!I")
+PNG_LEVEL = 6
+"""Of zlib: 9 takes five times as long for a twentieth less."""
 
 _TEXT = re.compile(r"(<text\b[^>]*>)([^<]*)(</text>)")
 _PICTOGRAPHS = re.compile(
@@ -63,7 +69,26 @@ def render_png(spec: dict[str, Any], scale: float) -> bytes:
     width, height = (float(size) for size in re.findall(r'\b(?:width|height)="([0-9.]+)"', svg)[:2])
     if not 0 < width * scale * height * scale <= MAX_PIXELS:
         raise ValueError(f"a picture of {width:g} by {height:g} cannot be drawn at {scale:g} times its size")
-    return vl_convert.svg_to_png(_without_pictographs(svg), scale=scale)
+    return _packed(vl_convert.svg_to_png(_without_pictographs(svg), scale=scale))
+
+
+def _packed(png: bytes) -> bytes:
+    """The same PNG, compressed well: a third to a tenth of what vl-convert writes, for some 20 ms."""
+    before, pixels, position = b"", b"", len(PNG_SIGNATURE)
+    while position < len(png):
+        length, kind = CHUNK.unpack_from(png, position)
+        end = position + CHUNK.size + length + CHECKSUM.size
+        if kind == b"IDAT":
+            pixels += png[position + CHUNK.size : end - CHECKSUM.size]
+        elif not pixels:
+            before += png[position:end]
+        position = end
+    packed = zlib.compress(zlib.decompress(pixels), PNG_LEVEL)
+    return PNG_SIGNATURE + before + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return CHUNK.pack(len(content), kind) + content + CHECKSUM.pack(zlib.crc32(kind + content))
 
 
 def _without_pictographs(svg: str) -> str:

@@ -14,11 +14,11 @@ from core.charts.picture import (
     Sheet,
     Spec,
     amount_scale,
-    bars,
     empty_picture,
     picture,
     row_scale,
     rules,
+    signed_bars,
     texts,
 )
 from core.charts.theme import LIGHT, Theme
@@ -132,7 +132,7 @@ def _layers(drawn: Sequence[_Bar], currency: str, sheet: Sheet) -> list[Layer]:
     ]
     return [
         texts(named, x={"value": -GAP}, y=rows, color=theme.text, align="right", limit=NAME_WIDTH + GAP),
-        bars(lengths, x=length, y=rows, height=BAR_HEIGHT, cornerRadiusEnd=3, minBandSize=1),
+        *signed_bars(lengths, x=length, y=rows, is_upright=False, radius=3, height=BAR_HEIGHT),
         rules([{"amount": 0}], x=length, color=theme.muted, opacity=0.6),
         texts(labelled, x=length, y=rows, color=theme.text, align="left", dx=GAP),
     ]

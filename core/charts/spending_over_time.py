@@ -11,15 +11,16 @@ from core.charts.money_text import money_text, nice_ticks, tick_texts
 from core.charts.picture import (
     MARGIN,
     SMALL_SIZE,
+    TITLE_Y,
     WIDTH,
     Layer,
     Sheet,
     Spec,
     amount_scale,
-    bars,
     empty_picture,
     picture,
     rules,
+    signed_bars,
     texts,
 )
 from core.charts.theme import LIGHT, Theme
@@ -30,13 +31,16 @@ Interval = Literal["day", "week", "month"]
 
 AVERAGED: dict[Interval, int] = {"day": 7, "week": 4, "month": 3}
 """Bars in the moving average: a week, so that its weekdays level out; a month; a quarter."""
+AVERAGED_DAYS = 30
+"""Over more than MANY_DAYS, where the average of a week would be as restless as the bars."""
+MANY_DAYS = 92
 
 MAX_BARS = 400
 """Each day of a year, at a pixel and a half. Of more the latest are drawn, and the chart says so."""
 
 HEIGHT = 240
-STEPS = 4
-AXIS_HEIGHT = 42
+STEPS = 5
+DATES_HEIGHT, YEARS_HEIGHT = 16, 17
 GAP = 8
 MIN_DATE_WIDTH = 56
 """Between the middles of two dates along the axis."""
@@ -78,22 +82,22 @@ def spending_over_time(
     if len(drawn) < len(amounts):
         subtitle = f"The last {len(drawn)} {interval}s of {subtitle}"
     total = sum(one.amount_minor for one in drawn)
-    usual = divide_half_up(total, len(drawn))
+    usual = f"{money_text(divide_half_up(total, len(drawn)), currency)} a {interval} on average"
     values = [one.amount_minor for one in drawn]
     ticks = nice_ticks(min(0, *values), max(0, *values), steps=STEPS)
     words = tick_texts(ticks, currency)
     sheet = Sheet(
         theme,
         title,
-        f"{subtitle} · {money_text(total, currency)} in total, {money_text(usual, currency)} a {interval}",
+        f"{subtitle} · {money_text(total, currency)} in total, {usual}",
         note,
         left=MARGIN + max(width_of(word, SMALL_SIZE) for word in words) + GAP,
-        bottom=MARGIN + AXIS_HEIGHT - GAP,
+        bottom=MARGIN + DATES_HEIGHT + (YEARS_HEIGHT if _has_years(drawn) else 0),
     )
     height = amount_scale("amount", ticks[0], ticks[-1])
     layers = [
         *_axis(ticks, words, sheet, height),
-        _columns(drawn, sheet, height),
+        *_columns(drawn, sheet, height),
         *_peaks(drawn, currency, sheet, height),
         *_average(drawn, interval, sheet, height),
         *_dates(drawn, interval, sheet),
@@ -128,7 +132,7 @@ def _axis(ticks: Sequence[int], words: Sequence[str], sheet: Sheet, height: Spec
     ]
 
 
-def _columns(drawn: Sequence[IntervalAmount], sheet: Sheet, height: Spec) -> Layer:
+def _columns(drawn: Sequence[IntervalAmount], sheet: Sheet, height: Spec) -> list[Layer]:
     theme = sheet.theme
     rows = [
         {
@@ -140,7 +144,7 @@ def _columns(drawn: Sequence[IntervalAmount], sheet: Sheet, height: Spec) -> Lay
         if one.amount_minor
     ]
     radius = 2 if len(drawn) <= WIDTH // 6 else 0
-    return bars(rows, x=_time_scale(drawn), y=height, cornerRadiusEnd=radius)
+    return signed_bars(rows, x=_time_scale(drawn), y=height, is_upright=True, radius=radius)
 
 
 def _peaks(drawn: Sequence[IntervalAmount], currency: str, sheet: Sheet, height: Spec) -> list[Layer]:
@@ -163,7 +167,7 @@ def _peaks(drawn: Sequence[IntervalAmount], currency: str, sheet: Sheet, height:
 
 def _average(drawn: Sequence[IntervalAmount], interval: Interval, sheet: Sheet, height: Spec) -> list[Layer]:
     """The line and its legend at the top right; nothing where it would have less than three points."""
-    over = AVERAGED[interval]
+    over = AVERAGED_DAYS if interval == "day" and len(drawn) > MANY_DAYS else AVERAGED[interval]
     if len(drawn) < over + 2:
         return []
     averages = moving_average([one.amount_minor for one in drawn], over)
@@ -173,48 +177,51 @@ def _average(drawn: Sequence[IntervalAmount], interval: Interval, sheet: Sheet, 
         if average is not None
     ]
     theme = sheet.theme
-    line: Layer = {
-        "data": {"values": rows},
-        "mark": {
-            "type": "line", "color": theme.average, "strokeWidth": 2.5, "interpolate": "monotone",
-            "strokeCap": "round", "strokeJoin": "round",
-        },
-        "encoding": {"x": _time_scale(drawn), "y": height},
-    }  # fmt: skip
     words = f"{over}-{interval} average"
-    above = {"value": -18}
+    y = {"value": TITLE_Y}
     end = sheet.width - width_of(words, SMALL_SIZE) - GAP
+    sample: list[Spec] = [{}]
     return [
-        line,
+        # Below the line a wider one in the background's colour, which sets it off from the bars.
+        _line(rows, drawn, height, color=theme.background, strokeWidth=5, opacity=0.7),
+        _line(rows, drawn, height, color=theme.average, strokeWidth=2.5),
         rules(
-            [{}],
+            sample,
             x={"value": end - LEGEND_LINE},
             x2={"value": end},
-            y=above,
+            y=y,
             color=theme.average,
             strokeWidth=2.5,
-            strokeCap="round",
         ),
         texts(
-            [{"text": words}],
-            x={"value": sheet.width},
-            y=above,
-            color=theme.muted,
-            size=SMALL_SIZE,
-            align="right",
+            [{"text": words}], x={"value": end + GAP}, y=y, color=theme.muted, size=SMALL_SIZE, align="left"
         ),
     ]
 
 
+def _line(rows: Sequence[Spec], drawn: Sequence[IntervalAmount], height: Spec, **mark: Any) -> Layer:
+    return {
+        "data": {"values": list(rows)},
+        "mark": {
+            "type": "line",
+            "interpolate": "monotone",
+            "strokeCap": "round",
+            "strokeJoin": "round",
+            **mark,
+        },
+        "encoding": {"x": _time_scale(drawn), "y": height},
+    }
+
+
 def _dates(drawn: Sequence[IntervalAmount], interval: Interval, sheet: Sheet) -> list[Layer]:
-    """Some of the bars' dates below them, and the year below the first of each."""
+    """Some of the bars' dates below them, and years below these where they change."""
     shown = _dated(drawn, interval, sheet.width)
     scale = _time_scale(drawn)
     below: dict[str, Any] = {"align": "center", "size": SMALL_SIZE, "color": sheet.theme.muted}
     years = [
         {"start": str(one.start), "text": str(one.start.year)}
         for before, one in zip([None, *shown[:-1]], shown, strict=True)
-        if before is None or before.start.year != one.start.year
+        if _has_years(drawn) and (before is None or before.start.year != one.start.year)
     ]
     named = short_month if interval == "month" else short_day
     days = [{"start": str(one.start), "text": named(one.start)} for one in shown]
@@ -223,6 +230,11 @@ def _dates(drawn: Sequence[IntervalAmount], interval: Interval, sheet: Sheet) ->
         texts(days, x=scale, y={"value": HEIGHT + 16}, **below),
         texts(years, x=scale, y={"value": HEIGHT + 33}, **below),
     ]
+
+
+def _has_years(drawn: Sequence[IntervalAmount]) -> bool:
+    """Whether the dates need their years: the line below the title says the only one."""
+    return drawn[0].start.year != drawn[-1].start.year
 
 
 def _dated(drawn: Sequence[IntervalAmount], interval: Interval, width: int) -> list[IntervalAmount]:
