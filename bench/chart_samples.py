@@ -3,6 +3,8 @@
 import random
 from datetime import date
 
+from core.charts.budget_progress import BudgetFigures, budget_progress
+from core.charts.group_balances import MemberBalance, group_balances
 from core.charts.picture import Spec
 from core.charts.spending_by_category import CategoryAmount, spending_by_category
 from core.charts.spending_over_time import IntervalAmount, intervals_of, spending_over_time
@@ -15,9 +17,9 @@ MARCH = Period(date(2026, 3, 1), date(2026, 4, 1))
 
 def categories(theme: Theme) -> Spec:
     amounts = {
-        "Rent": 98_000, "Groceries": 41_237, "Restaurants & cafés": 18_460, "Transport": 9_900, "Insurance": 8_450,
-        "Clothing": 7_395, "Health and pharmacy": 4_120, "Subscriptions": 3_897, "Gifts": 2_500, "Books": 1_899,
-        "Household": 1_540, "Haircuts": 1_200, "Parking": 450,
+        "Rent": 98_000, "Groceries": 41_237, "Restaurants & cafés": 18_460, "Transport": 9_900,
+        "Insurance": 8_450, "Clothing": 7_395, "Health and pharmacy": 4_120, "Subscriptions": 3_897,
+        "Gifts": 2_500, "Books": 1_899, "Household": 1_540, "Haircuts": 1_200, "Parking": 450,
     }  # fmt: skip
     return spending_by_category(
         [CategoryAmount(name, amount) for name, amount in amounts.items()],
@@ -58,3 +60,78 @@ def four_weeks(theme: Theme) -> Spec:
         for number, day in enumerate(intervals_of(MARCH, "week"))
     ]
     return spending_over_time(amounts, currency="CHF", interval="week", period=MARCH, theme=theme)
+
+
+def budgets(theme: Theme) -> Spec:
+    figures = [
+        BudgetFigures("Groceries", "EUR", 41_237, 50_000, "warning"),
+        BudgetFigures("Eating out", "EUR", 22_410, 20_000, "exceeded"),
+        BudgetFigures("Everything", "EUR", 131_048, 240_000, "ok"),
+        BudgetFigures("Trip to Osaka", "JPY", 38_500, 120_000, "ok"),
+        BudgetFigures("Clothing", "EUR", 0, 10_000, "ok"),
+    ]
+    return budget_progress(figures, subtitle="24 March 2026", theme=theme)
+
+
+def balances(theme: Theme) -> Spec:
+    amounts = {
+        "Alice": 18_450,
+        "Bob": -9_600,
+        "Chiara": 2_375,
+        "Dmitri": -4_125,
+        "Emeka": 0,
+        "Fatima": -7_100,
+    }
+    return group_balances(
+        [MemberBalance(name, amount) for name, amount in amounts.items()],
+        currency="EUR",
+        group_name="Lisbon trip",
+        theme=theme,
+    )
+
+
+def hard_categories(theme: Theme) -> Spec:
+    """Names that are long, or not in Latin letters, and a refund."""
+    amounts = {
+        "A very long category name that nobody could read in a column of this width": 812_345,
+        "Donaudampfschifffahrtsgesellschaft": 400_000, "🍕 Pizza & 🍺": 310_000, "食料品とその他の日用品のカテゴリー": 210_000,
+        "</svg><script>alert(1)</script>": 150_000, "قهوة وشاي": 120_000, "מסעדות": 80_000, "Z\u0351\u0352\u0353\u0354\u0355\u0356algo": 52_000,
+        "👨‍👩‍👧": 20_000, "Tax refund": -260_000,
+    }  # fmt: skip
+    return spending_by_category(
+        [CategoryAmount(name, amount) for name, amount in amounts.items()],
+        currency="KWD", period=MARCH, theme=theme, note="2 expenses in XOF could not be converted: there is no rate.",
+    )  # fmt: skip
+
+
+def nothing(theme: Theme) -> Spec:
+    return spending_by_category([], currency="EUR", period=MARCH, theme=theme, note="A note below it.")
+
+
+def huge(theme: Theme) -> Spec:
+    return group_balances(
+        [MemberBalance("Croesus of Lydia, the last king", 9 * 10**18), MemberBalance("Everybody else", -9 * 10**18)],
+        currency="EUR", group_name="A group with a rather long name that goes on and on and on and does not stop", theme=theme,
+    )  # fmt: skip
+
+
+def hard_budgets(theme: Theme) -> Spec:
+    return budget_progress(
+        [
+            BudgetFigures("Gone wild", "USD", 1_240_000, 10_000, "exceeded"),
+            BudgetFigures("A name so long that it would run into the amounts beside it if nobody cut it off", "CHF", 5 * 10**15, 10**16, "ok"),
+            BudgetFigures("Nothing left to roll over", "EUR", 1_200, -500, "exceeded"),
+            BudgetFigures("Refunded", "EUR", -1_200, 5_000, "ok"),
+        ], theme=theme, note="As of this morning."
+    )  # fmt: skip
+
+
+def few(theme: Theme) -> Spec:
+    quarter = Period(date(2025, 11, 1), date(2026, 2, 1))
+    amounts = [IntervalAmount(day, 123_456 + 50_000 * number) for number, day in enumerate(intervals_of(quarter, "month"))]
+    return spending_over_time(amounts, currency="EUR", interval="month", period=quarter, theme=theme)
+
+
+def one(theme: Theme) -> Spec:
+    day = Period(date(2026, 3, 5), date(2026, 3, 6))
+    return spending_over_time([IntervalAmount(day.start, 9)], currency="EUR", interval="day", period=day, theme=theme)

@@ -25,6 +25,16 @@ LAYERS = ("core.rules", "core.charts", "core.models", "core.queries", "core.serv
 LEAVES = {"clock", "config", "database", "errors", "ids", "job_names", "logging", "mailer", "security"}
 """Modules of core that import none of its layers; every layer above the models may use them."""
 
+CORE_OF_PROCESSES = {
+    "core",
+    "core.rules",
+    "core.charts",
+    "core.models",
+    "core.queries",
+    "core.services",
+    "leaf",
+}
+
 MAY_IMPORT = {
     "core.rules": {"core.rules"},
     "core.charts": {"core.rules", "core.charts", "leaf"},
@@ -35,8 +45,8 @@ MAY_IMPORT = {
     # How notifications travel and workers are woken: for the processes, never for a service.
     "core": {"core", "core.models", "leaf"},
     "core.commands": {"core", *LAYERS, "leaf"},
-    "api": {"api", "core", "core.rules", "core.charts", "core.models", "core.queries", "core.services", "leaf"},
-    "workers": {"workers", "core", "core.rules", "core.charts", "core.models", "core.queries", "core.services", "leaf"},
+    "api": {"api", *CORE_OF_PROCESSES},
+    "workers": {"workers", *CORE_OF_PROCESSES},
     "ws_gateway": {"ws_gateway", "core", "core.queries", "leaf"},
     "migrations": {"core.models", "leaf"},
 }

@@ -27,7 +27,7 @@ from core.charts.theme import LIGHT, Theme
 MAX_MEMBERS = 30
 """With a bar of their own; a larger group's smaller balances are drawn as two sums."""
 
-NAME_WIDTH = 130
+NAME_WIDTH = 140
 ROW_HEIGHT, BAR_HEIGHT, HEADING = 32, 18, 24
 GAP = 8
 DOT_SIZE = 36

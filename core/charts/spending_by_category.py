@@ -28,7 +28,7 @@ from core.rules.periods import Period
 TOP = 10
 """Categories with a bar of their own; what is more goes into one for the others, which nobody compares."""
 
-NAME_WIDTH = 140
+NAME_WIDTH = 156
 ROW_HEIGHT, BAR_HEIGHT = 30, 18
 PERCENT_WIDTH = 46
 GAP = 8

@@ -12,7 +12,6 @@ from core.charts.picture import (
     MARGIN,
     SMALL_SIZE,
     TITLE_Y,
-    WIDTH,
     Layer,
     Sheet,
     Spec,
@@ -42,6 +41,11 @@ HEIGHT = 240
 STEPS = 5
 DATES_HEIGHT, YEARS_HEIGHT = 16, 17
 GAP = 8
+INNER, OUTER = 0.3, 0.15
+"""Free between two bars and at the edges, as a part of the step from one bar to the next."""
+MANY_BARS = 100
+"""More than these keep nearly all of their width, and have no round corners."""
+MAX_BAR_WIDTH = 64
 MIN_DATE_WIDTH = 56
 """Between the middles of two dates along the axis."""
 LEGEND_LINE = 20
@@ -82,14 +86,16 @@ def spending_over_time(
     if len(drawn) < len(amounts):
         subtitle = f"The last {len(drawn)} {interval}s of {subtitle}"
     total = sum(one.amount_minor for one in drawn)
-    usual = f"{money_text(divide_half_up(total, len(drawn)), currency)} a {interval} on average"
+    told = f"{money_text(total, currency)} in total"
+    if len(drawn) > 1:
+        told += f", {money_text(divide_half_up(total, len(drawn)), currency)} a {interval} on average"
     values = [one.amount_minor for one in drawn]
     ticks = nice_ticks(min(0, *values), max(0, *values), steps=STEPS)
     words = tick_texts(ticks, currency)
     sheet = Sheet(
         theme,
         title,
-        f"{subtitle} · {money_text(total, currency)} in total, {usual}",
+        f"{subtitle} · {told}",
         note,
         left=MARGIN + max(width_of(word, SMALL_SIZE) for word in words) + GAP,
         bottom=MARGIN + DATES_HEIGHT + (YEARS_HEIGHT if _has_years(drawn) else 0),
@@ -114,12 +120,16 @@ def moving_average(values: Sequence[int], over: int) -> list[float | None]:
     ]
 
 
+def _step(count: int, width: int) -> float:
+    """From the middle of a bar to the next."""
+    return width / (count - INNER + 2 * OUTER)
+
+
 def _time_scale(drawn: Sequence[IntervalAmount]) -> Spec:
     scale: dict[str, Any] = {
         "domain": [str(one.start) for one in drawn],
-        # Many bars keep all of their width; a few would otherwise be slabs.
-        "paddingInner": 0.08 if len(drawn) > WIDTH // 6 else 0.3,
-        "paddingOuter": max(0.15, (8 - len(drawn)) / 4),
+        "paddingInner": INNER if len(drawn) <= MANY_BARS else 0.08,
+        "paddingOuter": OUTER,
     }
     return {"field": "start", "type": "ordinal", "axis": None, "scale": scale}
 
@@ -143,8 +153,10 @@ def _columns(drawn: Sequence[IntervalAmount], sheet: Sheet, height: Spec) -> lis
         for one in drawn
         if one.amount_minor
     ]
-    radius = 2 if len(drawn) <= WIDTH // 6 else 0
-    return signed_bars(rows, x=_time_scale(drawn), y=height, is_upright=True, radius=radius)
+    radius = 2 if len(drawn) <= MANY_BARS else 0
+    is_slab = _step(len(drawn), sheet.width) * (1 - INNER) > MAX_BAR_WIDTH
+    width = {"width": MAX_BAR_WIDTH} if is_slab else {}
+    return signed_bars(rows, x=_time_scale(drawn), y=height, is_upright=True, radius=radius, **width)
 
 
 def _peaks(drawn: Sequence[IntervalAmount], currency: str, sheet: Sheet, height: Spec) -> list[Layer]:
@@ -158,7 +170,7 @@ def _peaks(drawn: Sequence[IntervalAmount], currency: str, sheet: Sheet, height:
         for one in drawn
         if one.amount_minor
     ]
-    room = sheet.width / (len(drawn) + 2 * max(0.15, (8 - len(drawn)) / 4)) - 4
+    room = _step(len(drawn), sheet.width) - 4
     if any(width_of(str(row["text"]), SMALL_SIZE) > room for row in rows):
         return []
     x = _time_scale(drawn)
