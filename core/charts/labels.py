@@ -46,11 +46,11 @@ _OTHER_ADVANCE = 700
 """Of letters beyond ASCII: more than most have, so that a label rather ends early than late."""
 
 
-def clean(text: str) -> str:
+def clean(text: str, *, longest: int = MAX_LABEL_CHARACTERS) -> str:
     """One line of printable text: spaces of any kind as single spaces, "?" where nothing is left."""
     kept: list[str] = []
     marks = 0
-    for character in text[:MAX_LABEL_CHARACTERS]:
+    for character in text[:longest]:
         category = unicodedata.category(character)
         if category in {"Zl", "Zp", "Zs"} or character in "\t\r\n":
             kept.append(" ")

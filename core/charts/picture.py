@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.charts.labels import fit
+from core.charts.labels import clean, fit
 from core.charts.theme import FONT, Theme
 
 Spec = dict[str, Any]
@@ -35,6 +35,9 @@ FOOTER = 34
 TITLE_SIZE, SUBTITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 17, 13, 13, 12
 
 EMPTY_HEIGHT = 150
+
+MAX_DESCRIPTION_CHARACTERS = 10_000
+"""Thirty rows of the longest names and amounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def picture(sheet: Sheet, *, height: int, layers: Sequence[Layer], description: 
     note = [_note(sheet, height)] if sheet.note else []
     return {
         "$schema": SCHEMA,
-        "description": description,
+        "description": clean(description, longest=MAX_DESCRIPTION_CHARACTERS),
         "background": theme.background,
         "width": sheet.width,
         "height": height,

@@ -6,7 +6,6 @@ or that has ended, is replaced at the next chart. vl-convert can abort on input 
 takes the process with it: that costs one chart.
 """
 
-import json
 import logging
 import socket
 import subprocess
@@ -82,16 +81,15 @@ class ChartRenderer:
             self._end()
 
     def _draw(self, spec: Spec, file_format: Format, scale: float) -> bytes:
-        request = {"seconds": self._timeout_s, "scale": scale, "spec": spec}
-        content = json.dumps(request, allow_nan=False).encode()
-        message = HEADER.pack(DRAW_PNG if file_format == "png" else DRAW_SVG, len(content)) + content
+        kind = DRAW_PNG if file_format == "png" else DRAW_SVG
+        message = rendering.encode(kind, seconds=self._timeout_s, scale=scale, spec=spec)
         deadline = time.monotonic() + self._timeout_s
         for _ in range(ATTEMPTS):
             if self._is_closed:
                 raise Overloaded("the server is stopping")
             process = self._process = self._process or _Process()
             try:
-                kind, answer = process.ask(message, deadline)
+                result, answer = process.ask(message, deadline)
             except TimeoutError:
                 self._end()
                 log.warning("charts.timeout seconds=%s", self._timeout_s)
@@ -100,7 +98,7 @@ class ChartRenderer:
                 # It has ended: after a while without work, killed by somebody, or by this very chart.
                 log.info("charts.process_ended code=%s", self._end())
                 continue
-            if kind != DRAWN:
+            if result != DRAWN:
                 raise ChartError(answer.decode(errors="replace"))
             return answer
         raise ChartError("the process ended each time it drew this chart")

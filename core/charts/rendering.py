@@ -27,10 +27,12 @@ MAX_PIXELS = 16_000_000
 IDLE_S = 300.0
 """A process without work ends itself: its 150 MB are worth more than the second the next start takes."""
 
+MAX_REASON_CHARACTERS = 300
+
 HEADER = struct.Struct("!cI")
 """Before each message over the socket: its kind and its length in bytes."""
 DRAW_SVG, DRAW_PNG, DRAWN, FAILED = b"s", b"p", b"d", b"f"
-"""Kinds: what is asked for, with seconds allowed, scale and specification as JSON; and what comes back."""
+"""Kinds: what is asked for, and what comes back."""
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHUNK, CHECKSUM = struct.Struct("!I4s"), struct.Struct("!I")
@@ -67,7 +69,7 @@ def render_png(spec: dict[str, Any], scale: float) -> bytes:
 
     svg = render_svg(spec).decode()
     width, height = (float(size) for size in re.findall(r'\b(?:width|height)="([0-9.]+)"', svg)[:2])
-    if not 0 < width * scale * height * scale <= MAX_PIXELS:
+    if not (scale > 0 and 1 <= width * scale * height * scale <= MAX_PIXELS):
         raise ValueError(f"a picture of {width:g} by {height:g} cannot be drawn at {scale:g} times its size")
     return _packed(vl_convert.svg_to_png(_without_pictographs(svg), scale=scale))
 
@@ -119,10 +121,10 @@ def _require_bounds(spec: dict[str, Any]) -> None:
         raise ValueError(f"a chart has at most {MAX_POINTS} rows of data, not {points}")
 
 
-def serve(connection: socket.socket) -> None:
+def serve(connection: socket.socket, *, idle_s: float = IDLE_S) -> None:
     """Draw what is asked for until nobody is there any more or nothing has been asked for a while."""
     while True:
-        connection.settimeout(IDLE_S)
+        connection.settimeout(idle_s)
         try:
             kind, length = HEADER.unpack(receive(connection, HEADER.size))
             connection.settimeout(None)
@@ -136,10 +138,17 @@ def serve(connection: socket.socket) -> None:
             drawn = render_png(spec, request["scale"]) if kind == DRAW_PNG else render_svg(spec)
             answer = HEADER.pack(DRAWN, len(drawn)) + drawn
         except Exception as error:  # noqa: BLE001 - whatever vl-convert raises is the answer
-            reason = str(error).encode()
+            # The first words say what is wrong; after them come the engine's own lines.
+            reason = str(error)[:MAX_REASON_CHARACTERS].encode(errors="replace")
             answer = HEADER.pack(FAILED, len(reason)) + reason
         signal.setitimer(signal.ITIMER_REAL, 0)
         connection.sendall(answer)
+
+
+def encode(kind: bytes, *, seconds: float, scale: float, spec: dict[str, Any]) -> bytes:
+    """What asks for a picture, to be drawn within so many seconds."""
+    content = json.dumps({"seconds": seconds, "scale": scale, "spec": spec}, allow_nan=False).encode()
+    return HEADER.pack(kind, len(content)) + content
 
 
 def receive(connection: socket.socket, length: int) -> bytes:
