@@ -6,6 +6,7 @@ Needs no running system.
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -53,7 +54,7 @@ def charting(_: Dialect) -> list[Row]:
         rows.append(Row("the first chart, with the start of its process", "", f"{first:.0f} ms"))
         for name, sample in samples.items():
             for kind in FORMATS:
-                times = _times(lambda kind=kind, spec=sample(LIGHT): renderer.render(spec, kind))
+                times = _times(partial(renderer.render, sample(LIGHT), kind))
                 rows.append(_row(f"{name}, {kind}", times, floor=floors[kind]))
         rows.append(Row("memory of the drawing process", f"{_resident_mb(renderer.pid)} MB"))
         for _number in range(MANY):

@@ -17,6 +17,7 @@ from core.charts.picture import (
     amount_scale,
     bars,
     empty_picture,
+    inline,
     picture,
     row_scale,
     texts,
@@ -122,7 +123,7 @@ def _bars(drawn: Sequence[BudgetFigures], sheet: Sheet) -> list[Layer]:
         bars(tracks, x=length, y=rows, height=BAR_HEIGHT, cornerRadius=3),
         bars(lengths, x=length, y=rows, height=BAR_HEIGHT, cornerRadius=3, minBandSize=1),
         {
-            "data": {"values": marks},
+            "data": inline(marks),
             "mark": {
                 "type": "tick",
                 "color": theme.text,

@@ -6,7 +6,7 @@ Sizes are pixels. Nothing is laid out automatically: a chart's size depends on i
 long a name is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,9 @@ FOOTER = 34
 TITLE_SIZE, SUBTITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 17, 13, 13, 12
 
 EMPTY_HEIGHT = 150
+
+MAX_EXACT = 2**53
+"""Up to here a double is exact to the unit (ECMA-262, MAX_SAFE_INTEGER)."""
 
 MAX_DESCRIPTION_CHARACTERS = 10_000
 """Thirty rows of the longest names and amounts."""
@@ -126,7 +129,7 @@ def texts(
 ) -> Layer:
     """A text for each row, which has it ready in its field `text`."""
     return {
-        "data": {"values": list(rows)},
+        "data": inline(rows),
         "mark": {"type": "text", "fontSize": size, "color": color, "baseline": "middle", **mark},
         "encoding": {"x": x, "y": y, "text": {"field": "text"}},
     }
@@ -136,7 +139,7 @@ def bars(rows: Sequence[Row], *, x: Channel, y: Channel, x2: Channel | None = No
     """A bar for each row, in the colour that stands in its field `color`."""
     encoding = {"x": x, "y": y, "color": {"field": "color", "type": "nominal", "scale": None}}
     return {
-        "data": {"values": list(rows)},
+        "data": inline(rows),
         "mark": {"type": "bar", **mark},
         "encoding": encoding | ({} if x2 is None else {"x2": x2}),
     }
@@ -167,10 +170,19 @@ def rules(
     """A straight line for each row; over the whole plot in a direction that is not given."""
     channels = {"x": x, "y": y, "x2": x2, "y2": y2}
     return {
-        "data": {"values": list(rows)},
+        "data": inline(rows),
         "mark": {"type": "rule", "color": color, **mark},
         "encoding": {name: channel for name, channel in channels.items() if channel is not None},
     }
+
+
+def inline(rows: Iterable[Row]) -> Spec:
+    """The data of a layer. Whole numbers that JSON's readers cannot hold become as exact as a length need be."""
+    return {"values": [{name: _length(value) for name, value in row.items()} for row in rows]}
+
+
+def _length(value: Any) -> Any:
+    return float(value) if isinstance(value, int) and abs(value) > MAX_EXACT else value
 
 
 def row_scale(count: int) -> Spec:
@@ -181,7 +193,7 @@ def row_scale(count: int) -> Spec:
 
 def amount_scale(field: str, lowest: float, highest: float) -> Spec:
     """Pixels of an amount; the field holds minor units, or anything else to scale."""
-    domain = [lowest, highest if highest > lowest else lowest + 1]
+    domain = [_length(lowest), _length(highest if highest > lowest else lowest + 1)]
     return {
         "field": field,
         "type": "quantitative",

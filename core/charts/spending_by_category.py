@@ -133,7 +133,7 @@ def _layers(drawn: Sequence[_Bar], currency: str, sheet: Sheet) -> list[Layer]:
     return [
         texts(named, x={"value": -GAP}, y=rows, color=theme.text, align="right", limit=NAME_WIDTH + GAP),
         *signed_bars(lengths, x=length, y=rows, is_upright=False, radius=3, height=BAR_HEIGHT),
-        rules([{"amount": 0}], x=length, color=theme.muted, opacity=0.6),
+        rules([{"amount": 0}], x=length, color=theme.muted, strokeOpacity=0.6),
         texts(labelled, x=length, y=rows, color=theme.text, align="left", dx=GAP),
     ]
 

@@ -17,6 +17,7 @@ from core.charts.picture import (
     Spec,
     amount_scale,
     empty_picture,
+    inline,
     picture,
     rules,
     signed_bars,
@@ -36,6 +37,9 @@ MANY_DAYS = 92
 
 MAX_BARS = 400
 """Each day of a year, at a pixel and a half. Of more the latest are drawn, and the chart says so."""
+
+MAX_FITTING_DAYS = 62
+"""Two months day by day, and so a little more than a year by weeks."""
 
 HEIGHT = 240
 STEPS = 5
@@ -195,7 +199,7 @@ def _average(drawn: Sequence[IntervalAmount], interval: Interval, sheet: Sheet, 
     sample: list[Spec] = [{}]
     return [
         # Below the line a wider one in the background's colour, which sets it off from the bars.
-        _line(rows, drawn, height, color=theme.background, strokeWidth=5, opacity=0.7),
+        _line(rows, drawn, height, color=theme.background, strokeWidth=5, strokeOpacity=0.7),
         _line(rows, drawn, height, color=theme.average, strokeWidth=2.5),
         rules(
             sample,
@@ -213,7 +217,7 @@ def _average(drawn: Sequence[IntervalAmount], interval: Interval, sheet: Sheet, 
 
 def _line(rows: Sequence[Spec], drawn: Sequence[IntervalAmount], height: Spec, **mark: Any) -> Layer:
     return {
-        "data": {"values": list(rows)},
+        "data": inline(rows),
         "mark": {
             "type": "line",
             "interpolate": "monotone",
@@ -238,7 +242,7 @@ def _dates(drawn: Sequence[IntervalAmount], interval: Interval, sheet: Sheet) ->
     named = short_month if interval == "month" else short_day
     days = [{"start": str(one.start), "text": named(one.start)} for one in shown]
     return [
-        rules([{"amount": 0}], y={"datum": 0}, color=sheet.theme.muted, opacity=0.6),
+        rules([{"amount": 0}], y={"datum": 0}, color=sheet.theme.muted, strokeOpacity=0.6),
         texts(days, x=scale, y={"value": HEIGHT + 16}, **below),
         texts(years, x=scale, y={"value": HEIGHT + 33}, **below),
     ]
@@ -260,6 +264,13 @@ def _dated(drawn: Sequence[IntervalAmount], interval: Interval, width: int) -> l
     steps = {"day": (2, 7), "week": (2, 4, 13, 26), "month": (2, 3, 6, 12, 24, 48, 120)}[interval]
     step = next((one for one in steps if one * fitting >= len(drawn)), -(-len(drawn) // fitting))
     return list(drawn[::step])
+
+
+def fitting_interval(period: Period) -> Interval:
+    """The one by which the period becomes neither a few slabs nor a hedge of hairlines."""
+    if period.days <= MAX_FITTING_DAYS:
+        return "day"
+    return "week" if period.days <= MAX_FITTING_DAYS * 7 else "month"
 
 
 def intervals_of(period: Period, interval: Interval) -> list[date]:

@@ -8,6 +8,7 @@ from core.charts.spending_over_time import (
     MAX_BARS,
     Interval,
     IntervalAmount,
+    fitting_interval,
     intervals_of,
     moving_average,
     spending_over_time,
@@ -79,6 +80,15 @@ def test_dates_never_crowd(renderer: ChartRenderer) -> None:
             spec = spending_over_time(amounts, currency="EUR", interval=interval, period=period)
             (dates,) = (layer for layer in spec["layer"][-2:] if layer["encoding"]["y"]["value"] == 256)
             assert 1 <= len(dates["data"]["values"]) <= 12
+
+
+@pytest.mark.parametrize(
+    ("days", "interval"),
+    [(1, "day"), (62, "day"), (63, "week"), (366, "week"), (434, "week"), (435, "month")],
+)
+def test_the_interval_fits_the_length_of_the_period(days: int, interval: Interval) -> None:
+    first = date(2024, 1, 1)
+    assert fitting_interval(Period(first, first + timedelta(days=days))) == interval
 
 
 def test_the_moving_average_begins_with_its_first_whole_window() -> None:
