@@ -177,7 +177,7 @@ def rules(
 
 
 def inline(rows: Iterable[Row]) -> Spec:
-    """The data of a layer. Whole numbers that JSON's readers cannot hold become as exact as a length need be."""
+    """The data of a layer; whole numbers too large for JSON's readers become as exact as a length need be."""
     return {"values": [{name: _length(value) for name, value in row.items()} for row in rows]}
 
 

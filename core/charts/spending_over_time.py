@@ -48,7 +48,7 @@ GAP = 8
 INNER, OUTER = 0.3, 0.15
 """Free between two bars and at the edges, as a part of the step from one bar to the next."""
 MANY_BARS = 100
-"""More than these keep nearly all of their width, and have no round corners."""
+"""More than these stand side by side without gaps and round corners, which would only flicker."""
 MAX_BAR_WIDTH = 64
 MIN_DATE_WIDTH = 56
 """Between the middles of two dates along the axis."""
@@ -132,7 +132,7 @@ def _step(count: int, width: int) -> float:
 def _time_scale(drawn: Sequence[IntervalAmount]) -> Spec:
     scale: dict[str, Any] = {
         "domain": [str(one.start) for one in drawn],
-        "paddingInner": INNER if len(drawn) <= MANY_BARS else 0.08,
+        "paddingInner": INNER if len(drawn) <= MANY_BARS else 0,
         "paddingOuter": OUTER,
     }
     return {"field": "start", "type": "ordinal", "axis": None, "scale": scale}
