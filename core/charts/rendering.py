@@ -19,7 +19,7 @@ Format = Literal["svg", "png"]
 VEGA_LITE = "6.4"
 
 MAX_POINTS = 5_000
-"""Rows of data in one chart. Ours have some hundreds, and Vega needs two or three milliseconds for each hundred."""
+"""Rows of data in one chart. Ours have some hundreds, each of which takes Vega two or three milliseconds."""
 
 MAX_PIXELS = 16_000_000
 """Of a PNG: 64 MB while it is drawn. The largest of our charts has 4 million at twice its size."""
