@@ -6,6 +6,10 @@ RUN python -m venv /opt/outlay \
     && /opt/outlay/bin/pip install --no-cache-dir --no-compile --require-hashes -r requirements.txt
 
 FROM python:3.13-slim
+# For names in the pictures of charts that their own font cannot draw: Arabic, Chinese, Japanese, Korean, emoji.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends fonts-dejavu-core fonts-symbola fonts-wqy-zenhei \
+    && rm -rf /var/lib/apt/lists/*
 # A fixed number, so that a volume's files keep their owner in every later image.
 RUN useradd --uid 10001 --no-create-home --home-dir /var/lib/outlay --shell /usr/sbin/nologin outlay \
     && install --directory --owner=outlay --group=outlay --mode=0700 /var/lib/outlay

@@ -4,6 +4,7 @@ from api.authentication import Authentication
 from api.expense_writer import CONNECTIONS, LOCK_WAIT_MS, ExpenseWriter, new_expense_writer
 from api.passwords import Passwords
 from api.transactions import Transactions
+from core.charts.renderer import ChartRenderer
 from core.config import Settings
 from core.database import Database
 from core.security import Tokens, derive_key
@@ -23,6 +24,7 @@ class Collaborators:
     tokens: Tokens
     authentication: Authentication
     passwords: Passwords
+    charts: ChartRenderer
 
     @classmethod
     def of(cls, settings: Settings) -> "Collaborators":
@@ -46,11 +48,13 @@ class Collaborators:
             tokens=tokens,
             authentication=Authentication(tokens, transactions),
             passwords=Passwords(cost=settings.bcrypt_cost),
+            charts=ChartRenderer(),
         )
 
     def close(self) -> None:
         self.transactions.close()
         self.passwords.close()
+        self.charts.close()
         self.wake_ups.close()
         self.database.close()
         self.writer_database.close()

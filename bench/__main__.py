@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 from bench.alerts import alerting
+from bench.charts import charting
 from bench.groups import balancing, grouping
 from bench.measures import bursting, growth, listing, memory, posting
 from bench.report import Row, gauge, machine, table
@@ -20,6 +21,7 @@ MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
     "grouping": grouping,
     "balancing": balancing,
     "planning": planning,
+    "charting": charting,
 }
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
 

@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 PROCESSES = ("api", "workers", "ws_gateway")
 PRODUCT = ("core", *PROCESSES)
-LAYERS = ("core.rules", "core.models", "core.queries", "core.services", "core.commands")
+LAYERS = ("core.rules", "core.charts", "core.models", "core.queries", "core.services", "core.commands")
 
 LEAVES = {
     "clock", "config", "database", "errors", "ids", "job_names", "logging", "mailer", "rate_files",
@@ -28,17 +28,28 @@ LEAVES = {
 }  # fmt: skip
 """Modules of core that import none of its layers but the rules; every layer above the models may use them."""
 
+CORE_OF_PROCESSES = {
+    "core",
+    "core.rules",
+    "core.charts",
+    "core.models",
+    "core.queries",
+    "core.services",
+    "leaf",
+}
+
 MAY_IMPORT = {
     "core.rules": {"core.rules"},
+    "core.charts": {"core.rules", "core.charts", "leaf"},
     "core.models": {"core.rules", "core.models"},
     "core.queries": {"core.rules", "core.models", "core.queries", "leaf"},
-    "core.services": {"core.rules", "core.models", "core.queries", "core.services", "leaf"},
+    "core.services": {"core.rules", "core.charts", "core.models", "core.queries", "core.services", "leaf"},
     "leaf": {"core.rules", "leaf"},
     # How notifications travel and workers are woken: for the processes, never for a service.
     "core": {"core", "core.models", "leaf"},
     "core.commands": {"core", *LAYERS, "leaf"},
-    "api": {"api", "core", "core.rules", "core.models", "core.queries", "core.services", "leaf"},
-    "workers": {"workers", "core", "core.rules", "core.models", "core.queries", "core.services", "leaf"},
+    "api": {"api", *CORE_OF_PROCESSES},
+    "workers": {"workers", *CORE_OF_PROCESSES},
     "ws_gateway": {"ws_gateway", "core", "core.queries", "leaf"},
     "migrations": {"core.models", "leaf"},
 }
@@ -53,6 +64,7 @@ OUTSIDERS = {
     "bcrypt": {"core.security"},
     "jwt": {"core.security"},
     "psycopg": {"core.database"},
+    "vl_convert": {"core.charts.rendering"},
 }
 """Libraries that only these parts may know, so that each can be replaced in one place."""
 
@@ -173,8 +185,8 @@ def test_services_and_queries_speak_neither_to_redis_nor_to_the_environment() ->
     assert wrong == []
 
 
-def test_pandas_is_imported_only_by_the_jobs_that_need_it() -> None:
-    """It takes 50 MB of every process that imports it, so never when a module is loaded."""
+def test_heavy_libraries_are_imported_only_by_the_jobs_that_need_them() -> None:
+    """Each takes tens of megabytes of every process that imports it, so never when a module is loaded."""
     wrong = [
         f"{source}:{node.lineno}"
         for source in sources(*PRODUCT)
@@ -183,7 +195,7 @@ def test_pandas_is_imported_only_by_the_jobs_that_need_it() -> None:
         for name in (
             [node.module or ""] if isinstance(node, ast.ImportFrom) else [n.name for n in node.names]
         )
-        if name.split(".")[0] in {"pandas", "openpyxl", "numpy"}
+        if name.split(".")[0] in {"pandas", "openpyxl", "numpy", "vl_convert"}
     ]
     assert wrong == []
 
