@@ -1,10 +1,10 @@
 from dataclasses import dataclass
 
 from api.authentication import Authentication
+from api.charts import Charts
 from api.expense_writer import CONNECTIONS, LOCK_WAIT_MS, ExpenseWriter, new_expense_writer
 from api.passwords import Passwords
 from api.transactions import Transactions
-from core.charts.renderer import ChartRenderer
 from core.config import Settings
 from core.database import Database
 from core.security import Tokens, derive_key
@@ -24,7 +24,7 @@ class Collaborators:
     tokens: Tokens
     authentication: Authentication
     passwords: Passwords
-    charts: ChartRenderer
+    charts: Charts
 
     @classmethod
     def of(cls, settings: Settings) -> "Collaborators":
@@ -48,7 +48,7 @@ class Collaborators:
             tokens=tokens,
             authentication=Authentication(tokens, transactions),
             passwords=Passwords(cost=settings.bcrypt_cost),
-            charts=ChartRenderer(),
+            charts=Charts(),
         )
 
     def close(self) -> None:

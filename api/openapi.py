@@ -52,6 +52,19 @@ class Endpoint:
     is_body_required: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An answer that is no struct, such as a picture: its type, and an example of it."""
+
+    media_type: str
+    example: Any
+
+    @property
+    def content(self) -> dict[str, Any]:
+        schema = {"type": "string" if isinstance(self.example, str) else "object"}
+        return {self.media_type: {"schema": schema, "example": self.example}}
+
+
 _endpoints: dict[Any, Endpoint] = {}
 """By responder."""
 
@@ -95,8 +108,8 @@ def endpoint(
 ) -> Callable[[Handler], Handler]:
     """Describe and validate a responder.
 
-    `answers` maps statuses to what their body holds (None: no body). The struct of `query`, `json` or `form`
-    is in `req.context` under that name. `problems` adds statuses to those that follow from the rest; whatever
+    `answers` maps statuses to what their body holds (a struct, a `Media`, or None: no body). The struct of
+    `query`, `json` or `form` is in `req.context` under that name. `problems` adds statuses to those that follow from the rest; whatever
     writes has a 409 unless `conflicts` is False. `is_idempotent` is for POSTs, `is_versioned` for PATCHes and
     DELETEs: whether `If-Match` is heeded.
     """
@@ -106,7 +119,12 @@ def endpoint(
             query=query,
             json=json,
             form=form,
-            resp=Answers(**{f"HTTP_{status}": model for status, model in answers.items()}),
+            resp=Answers(
+                **{
+                    f"HTTP_{status}": None if isinstance(model, Media) else model
+                    for status, model in answers.items()
+                }
+            ),
             tags=[tag],
             security={} if is_public else {BEARER: []},
         )(handler)
@@ -193,6 +211,8 @@ def _complete(operation: dict[str, Any], *, path: str, method: str, endpoint: En
 def _complete_responses(responses: dict[str, Any], problems: set[int], endpoint: Endpoint) -> None:
     responses.pop("422", None)
     for status, model in endpoint.answers.items():
+        if isinstance(model, Media):
+            responses[str(status)]["content"] = model.content
         names = (
             ["ETag", *(["Location"] if status == 201 else [])] if getattr(model, "HAS_ETAG", False) else []
         )

@@ -18,6 +18,7 @@ from api.resources.analytics import (
 )
 from api.resources.budgets import BudgetArchive, BudgetHistory, Budgets, OneBudget
 from api.resources.categories import Categories, OneCategory
+from api.resources.charts import ChartSpecification, PngChart, SvgChart
 from api.resources.debts import Balances, DebtReminder, GroupDebts, MyDebts, SettlementPlan
 from api.resources.exchange_rates import ExchangeRates
 from api.resources.expenses import ExpenseRestoration, Expenses, ExpensesBulk, OneExpense
@@ -143,5 +144,8 @@ def _insight_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/analytics/forecast", MonthEnd(collaborators)),
         ("/analytics/anomalies", Anomalies(collaborators)),
         ("/analytics/subscriptions", Subscriptions(collaborators)),
+        ("/analytics/charts/{name}.svg", SvgChart(collaborators)),
+        ("/analytics/charts/{name}.png", PngChart(collaborators)),
+        ("/analytics/charts/{name}.json", ChartSpecification(collaborators)),
         ("/exchange-rates", ExchangeRates(collaborators)),
     ]

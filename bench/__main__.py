@@ -6,6 +6,7 @@ from collections.abc import Callable
 from bench.alerts import alerting
 from bench.charts import charting
 from bench.groups import balancing, grouping
+from bench.insight import analysing
 from bench.measures import bursting, growth, listing, memory, posting
 from bench.report import Row, gauge, machine, table
 from bench.splits import planning
@@ -21,6 +22,7 @@ MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
     "grouping": grouping,
     "balancing": balancing,
     "planning": planning,
+    "analysing": analysing,
     "charting": charting,
 }
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")

@@ -1,15 +1,17 @@
 """Specifications to look at and to measure: a believable household, one of each chart."""
 
 import random
+from collections.abc import Iterator
 from datetime import date
 
 from core.charts.budget_progress import BudgetFigures, budget_progress
 from core.charts.group_balances import MemberBalance, group_balances
 from core.charts.picture import Spec
 from core.charts.spending_by_category import CategoryAmount, spending_by_category
-from core.charts.spending_over_time import IntervalAmount, intervals_of, spending_over_time
+from core.charts.spending_over_time import IntervalAmount, spending_over_time
 from core.charts.theme import Theme
 from core.rules.periods import Period
+from core.rules.series import Interval, starts_between
 
 SEED = 20_261_124
 MARCH = Period(date(2026, 3, 1), date(2026, 4, 1))
@@ -33,7 +35,7 @@ def days(theme: Theme) -> Spec:
         IntervalAmount(
             day, chance.choice((0, 1, 1, 2, 3)) * chance.randrange(400, 2_600) + (day.day == 1) * 6_000
         )
-        for day in intervals_of(MARCH, "day")
+        for day in _starts(MARCH, "day")
     ]
     return spending_over_time(amounts, currency="EUR", interval="day", period=MARCH, theme=theme)
 
@@ -41,23 +43,20 @@ def days(theme: Theme) -> Spec:
 def months(theme: Theme) -> Spec:
     chance = random.Random(SEED)
     year = Period(date(2025, 5, 1), date(2026, 5, 1))
-    amounts = [IntervalAmount(day, chance.randrange(140_000, 260_000)) for day in intervals_of(year, "month")]
+    amounts = [IntervalAmount(day, chance.randrange(140_000, 260_000)) for day in _starts(year, "month")]
     return spending_over_time(amounts, currency="EUR", interval="month", period=year, theme=theme)
 
 
 def year_of_days(theme: Theme) -> Spec:
     chance = random.Random(SEED)
     year = Period(date(2025, 5, 10), date(2026, 5, 10))
-    amounts = [
-        IntervalAmount(day, chance.randrange(-900, 9_000) ** 2 // 90) for day in intervals_of(year, "day")
-    ]
+    amounts = [IntervalAmount(day, chance.randrange(-900, 9_000) ** 2 // 90) for day in _starts(year, "day")]
     return spending_over_time(amounts, currency="JPY", interval="day", period=year, theme=theme)
 
 
 def four_weeks(theme: Theme) -> Spec:
     amounts = [
-        IntervalAmount(day, 40_000 - 17_000 * number)
-        for number, day in enumerate(intervals_of(MARCH, "week"))
+        IntervalAmount(day, 40_000 - 17_000 * number) for number, day in enumerate(_starts(MARCH, "week"))
     ]
     return spending_over_time(amounts, currency="CHF", interval="week", period=MARCH, theme=theme)
 
@@ -88,3 +87,7 @@ def balances(theme: Theme) -> Spec:
         group_name="Lisbon trip",
         theme=theme,
     )
+
+
+def _starts(period: Period, interval: Interval) -> Iterator[date]:
+    return starts_between(period.start, period.last_day, interval)

@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "core.rules": {"core.rules"},
     "core.charts": {"core.rules", "core.charts", "leaf"},
     "core.models": {"core.rules", "core.models"},
-    "core.queries": {"core.rules", "core.models", "core.queries", "leaf"},
+    "core.queries": {"core.rules", "core.charts", "core.models", "core.queries", "leaf"},
     "core.services": {"core.rules", "core.charts", "core.models", "core.queries", "core.services", "leaf"},
     "leaf": {"core.rules", "leaf"},
     # How notifications travel and workers are woken: for the processes, never for a service.

@@ -26,7 +26,6 @@ from api.schemas.analytics import (
     TrendsQuery,
 )
 from api.schemas.budgets import FiguresOut
-from core.database import Reader
 from core.errors import FieldError
 from core.queries.analytics import (
     WINDOWS,
@@ -61,7 +60,7 @@ class SpendingSummary:
         user_id = req.context.principal.user_id
 
         def summary(rows: Connection) -> Answer:
-            scope = _scope(rows, user_id, query)
+            scope = scope_of(query, user_id, load_home(rows, user_id=user_id))
             days = (scope.first_day, scope.last_day)
             return ok(SummaryOut.of(summarise(rows, scope), days, scope.currency))
 
@@ -83,7 +82,7 @@ class SpendingBreakdown:
         user_id = req.context.principal.user_id
 
         def breakdown(rows: Connection) -> Answer:
-            scope = _scope(rows, user_id, query)
+            scope = scope_of(query, user_id, load_home(rows, user_id=user_id))
             days = (scope.first_day, scope.last_day)
             return ok(BreakdownOut.of(break_down(rows, scope, query.by), days, scope.currency))
 
@@ -109,7 +108,7 @@ class Trends:
                 user_id=user_id,
                 first_day=trend_start(home.today, query.interval, query.periods),
                 last_day=home.today,
-                currency=_currency(query.currency, home),
+                currency=currency_of(query.currency, home),
                 category_ids=category_ids,
             )
             found = trend(rows, scope, interval=query.interval, periods=query.periods)
@@ -163,7 +162,7 @@ class MonthEnd:
 
         def month_end(rows: Connection) -> Answer:
             home = load_home(rows, user_id=user_id)
-            currency = _currency(query.currency, home)
+            currency = currency_of(query.currency, home)
             found = forecast(rows, user_id=user_id, currency=currency, today=home.today)
             return ok(ForecastOut.of(found, currency))
 
@@ -205,10 +204,14 @@ class Subscriptions:
         (await self._transactions.read_rows(subscriptions)).send(resp)
 
 
-def _scope(rows: Reader, user_id: UUID, query: SummaryQuery) -> Scope:
-    home = load_home(rows, user_id=user_id)
+def scope_of(query: SummaryQuery, user_id: UUID, home: Home) -> Scope:
+    """What is asked for, with the user's own currency and the running month for what is left open.
+
+    Raises:
+        InvalidParameter
+    """
     first, last = _days(query, home.today)
-    return Scope(user_id=user_id, first_day=first, last_day=last, currency=_currency(query.currency, home))
+    return Scope(user_id=user_id, first_day=first, last_day=last, currency=currency_of(query.currency, home))
 
 
 def _days(query: RangeQuery, today: date) -> tuple[date, date]:
@@ -218,7 +221,7 @@ def _days(query: RangeQuery, today: date) -> tuple[date, date]:
     return first, last
 
 
-def _currency(given: str | None, home: Home) -> str:
+def currency_of(given: str | None, home: Home) -> str:
     if given is not None and not is_currency(given):
         raise InvalidParameter(FieldError("currency", "not an active ISO 4217 currency code"))
     return given or home.currency

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Literal
 
 from core.charts.dates import range_text, short_day, short_month
@@ -271,19 +271,3 @@ def fitting_interval(period: Period) -> Interval:
     if period.days <= MAX_FITTING_DAYS:
         return "day"
     return "week" if period.days <= MAX_FITTING_DAYS * 7 else "month"
-
-
-def intervals_of(period: Period, interval: Interval) -> list[date]:
-    """The first days of the intervals that the period touches; weeks begin on Monday."""
-    first = _start_of(period.start, interval)
-    found = []
-    while first < period.end:
-        found.append(first)
-        first = _start_of(first + timedelta(days={"day": 1, "week": 7, "month": 31}[interval]), interval)
-    return found
-
-
-def _start_of(day: date, interval: Interval) -> date:
-    if interval == "month":
-        return day.replace(day=1)
-    return day - timedelta(days=day.weekday()) if interval == "week" else day

@@ -34,6 +34,7 @@ def one_of_each(client: httpx.Client) -> dict[str, str]:
         "expense_id": new_expense(client, category_id=category["id"])["id"],
         "budget_id": _json(budget, 201)["id"],
         "session_id": read(client, "/v1/me/sessions")["items"][0]["id"],
+        "name": "budget-progress",
         **_one_of_each_in_a_group(client),
     }
 

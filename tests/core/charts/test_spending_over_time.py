@@ -9,11 +9,11 @@ from core.charts.spending_over_time import (
     Interval,
     IntervalAmount,
     fitting_interval,
-    intervals_of,
     moving_average,
     spending_over_time,
 )
 from core.rules.periods import Period
+from core.rules.series import starts_between
 from tests.core.charts.pictures import Svg
 
 MARCH = Period(date(2026, 3, 1), date(2026, 4, 1))
@@ -22,7 +22,7 @@ MARCH = Period(date(2026, 3, 1), date(2026, 4, 1))
 def texts_of(
     renderer: ChartRenderer, values: list[int], *, interval: Interval = "day", period: Period = MARCH
 ) -> list[str]:
-    starts = intervals_of(period, interval)
+    starts = starts_between(period.start, period.last_day, interval)
     amounts = [IntervalAmount(start, value) for start, value in zip(starts, values, strict=True)]
     spec = spending_over_time(amounts, currency="EUR", interval=interval, period=period)
     return Svg.read(renderer.render(spec, "svg")).texts
@@ -75,7 +75,7 @@ def test_dates_never_crowd(renderer: ChartRenderer) -> None:
         for days in (1, 8, 20, 62, 180, 366, 399):
             length = days * {"day": 1, "week": 7, "month": 31}[interval]
             period = Period(date(2024, 1, 31), date(2024, 1, 31) + timedelta(days=length))
-            starts = intervals_of(period, interval)[:MAX_BARS]
+            starts = list(starts_between(period.start, period.last_day, interval))[:MAX_BARS]
             amounts = [IntervalAmount(start, 100) for start in starts]
             spec = spending_over_time(amounts, currency="EUR", interval=interval, period=period)
             (dates,) = (layer for layer in spec["layer"][-2:] if layer["encoding"]["y"]["value"] == 256)
@@ -93,17 +93,3 @@ def test_the_interval_fits_the_length_of_the_period(days: int, interval: Interva
 
 def test_the_moving_average_begins_with_its_first_whole_window() -> None:
     assert moving_average([3, 6, 9, 0], 3) == [None, None, 6.0, 5.0]
-
-
-@pytest.mark.parametrize(
-    ("interval", "starts"),
-    [
-        ("day", [date(2026, 2, 27), date(2026, 2, 28), date(2026, 3, 1), date(2026, 3, 2)]),
-        ("week", [date(2026, 2, 23), date(2026, 3, 2)]),
-        ("month", [date(2026, 2, 1), date(2026, 3, 1)]),
-    ],
-)
-def test_a_period_is_covered_by_intervals_that_the_calendar_has(
-    interval: Interval, starts: list[date]
-) -> None:
-    assert intervals_of(Period(date(2026, 2, 27), date(2026, 3, 3)), interval) == starts
