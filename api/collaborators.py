@@ -7,6 +7,7 @@ from api.passwords import Passwords
 from api.transactions import Transactions
 from core.config import Settings
 from core.database import Database
+from core.files import FileStore
 from core.security import Tokens, derive_key
 from core.wakeups import WakeUps
 
@@ -25,6 +26,7 @@ class Collaborators:
     authentication: Authentication
     passwords: Passwords
     charts: Charts
+    files: FileStore
 
     @classmethod
     def of(cls, settings: Settings) -> "Collaborators":
@@ -49,6 +51,7 @@ class Collaborators:
             authentication=Authentication(tokens, transactions),
             passwords=Passwords(cost=settings.bcrypt_cost),
             charts=Charts(),
+            files=FileStore(settings.files),
         )
 
     def close(self) -> None:

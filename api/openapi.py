@@ -19,6 +19,7 @@ from api.openapi_parts import (
     IDEMPOTENCY_KEY,
     IF_MATCH,
     PROBLEM_HEADERS,
+    UPLOAD,
     component_name,
     header_references,
     problem_content,
@@ -50,6 +51,7 @@ class Endpoint:
     is_idempotent: bool
     is_versioned: bool
     is_body_required: bool
+    has_upload: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ def endpoint(
     query: Any = None,
     json: Any = None,
     form: Any = None,
+    has_upload: bool = False,
     problems: Collection[int] = (),
     conflicts: bool = True,
     is_public: bool = False,
@@ -109,9 +112,10 @@ def endpoint(
     """Describe and validate a responder.
 
     `answers` maps statuses to what their body holds (a struct, a `Media`, or None: no body). The struct of
-    `query`, `json` or `form` is in `req.context` under that name. `problems` adds statuses to those that follow from the rest; whatever
-    writes has a 409 unless `conflicts` is False. `is_idempotent` is for POSTs, `is_versioned` for PATCHes and
-    DELETEs: whether `If-Match` is heeded.
+    `query`, `json` or `form` is in `req.context` under that name; with `has_upload` the body is a multipart
+    form with a `file`, which the responder reads. `problems` adds statuses to those that follow from the
+    rest; whatever writes has a 409 unless `conflicts` is False. `is_idempotent` is for POSTs, `is_versioned`
+    for PATCHes and DELETEs: whether `If-Match` is heeded.
     """
 
     def decorate(handler: Handler) -> Handler:
@@ -128,7 +132,7 @@ def endpoint(
             tags=[tag],
             security={} if is_public else {BEARER: []},
         )(handler)
-        has_body = json is not None or form is not None
+        has_body = json is not None or form is not None or has_upload
         _endpoints[validated] = Endpoint(
             answers=answers,
             problems=frozenset(
@@ -144,6 +148,7 @@ def endpoint(
             is_idempotent=is_idempotent,
             is_versioned=is_versioned,
             is_body_required=not getattr(json, "IS_OPTIONAL", False),
+            has_upload=has_upload,
         )
         return validated
 
@@ -202,8 +207,10 @@ def _complete(operation: dict[str, Any], *, path: str, method: str, endpoint: En
         del operation["description"]
     if not endpoint.is_body_required:
         operation["requestBody"]["required"] = False
+    if endpoint.has_upload:
+        operation["requestBody"] = UPLOAD
     content = operation.get("requestBody", {}).get("content", {})
-    if "multipart/form-data" in content:
+    if "multipart/form-data" in content and not endpoint.has_upload:
         content[FORM_TYPE] = content.pop("multipart/form-data")
     _complete_responses(operation["responses"], problems, endpoint)
 

@@ -23,6 +23,20 @@ IF_MATCH = {
     "schema": {"type": "string", "examples": ['"3"']},
 }
 
+UPLOAD = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "additionalProperties": False,
+                "properties": {"file": {"type": "string", "format": "binary", "examples": ["%PDF-1.7"]}},
+            },
+        }
+    },
+}
+
 MEANINGS = {
     401: "No valid credentials.",
     403: "Not allowed.",
@@ -32,6 +46,7 @@ MEANINGS = {
     412: "`If-Match` names another version than the current one.",
     413: "The body is too large.",
     415: "The body is of another type.",
+    416: "There is no such range of the file.",
     422: "Malformed or invalid; `errors` names the fields.",
     503: "The database is away or too much is waiting; try again.",
 }
@@ -44,6 +59,7 @@ DETAILS = {
     412: "the current version is 4",
     413: "a body may have 4194304 bytes",
     415: "send application/json",
+    416: "the file has no such bytes",
     422: "/amount: EUR has 2 decimals",
     503: "the database is away; try again",
 }

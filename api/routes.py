@@ -16,6 +16,7 @@ from api.resources.analytics import (
     Subscriptions,
     Trends,
 )
+from api.resources.attachments import Attachments, OneAttachment
 from api.resources.budgets import BudgetArchive, BudgetHistory, Budgets, OneBudget
 from api.resources.categories import Categories, OneCategory
 from api.resources.charts import ChartSpecification, PngChart, SvgChart
@@ -83,6 +84,8 @@ def _own_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/expenses/bulk", ExpensesBulk(collaborators)),
         ("/expenses/{expense_id:uuid}", OneExpense(collaborators)),
         ("/expenses/{expense_id:uuid}/restore", ExpenseRestoration(collaborators)),
+        ("/expenses/{expense_id:uuid}/attachments", Attachments(collaborators)),
+        ("/expenses/{expense_id:uuid}/attachments/{attachment_id:uuid}", OneAttachment(collaborators)),
         ("/budgets", Budgets(collaborators)),
         ("/budgets/{budget_id:uuid}", OneBudget(collaborators)),
         ("/budgets/{budget_id:uuid}/archive", BudgetArchive(collaborators, is_archived=True)),

@@ -28,6 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     environment: Literal["development", "production"] = "development"
     secret: str = DEVELOPMENT_SECRET
     data_dir: str = "./var"
+    files_dir: str = ""
     database_url: str = ""
     redis_url: str = ""
     redis_prefix: Annotated[str, Meta(min_length=1)] = "outlay"
@@ -59,6 +60,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def database(self) -> str:
         """SQLAlchemy URL; without `OUTLAY_DATABASE_URL` it is SQLite in the data folder."""
         return self.database_url or f"sqlite:///{Path(self.data_dir).resolve() / 'outlay.db'}"
+
+    @property
+    def files(self) -> Path:
+        """The folder of uploaded and built files; without `OUTLAY_FILES_DIR` it is in the data folder."""
+        return Path(self.files_dir or Path(self.data_dir) / "files").resolve()
 
     @property
     def redis(self) -> str:

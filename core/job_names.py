@@ -24,3 +24,4 @@ class Tick:
     CHECK_INVARIANTS = "check_invariants"
     NUDGE_SETTLEMENTS = "nudge_settlements"
     FETCH_RATES = "fetch_rates"
+    SWEEP_FILES = "sweep_files"

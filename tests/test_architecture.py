@@ -23,7 +23,7 @@ PRODUCT = ("core", *PROCESSES)
 LAYERS = ("core.rules", "core.charts", "core.models", "core.queries", "core.services", "core.commands")
 
 LEAVES = {
-    "clock", "config", "database", "errors", "ids", "job_names", "logging", "mailer", "rate_files",
+    "clock", "config", "database", "errors", "files", "ids", "job_names", "logging", "mailer", "rate_files",
     "security",
 }  # fmt: skip
 """Modules of core that import none of its layers but the rules; every layer above the models may use them."""

@@ -12,7 +12,16 @@ from core.job_names import DELIVER_NOTIFICATIONS, EVALUATE_BUDGETS, SEND_MAIL, S
 from workers.process import start_runtime, stop_runtime
 from workers.runtime import ApplyJob
 from workers.schedules import beat_schedule
-from workers.tasks import budgets, exchange_rates, groups, housekeeping, mails, notifications, settlements
+from workers.tasks import (
+    budgets,
+    exchange_rates,
+    files,
+    groups,
+    housekeeping,
+    mails,
+    notifications,
+    settlements,
+)
 
 JOBS: dict[str, ApplyJob] = {
     EVALUATE_BUDGETS: budgets.apply_evaluation,
@@ -24,7 +33,7 @@ JOBS: dict[str, ApplyJob] = {
 LEASED_JOBS = frozenset({SEND_MAIL})
 """Outbox jobs with an effect outside of the database; their tasks do them by `workers/leased.py`."""
 
-TASK_MODULES = (budgets, exchange_rates, groups, housekeeping, mails, notifications, settlements)
+TASK_MODULES = (budgets, exchange_rates, files, groups, housekeeping, mails, notifications, settlements)
 """Imported, so that their tasks are known."""
 
 

@@ -19,6 +19,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         "start budget periods": _every(PERIOD_START_S, Tick.START_BUDGET_PERIODS),
         "fetch rates": _at(Tick.FETCH_RATES, crontab(minute=7)),
         "purge": _at(Tick.PURGE, crontab(minute=17)),
+        "sweep files": _at(Tick.SWEEP_FILES, crontab(hour=4, minute=11)),
         "nudge settlements": _at(Tick.NUDGE_SETTLEMENTS, crontab(minute=27)),
         "check invariants": _at(Tick.CHECK_INVARIANTS, crontab(hour=3, minute=41)),
     }

@@ -1,6 +1,7 @@
 """SQLAlchemy tables. Importing this package makes all of them known to `Base.metadata`."""
 
 from core.models.alerts import Alert, PaceAlert
+from core.models.attachments import Attachment
 from core.models.base import Base, table_of
 from core.models.budgets import Budget, BudgetAmount, BudgetCategory
 from core.models.categories import Category
@@ -19,6 +20,7 @@ from core.models.users import User
 
 __all__ = [
     "Alert",
+    "Attachment",
     "Base",
     "Budget",
     "BudgetAmount",

@@ -15,6 +15,8 @@ from core.queries.invitation_letters import INVITATION_PURPOSE
 from core.security import derive_token
 from tests.cast import http_client
 
+PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n%%EOF\n"
+
 
 def new_category(client: httpx.Client, name: str, **fields: Any) -> dict[str, Any]:
     return _json(client.post("/v1/categories", json={"name": name, **fields}), 201)
@@ -31,12 +33,22 @@ def one_of_each(client: httpx.Client) -> dict[str, str]:
     budget = client.post("/v1/budgets", json={"name": "Private", "amount": "1"})
     return {
         "category_id": category["id"],
-        "expense_id": new_expense(client, category_id=category["id"])["id"],
         "budget_id": _json(budget, 201)["id"],
+        **_one_attachment(client),
         "session_id": read(client, "/v1/me/sessions")["items"][0]["id"],
         "name": "budget-progress",
         **_one_of_each_in_a_group(client),
     }
+
+
+def new_attachment(client: httpx.Client, expense_id: str, content: bytes = PDF) -> dict[str, Any]:
+    files = {"file": ("receipt.pdf", content)}
+    return _json(client.post(f"/v1/expenses/{expense_id}/attachments", files=files), 201)
+
+
+def _one_attachment(client: httpx.Client) -> dict[str, str]:
+    expense_id = new_expense(client)["id"]
+    return {"expense_id": expense_id, "attachment_id": new_attachment(client, expense_id)["id"]}
 
 
 def _one_of_each_in_a_group(client: httpx.Client) -> dict[str, str]:

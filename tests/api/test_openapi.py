@@ -19,6 +19,9 @@ PROBLEM_JSON = "application/problem+json"
 OTHER_ERRORS = {("/readyz", "503", JSON)}
 """Errors that are no problems, as whoever asks there wants to know more."""
 
+BODY_ARGUMENTS = {JSON: "json", "multipart/form-data": "files"}
+"""By media type, how httpx is told to send a body of it."""
+
 HAS_A_SECRET = {"/v1/auth/verify-email"}
 """Calls whose body only the recipient of a mail can write."""
 

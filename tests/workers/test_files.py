@@ -1,0 +1,52 @@
+"""The sweep of files: what no attachment names goes, what one names stays, in whatever trash it lies."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from core import clock
+from core.database import Database
+from core.files import FileStore
+from core.services import expenses
+from core.services.attachments import NewAttachment, attach_file
+from core.services.expenses import TRASH_LIFETIME
+from tests.core.services.spender import Spender
+from tests.core.test_files import keep, make_old
+from workers.tasks.files import sweep_files
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileStore:
+    return FileStore(tmp_path / "files")
+
+
+def test_a_file_goes_with_the_last_attachment_that_names_it(database: Database, store: FileStore) -> None:
+    me = Spender(database)
+    shared = keep(store, b"shared")
+    spare = keep(store, b"spare")
+    ids = [me.spend("1.00"), me.spend("2.00")]
+    for expense_id in ids:
+        with database.transaction() as session:
+            new = NewAttachment(file=shared, name="a.pdf", media_type="application/pdf")
+            attach_file(session, user_id=me.id, expense_id=expense_id, attachment=new)
+    make_old(store.path(shared.sha256))
+    make_old(store.path(spare.sha256))
+    assert sweep_files(database, store) == 1
+    assert list(store.kept()) == [shared.sha256]
+    for expense_id in ids:
+        me.delete(expense_id)
+    assert sweep_files(database, store) == 0, "expenses in the trash may be restored"
+    _purge(database)
+    assert sweep_files(database, store) == 1
+    assert list(store.kept()) == []
+
+
+def _purge(database: Database) -> None:
+    import time_machine
+
+    with (
+        time_machine.travel(clock.now() + TRASH_LIFETIME + timedelta(days=1)),
+        database.transaction() as session,
+    ):
+        assert expenses.purge_trash(session) == 2

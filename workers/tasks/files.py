@@ -1,0 +1,40 @@
+import logging
+from itertools import islice
+
+from celery import shared_task
+
+from core.database import Database
+from core.files import FileStore
+from core.job_names import Tick
+from core.queries.attachments import named_hashes
+from workers.process import current_runtime
+
+SWEEP_BATCH = 500
+"""Hashes that are looked up at a time."""
+
+SWEEP_TIME_S = 3_600
+"""A million files take a minute or two; nobody waits for it."""
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(
+    name=Tick.SWEEP_FILES, acks_late=False, soft_time_limit=SWEEP_TIME_S, time_limit=SWEEP_TIME_S + 60
+)
+def sweep_files_task() -> None:
+    """A tick: remove files that no attachment names any more, or never did."""
+    runtime = current_runtime()
+    sweep_files(runtime.database, FileStore(runtime.settings.files))
+
+
+def sweep_files(database: Database, files: FileStore) -> int:
+    """Answers how many went."""
+    removed = files.remove_old_drafts()
+    hashes = files.kept()
+    while batch := list(islice(hashes, SWEEP_BATCH)):
+        with database.reading() as session:
+            named = named_hashes(session, batch)
+        removed += sum(files.remove_spare(sha256) for sha256 in batch if sha256 not in named)
+    if removed:
+        log.info("files.swept removed=%s", removed)
+    return removed
