@@ -7,6 +7,7 @@ Formats: https://www.ecb.europa.eu/stats/policy_and_exchange_rates/euro_referenc
 
 import csv
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -113,7 +114,16 @@ def _unzipped(data: bytes) -> bytes:
             with archive.open(names[0]) as member:
                 # Not what the archive says its size is: only reading it shows that.
                 return member.read(MAX_FILE_BYTES + 1)
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+    # What the library raises for damaged files, found by damaging some.
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        EOFError,
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise _refused("is a damaged zip") from error
 
 

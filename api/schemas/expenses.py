@@ -22,8 +22,9 @@ from api.schemas.common import (
     amount_text,
 )
 from core.queries.expenses import ExpenseRecord, Sort
+from core.rules.conversion import format_rate
 from core.rules.money import format_amount
-from core.services.expense_drafts import ExpenseInput, LineInput
+from core.services.expense_drafts import ExpenseInput, LineInput, RateInput
 
 MAX_BULK = 1_000
 MAX_LINES = 100
@@ -52,6 +53,24 @@ Source = Annotated[
 ]
 
 
+class OwnRate(msgspec.Struct, forbid_unknown_fields=True):
+    """A rate of the user's own instead of that day's: units of a currency for one of the expense's."""
+
+    currency: Annotated[Currency, Meta(examples=["USD"])]
+    rate: Annotated[
+        str, Meta(pattern=r"^[0-9]{1,10}(\.[0-9]{1,20})?$(?!\n)", examples=["1.1684"], max_length=31)
+    ]
+
+    def to_input(self) -> RateInput:
+        return RateInput(self.currency, self.rate)
+
+    @classmethod
+    def of(cls, record: ExpenseRecord) -> "OwnRate | None":
+        if record.rate_currency is None or record.rate is None:
+            return None
+        return cls(record.rate_currency, format_rate(record.rate))
+
+
 class LineIn(msgspec.Struct, forbid_unknown_fields=True):
     """A part of an expense under its own category."""
 
@@ -77,6 +96,7 @@ class ExpenseIn(msgspec.Struct, forbid_unknown_fields=True):
     note: Note | None = None
     tags: Tags = []
     lines: Lines = []
+    exchange_rate: OwnRate | None = None
 
     def to_input(self, user_id: UUID) -> ExpenseInput:
         return ExpenseInput(
@@ -89,6 +109,7 @@ class ExpenseIn(msgspec.Struct, forbid_unknown_fields=True):
             note=self.note,
             tags=tuple(self.tags),
             lines=tuple(line.to_input() for line in self.lines),
+            exchange_rate=None if self.exchange_rate is None else self.exchange_rate.to_input(),
         )
 
 
@@ -109,6 +130,7 @@ class ExpensePatch(msgspec.Struct, forbid_unknown_fields=True):
     note: Note | UnsetType | None = UNSET
     tags: Tags | UnsetType = UNSET
     lines: Lines | UnsetType = UNSET
+    exchange_rate: OwnRate | UnsetType | None = UNSET
 
     def to_changes(self) -> dict[str, object]:
         changes: dict[str, object] = {
@@ -122,6 +144,8 @@ class ExpensePatch(msgspec.Struct, forbid_unknown_fields=True):
             changes["tags"] = tuple(self.tags)
         if not isinstance(self.lines, UnsetType):
             changes["lines"] = tuple(line.to_input() for line in self.lines)
+        if not isinstance(self.exchange_rate, UnsetType):
+            changes["exchange_rate"] = None if self.exchange_rate is None else self.exchange_rate.to_input()
         return changes
 
 
@@ -143,6 +167,9 @@ class ExpenseOut(msgspec.Struct):
     note: Note | None
     tags: TagsOut
     lines: Annotated[list[LineOut], Meta(description="Its parts, if it was split.", examples=[[]])]
+    exchange_rate: Annotated[
+        OwnRate | None, Meta(description="The user's own, instead of the day's.", examples=[None])
+    ]
     source: Source
     created_at: Instant
     updated_at: Instant
@@ -163,6 +190,7 @@ class ExpenseOut(msgspec.Struct):
                 LineOut(line.category_id, format_amount(line.amount_minor, record.currency), line.note)
                 for line in record.lines
             ],
+            OwnRate.of(record),
             record.source,
             record.created_at,
             record.updated_at,

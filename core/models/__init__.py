@@ -15,7 +15,7 @@ from core.models.notifications import Notification
 from core.models.outbox import OutboxRow
 from core.models.sessions import LoginSession, RefreshToken
 from core.models.settlements import DebtReminder, Settlement
-from core.models.spending import DailySpending
+from core.models.spending import DailyConversion, DailySpending
 from core.models.users import User
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "BudgetAmount",
     "BudgetCategory",
     "Category",
+    "DailyConversion",
     "DailySpending",
     "DebtReminder",
     "ExchangeRate",

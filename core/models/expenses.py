@@ -12,7 +12,8 @@ class Expense(Base):
 
     With lines, `category_id` is empty and the lines sum to `amount_minor`. `line_count` and `tag_count` spare
     a page of plain expenses two queries. `payee_key` and `search_text` are what is searched: case-folded, as
-    SQLite folds ASCII only.
+    SQLite folds ASCII only. `rate` is the user's own: units of `rate_currency` for one of the currency, in
+    parts of `core.rules.conversion.RATE_SCALE`.
     """
 
     __tablename__ = "expenses"
@@ -26,6 +27,12 @@ class Expense(Base):
             sqlite_where=text("deleted_at IS NOT NULL"),
         ),
         Index("ix_expenses_category", "user_id", "category_id", "spent_on", "id"),
+        Index(
+            "ix_expenses_own_rate",
+            "user_id",
+            postgresql_where=text("rate IS NOT NULL"),
+            sqlite_where=text("rate IS NOT NULL"),
+        ),
         Index("ix_expenses_amount", "user_id", "currency", "amount_minor"),
         Index(
             "ix_expenses_with_lines",
@@ -53,6 +60,8 @@ class Expense(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
+    rate_currency: Mapped[str | None] = mapped_column(String(3))
+    rate: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class ExpenseLine(Base):

@@ -31,3 +31,27 @@ class DailySpending(Base):
     currency: Mapped[str] = mapped_column(String(3), primary_key=True)
     amount_minor: Mapped[int] = mapped_column(BigInteger)
     count: Mapped[int]
+
+
+class DailyConversion(Base):
+    """What of a daily total the user has given rates of their own; kept in the transaction of each write.
+
+    `amount_minor` and `count` are within those of `daily_spending`; `converted_minor` is in `into_currency`.
+    """
+
+    __tablename__ = "daily_conversions"
+    __table_args__ = (
+        CheckConstraint(
+            f"converted_minor BETWEEN -{MAX_DAILY_TOTAL_MINOR} AND {MAX_DAILY_TOTAL_MINOR}",
+            name="converted_amount_in_range",
+        ),
+    )
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    category_id: Mapped[UUID] = mapped_column(primary_key=True)
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    into_currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    converted_minor: Mapped[int] = mapped_column(BigInteger)
+    count: Mapped[int]

@@ -13,7 +13,7 @@ from core import clock
 from core.database import Reader
 from core.errors import NotFound, Unauthenticated
 from core.models import Category, Expense, ExpenseTag, User, table_of
-from core.queries.exchange_rates import Converted
+from core.queries.exchange_rates import Converted, RateBook
 from core.queries.spending_totals import (
     ForeignParts,
     Scope,
@@ -25,6 +25,7 @@ from core.queries.spending_totals import (
     sum_by_day,
     sum_whole,
 )
+from core.rules.conversion import convert_parts
 from core.rules.money import divide_half_up
 from core.rules.series import Interval, moving_averages, range_before, shifted, start_of
 
@@ -129,20 +130,33 @@ HOME = select(USERS.c.currency, USERS.c.timezone).where(USERS.c.id == bindparam(
 LABELS = select(CATEGORIES.c.id, CATEGORIES.c.name, CATEGORIES.c.parent_id).where(
     CATEGORIES.c.user_id == bindparam("user_id")
 )
+# The user's own rate, where it leads to the currency asked for.
+_OWN_RATE = case((EXPENSES.c.rate_currency == bindparam("currency"), EXPENSES.c.rate), else_=None)
 _IN_RANGE = (
     EXPENSES.c.user_id == bindparam("user_id"),
     EXPENSES.c.spent_on.between(bindparam("first"), bindparam("last")),
     EXPENSES.c.deleted_at.is_(None),
 )
 LINES_BEYOND_FIRST = (
-    select(EXPENSES.c.spent_on, EXPENSES.c.currency, func.sum(EXPENSES.c.line_count - 1))
+    select(
+        EXPENSES.c.spent_on,
+        EXPENSES.c.currency,
+        _OWN_RATE.is_not(None).label("has_own_rate"),
+        func.sum(EXPENSES.c.line_count - 1).label("extra"),
+    )
     # Written out, as SQLite takes a partial index only for the very condition that it was made with.
     .where(*_IN_RANGE, text("line_count > 0"))
-    .group_by(EXPENSES.c.spent_on, EXPENSES.c.currency)
+    .group_by(EXPENSES.c.spent_on, EXPENSES.c.currency, _OWN_RATE.is_not(None))
 )
 LARGEST = (
-    select(EXPENSES.c.id, EXPENSES.c.spent_on, EXPENSES.c.payee, EXPENSES.c.amount_minor)
-    .where(*_IN_RANGE, EXPENSES.c.currency == bindparam("currency"), EXPENSES.c.amount_minor > 0)
+    select(
+        EXPENSES.c.id,
+        EXPENSES.c.spent_on,
+        EXPENSES.c.payee,
+        EXPENSES.c.amount_minor,
+        _OWN_RATE.label("own_rate"),
+    )
+    .where(*_IN_RANGE, EXPENSES.c.currency == bindparam("spent_in"), EXPENSES.c.amount_minor > 0)
     .order_by(EXPENSES.c.amount_minor.desc())
     .limit(1)
 )
@@ -154,11 +168,17 @@ def _expense_groups(key: Any, label: Any, source: Any) -> Any:
     day = case((EXPENSES.c.currency == bindparam("currency"), None), else_=EXPENSES.c.spent_on)
     return (
         select(
-            key, func.max(label), EXPENSES.c.currency, day, func.sum(EXPENSES.c.amount_minor), func.count()
+            key,
+            func.max(label),
+            EXPENSES.c.currency,
+            day,
+            _OWN_RATE,
+            func.sum(EXPENSES.c.amount_minor),
+            func.count(),
         )
         .select_from(source)
         .where(*_IN_RANGE)
-        .group_by(key, EXPENSES.c.currency, day)
+        .group_by(key, EXPENSES.c.currency, day, _OWN_RATE)
     )
 
 
@@ -229,8 +249,8 @@ def _counted_once(session: Reader, scope: Scope, sums: Sums[Any]) -> Sum:
     whole = sums.whole
     rows = session.execute(LINES_BEYOND_FIRST, _parameters(scope)).all()
     rates = rates_for(session, scope, {row.currency for row in rows} - {scope.currency})
-    for day, currency, extra in rows:
-        is_converted = rates.convert(0, currency, scope.currency, day) is not None
+    for day, currency, has_own_rate, extra in rows:
+        is_converted = has_own_rate or rates.convert(0, currency, scope.currency, day) is not None
         (whole if is_converted else sums.unconverted[currency]).count -= int(extra)
     return whole
 
@@ -241,17 +261,24 @@ def _largest(session: Reader, scope: Scope, sums: Sums[Any], count: int) -> Larg
     rates = rates_for(session, scope, currencies - {scope.currency})
     found = []
     for currency in sorted(currencies):
-        row = session.execute(query, _parameters(scope) | {"currency": currency}).first()
+        row = session.execute(query, _parameters(scope) | {"spent_in": currency}).first()
         if row is None:
             continue
-        conversion = rates.convert(row.amount_minor, currency, scope.currency, row.spent_on)
-        if conversion is not None:
+        converted = _converted(row.amount_minor, currency, row.spent_on, row.own_rate, scope, rates)
+        if converted is not None:
             found.append(
-                LargestExpense(
-                    row.id, row.spent_on, row.payee, row.amount_minor, currency, conversion.amount_minor
-                )
+                LargestExpense(row.id, row.spent_on, row.payee, row.amount_minor, currency, converted)
             )
     return max(found, key=lambda one: one.converted_minor, default=None)
+
+
+def _converted(
+    minor: int, currency: str, day: date, own_rate: int | None, scope: Scope, rates: RateBook
+) -> int | None:
+    if own_rate is not None:
+        return convert_parts([minor], currency, scope.currency, own_rate)[0]
+    conversion = rates.convert(minor, currency, scope.currency, day)
+    return None if conversion is None else conversion.amount_minor
 
 
 def break_down(session: Reader, scope: Scope, by: Cut) -> Breakdown:
@@ -304,13 +331,19 @@ def _breakdown(
 
 
 def _expense_breakdown(session: Reader, scope: Scope, query: Any, nameless: str) -> Breakdown:
-    rows = session.execute(query, _parameters(scope) | {"currency": scope.currency}).all()
+    rows = session.execute(query, _parameters(scope)).all()
     rates = rates_for(session, scope, {row.currency for row in rows} - {scope.currency})
     parts: ForeignParts[str | None] = ForeignParts(rates, scope.currency)
     labels: dict[str | None, str] = {None: nameless}
     by_key: defaultdict[str | None, Sum] = defaultdict(Sum)
-    for key, label, currency, day, minor, count in rows:
-        amount = int(minor) if day is None else parts.convert(int(minor), count, currency, day)
+    for key, label, currency, day, own_rate, total, count in rows:
+        minor = int(total)  # PostgreSQL sums bigints into a numeric
+        amount: int | None = minor
+        if own_rate is not None:
+            (converted,) = convert_parts([minor], currency, scope.currency, own_rate)
+            amount = parts.take(minor, converted, currency, day)
+        elif day is not None:
+            amount = parts.convert(minor, count, currency, day)
         if key is not None:
             labels[key] = max(label, labels.get(key, ""))
         if amount is not None:
@@ -350,4 +383,9 @@ def trend_start(last_day: date, interval: Interval, periods: int) -> date:
 
 
 def _parameters(scope: Scope) -> dict[str, Any]:
-    return {"user_id": scope.user_id, "first": scope.first_day, "last": scope.last_day}
+    return {
+        "user_id": scope.user_id,
+        "first": scope.first_day,
+        "last": scope.last_day,
+        "currency": scope.currency,
+    }

@@ -8,11 +8,11 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, bindparam, func, or_, select
+from sqlalchemy import BindParameter, Select, Table, bindparam, func, or_, select
 
 from core.database import Reader
 from core.errors import NotFound
-from core.models import BudgetCategory, Category, DailySpending, table_of
+from core.models import BudgetCategory, Category, DailyConversion, DailySpending, table_of
 from core.queries.budgets import BudgetRecord
 from core.queries.exchange_rates import Converted, RateBook, open_rates
 from core.rules.limits import RunningTotal, amount_on, carried_amounts, first_counted_day
@@ -22,21 +22,11 @@ from core.rules.thresholds import BudgetStatus, project, status
 CHOSEN = table_of(BudgetCategory)
 CATEGORIES = table_of(Category)
 SPENDING = table_of(DailySpending)
+CONVERSIONS = table_of(DailyConversion)
 
 # Built once: evaluation runs them after every write, and building a statement costs more than running it.
 _USER_IDS: BindParameter[Any] = bindparam("user_ids", expanding=True)
 _BUDGET_IDS: BindParameter[Any] = bindparam("budget_ids", expanding=True)
-_IS_IN_RANGE = (SPENDING.c.day >= bindparam("first"), SPENDING.c.day < bindparam("end"))
-SPENT = (
-    select(
-        SPENDING.c.user_id,
-        SPENDING.c.day,
-        SPENDING.c.currency,
-        func.sum(SPENDING.c.amount_minor).label("minor"),
-    )
-    .where(SPENDING.c.user_id.in_(_USER_IDS), *_IS_IN_RANGE)
-    .group_by(SPENDING.c.user_id, SPENDING.c.day, SPENDING.c.currency)
-)
 _COUNTED = (
     select(CHOSEN.c.user_id, CHOSEN.c.budget_id, CATEGORIES.c.id.label("category_id"))
     .join(
@@ -50,19 +40,28 @@ _COUNTED = (
 )
 """The categories that budgets count: those chosen, with their sub-categories, each once."""
 
-SPENT_IN_CATEGORIES = (
-    select(
-        _COUNTED.c.budget_id,
-        SPENDING.c.day,
-        SPENDING.c.currency,
-        func.sum(SPENDING.c.amount_minor).label("minor"),
+
+def _summed(table: Table, keys: Sequence[str], sums: Sequence[str]) -> tuple[Select[Any], Select[Any]]:
+    """The sums in a range of days, of all that users spent, and of what their budgets' categories count."""
+    columns = [table.c[name] for name in keys]
+    totals = [func.sum(table.c[name]) for name in sums]
+    is_wanted = (
+        table.c.user_id.in_(_USER_IDS),
+        table.c.day >= bindparam("first"),
+        table.c.day < bindparam("end"),
     )
-    .join(
-        _COUNTED,
-        (SPENDING.c.user_id == _COUNTED.c.user_id) & (SPENDING.c.category_id == _COUNTED.c.category_id),
+    is_counted = (table.c.user_id == _COUNTED.c.user_id) & (table.c.category_id == _COUNTED.c.category_id)
+    by_user = select(table.c.user_id, *columns, *totals).where(*is_wanted)
+    by_budget = select(_COUNTED.c.budget_id, *columns, *totals).join(_COUNTED, is_counted).where(*is_wanted)
+    return (
+        by_user.group_by(table.c.user_id, *columns),
+        by_budget.group_by(_COUNTED.c.budget_id, *columns),
     )
-    .where(SPENDING.c.user_id.in_(_USER_IDS), *_IS_IN_RANGE)
-    .group_by(_COUNTED.c.budget_id, SPENDING.c.day, SPENDING.c.currency)
+
+
+SPENT, SPENT_IN_CATEGORIES = _summed(SPENDING, ("day", "currency"), ("amount_minor",))
+CONVERTED, CONVERTED_IN_CATEGORIES = _summed(
+    CONVERSIONS, ("day", "currency", "into_currency"), ("amount_minor", "converted_minor")
 )
 
 
@@ -87,20 +86,43 @@ class BudgetFigures:
 SpentByCurrency = Mapping[str, Mapping[date, int]]
 """Minor units by currency and day."""
 
+OwnRates = Mapping[str, Mapping[date, tuple[int, int]]]
+"""By currency and day what the user has converted at rates of their own: before and after, in minor units."""
+
 
 class _Foreign:
     """Spending in another currency than the budget's, by day."""
 
-    def __init__(self, currency: str, by_day: Mapping[date, int], target: str, rates: RateBook) -> None:
-        found = [(day, rates.convert(minor, currency, target, day)) for day, minor in sorted(by_day.items())]
-        converted = {day: conversion for day, conversion in found if conversion is not None}
+    def __init__(
+        self,
+        currency: str,
+        by_day: Mapping[date, int],
+        own: Mapping[date, tuple[int, int]],
+        target: str,
+        rates: RateBook,
+    ) -> None:
+        """`own` is what of it the user has converted at rates of their own: before and after."""
         self.currency = currency
-        self.converted_by_day = {day: one.amount_minor for day, one in converted.items()}
-        self._days = list(converted)
-        self._rate_days = [one.rate_day for one in converted.values()]
-        self._convertible = RunningTotal({day: by_day[day] for day in converted})
+        self.converted_by_day: dict[date, int] = {}
+        self._days: list[date] = []
+        self._rate_days: list[date] = []
+        convertible: dict[date, int] = {}
+        unconverted: dict[date, int] = {}
+        for day, minor in sorted(by_day.items()):
+            given, converted = own.get(day, (0, 0))
+            rest, rate_day = minor - given, day
+            conversion = rates.convert(rest, currency, target, day) if rest or not given else None
+            if conversion is not None:
+                given, converted = minor, converted + conversion.amount_minor
+                rest, rate_day = 0, conversion.rate_day
+            unconverted[day] = rest
+            if given:
+                convertible[day], self.converted_by_day[day] = given, converted
+                self._days.append(day)
+                self._rate_days.append(rate_day)
+        self._convertible = RunningTotal(convertible)
         self._converted = RunningTotal(self.converted_by_day)
-        self._unconverted = RunningTotal({day: m for day, m in by_day.items() if day not in converted})
+        self._unconverted = RunningTotal(unconverted)
 
     def converted(self, period: Period) -> Converted | None:
         """None where nothing was."""
@@ -126,11 +148,12 @@ class BudgetBook:
         budget: BudgetRecord,
         latest: Period,
         spent: SpentByCurrency,
+        own: OwnRates,
         rates: RateBook,
     ) -> None:
         self._budget = budget
         self._foreign = [
-            _Foreign(currency, spent[currency], budget.currency, rates)
+            _Foreign(currency, spent[currency], own.get(currency, {}), budget.currency, rates)
             for currency in sorted(spent)
             if currency != budget.currency
         ]
@@ -196,9 +219,21 @@ def open_books(session: Reader, wanted: Sequence[tuple[BudgetRecord, Sequence[Pe
         for days, (budget, _) in zip(ranges, wanted, strict=True)
     ]
     rates = _rates(session, [(budget, one) for (budget, _), one in zip(wanted, counted, strict=True)])
+    own = {
+        (days, *owner): by_currency
+        for (days, is_by_category), budgets in sharing.items()
+        if not rates.is_empty
+        for owner, by_currency in _own_rates(session, days, budgets, is_by_category).items()
+    }
     return [
-        BudgetBook(budget, max(periods, key=lambda period: period.start), one, rates)
-        for (budget, periods), one in zip(wanted, counted, strict=True)
+        BudgetBook(
+            budget,
+            max(periods, key=lambda period: period.start),
+            one,
+            own.get((days, budget.id if budget.category_ids else budget.user_id, budget.currency), {}),
+            rates,
+        )
+        for days, (budget, periods), one in zip(ranges, wanted, counted, strict=True)
     ]
 
 
@@ -211,7 +246,7 @@ def _rates(session: Reader, counted: Sequence[tuple[BudgetRecord, SpentByCurrenc
                 currencies |= {currency, budget.currency}
                 days |= by_day.keys()
     if not days:
-        return RateBook({})
+        return RateBook()
     return open_rates(session, currencies=currencies, first_day=min(days), last_day=max(days))
 
 
@@ -228,15 +263,33 @@ def _spent(
     session: Reader, days: tuple[date, date], budgets: Sequence[BudgetRecord], is_by_category: bool
 ) -> dict[UUID, SpentByCurrency]:
     """What was spent in the range: by budget where those have categories, else all of it by user."""
-    parameters = {"user_ids": list({one.user_id for one in budgets}), "first": days[0], "end": days[1]}
-    if is_by_category:
-        parameters["budget_ids"] = [one.id for one in budgets]
     found: defaultdict[UUID, defaultdict[str, dict[date, int]]] = defaultdict(lambda: defaultdict(dict))
-    for owner, day, currency, minor in session.execute(
-        SPENT_IN_CATEGORIES if is_by_category else SPENT, parameters
-    ):
+    query = SPENT_IN_CATEGORIES if is_by_category else SPENT
+    for owner, day, currency, minor in session.execute(query, _parameters(days, budgets)):
         found[owner][currency][day] = int(minor)  # PostgreSQL sums bigints into a numeric
     return dict(found)
+
+
+def _own_rates(
+    session: Reader, days: tuple[date, date], budgets: Sequence[BudgetRecord], is_by_category: bool
+) -> dict[tuple[UUID, str], OwnRates]:
+    """As `_spent`, what users have converted at rates of their own, by the currency it became as well."""
+    found: defaultdict[tuple[UUID, str], defaultdict[str, dict[date, tuple[int, int]]]] = defaultdict(
+        lambda: defaultdict(dict)
+    )
+    query = CONVERTED_IN_CATEGORIES if is_by_category else CONVERTED
+    for owner, day, currency, into, minor, converted in session.execute(query, _parameters(days, budgets)):
+        found[owner, into][currency][day] = (int(minor), int(converted))
+    return dict(found)
+
+
+def _parameters(days: tuple[date, date], budgets: Sequence[BudgetRecord]) -> dict[str, Any]:
+    return {
+        "user_ids": list({one.user_id for one in budgets}),
+        "budget_ids": [one.id for one in budgets],
+        "first": days[0],
+        "end": days[1],
+    }
 
 
 def current_figures(session: Reader, budgets: Sequence[BudgetRecord], *, today: date) -> list[BudgetFigures]:

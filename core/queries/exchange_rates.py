@@ -10,7 +10,8 @@ from sqlalchemy import bindparam, func, select
 
 from core.database import Reader
 from core.models import ExchangeRate, table_of
-from core.rules.conversion import EUR, MAX_RATE_AGE, RATE_SCALE, convert_minor, cross_rate
+from core.rules.conversion import EUR, MAX_RATE_AGE, RATE_SCALE, cross_rate
+from core.rules.money import divide_half_up, scale
 
 RATES = table_of(ExchangeRate)
 
@@ -23,6 +24,18 @@ RATES_BETWEEN = (
     )
     .order_by(RATES.c.currency, RATES.c.day)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """The rates of a day as a fraction of minor units, and the day of the older one of them."""
+
+    numerator: int
+    denominator: int
+    rate_day: date
+
+    def convert(self, minor: int) -> int:
+        return divide_half_up(minor * self.numerator, self.denominator)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +70,10 @@ class _Series:
 class RateBook:
     """The rates for the currencies and days that it was opened for."""
 
-    def __init__(self, series: Mapping[str, _Series]) -> None:
-        self._series = series
+    def __init__(self, series: Mapping[str, _Series] | None = None) -> None:
+        """Without any series there is nothing to convert."""
+        self._series = series or {}
+        self.is_empty = series is None
 
     def rate_on(self, currency: str, day: date) -> tuple[int, date] | None:
         """Units for a euro and the day they are of: that day, or the last one up to `MAX_RATE_AGE` before."""
@@ -74,15 +89,21 @@ class RateBook:
 
     def convert(self, minor: int, source: str, target: str, day: date) -> Conversion | None:
         """The amount at the day's rates; None where there is none: never one to one."""
+        factor = self.factor(source, target, day)
+        return None if factor is None else Conversion(factor.convert(minor), factor.rate_day)
+
+    def factor(self, source: str, target: str, day: date) -> Factor | None:
+        """What converts all amounts of a day; None without a rate."""
         if source == target:
-            return Conversion(minor, day)
+            return Factor(1, 1, day)
         source_rate, target_rate = self.rate_on(source, day), self.rate_on(target, day)
         if source_rate is None or target_rate is None:
             return None
-        converted = convert_minor(
-            minor, source, target, source_rate=source_rate[0], target_rate=target_rate[0]
+        return Factor(
+            target_rate[0] * 10 ** scale(target),
+            source_rate[0] * 10 ** scale(source),
+            min(source_rate[1], target_rate[1]),
         )
-        return Conversion(converted, min(source_rate[1], target_rate[1]))
 
 
 def open_rates(session: Reader, *, currencies: Collection[str], first_day: date, last_day: date) -> RateBook:

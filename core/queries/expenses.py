@@ -42,7 +42,10 @@ Sort = Literal["spent_on", "-spent_on", "amount", "-amount", "created_at", "-cre
 
 
 class ExpenseRecord(msgspec.Struct, frozen=True):
-    """An expense with its lines and tags. A struct, as pages of them are made all the time."""
+    """An expense with its lines and tags. A struct, as pages of them are made all the time.
+
+    `rate` is the user's own: units of `rate_currency` for one of the currency, in parts of `RATE_SCALE`.
+    """
 
     user_id: UUID
     id: UUID
@@ -57,6 +60,8 @@ class ExpenseRecord(msgspec.Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None = None
+    rate_currency: str | None = None
+    rate: int | None = None
     tags: tuple[str, ...] = ()
     lines: tuple[Line, ...] = ()
 

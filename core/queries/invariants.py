@@ -7,10 +7,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, Table, func, literal, or_, select, true, union_all
 from sqlalchemy.orm import Session
 
-from core.models import DailySpending, Expense, ExpenseLine, table_of
+from core.models import DailyConversion, DailySpending, Expense, ExpenseLine, table_of
 from core.models.spending import UNCATEGORISED
+from core.rules.conversion import convert_parts
 
 TOTALS = table_of(DailySpending)
+CONVERSIONS = table_of(DailyConversion)
 EXPENSES = table_of(Expense)
 LINES = table_of(ExpenseLine)
 
@@ -103,3 +105,63 @@ def _or_uncategorised(category_id: ColumnElement[UUID]) -> ColumnElement[UUID]:
 
 def _is_of(table: Table, user_id: UUID | None) -> ColumnElement[bool]:
     return true() if user_id is None else table.c.user_id == user_id
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionDifference:
+    """A day's sum of conversions at the user's own rates that is not that of its expenses.
+
+    Both sides are amount, converted amount and count.
+    """
+
+    key: tuple[date, UUID, str, str]
+    kept: tuple[int, int, int]
+    actual: tuple[int, int, int]
+
+
+def conversion_differences(session: Session, *, user_id: UUID) -> list[ConversionDifference]:
+    """Where `daily_conversions` differs from the expenses outside the trash, each converted anew."""
+    actual: dict[tuple[date, UUID, str, str], tuple[int, int, int]] = {}
+    expenses = session.execute(
+        select(
+            EXPENSES.c.id,
+            EXPENSES.c.spent_on,
+            EXPENSES.c.category_id,
+            EXPENSES.c.currency,
+            EXPENSES.c.amount_minor,
+            EXPENSES.c.rate_currency,
+            EXPENSES.c.rate,
+        ).where(EXPENSES.c.user_id == user_id, EXPENSES.c.rate.is_not(None), EXPENSES.c.deleted_at.is_(None))
+    ).all()
+    for one in expenses:
+        lines = session.execute(
+            select(LINES.c.category_id, LINES.c.amount_minor)
+            .where(LINES.c.user_id == user_id, LINES.c.expense_id == one.id)
+            .order_by(LINES.c.position)
+        ).all()
+        parts = [(line.category_id, line.amount_minor) for line in lines] or [
+            (one.category_id, one.amount_minor)
+        ]
+        converted = convert_parts([minor for _, minor in parts], one.currency, one.rate_currency, one.rate)
+        for (category_id, minor), part in zip(parts, converted, strict=True):
+            key = (one.spent_on, category_id or UNCATEGORISED, one.currency, one.rate_currency)
+            so_far = actual.get(key, (0, 0, 0))
+            actual[key] = (so_far[0] + minor, so_far[1] + part, so_far[2] + 1)
+    kept = {
+        (row.day, row.category_id, row.currency, row.into_currency): (
+            row.amount_minor,
+            row.converted_minor,
+            row.count_of,
+        )
+        for row in session.execute(
+            select(CONVERSIONS, CONVERSIONS.c["count"].label("count_of")).where(
+                CONVERSIONS.c.user_id == user_id
+            )
+        )
+    }
+    nothing = (0, 0, 0)
+    return [
+        ConversionDifference(key, kept.get(key, nothing), actual.get(key, nothing))
+        for key in sorted(kept.keys() | actual.keys())
+        if kept.get(key, nothing) != actual.get(key, nothing)
+    ][:MAX_DIFFERENCES]

@@ -1,7 +1,8 @@
 """Sums over the daily totals in one currency: by category, day or currency, for any range of days.
 
-The currency asked for is summed by the database. Others are converted total by total (one of a day, category
-and currency), each rounded once, so that every way to cut them up adds up to the same.
+The currency asked for is summed by the database. Others are converted total by total, one of a day, category and
+currency, each rounded once, so that every way to cut them up adds up to the same. What the user has
+given a rate of their own is converted already.
 """
 
 from collections import defaultdict
@@ -12,14 +13,15 @@ from functools import cache
 from typing import Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, func, literal, select
+from sqlalchemy import Select, Table, bindparam, func, literal, select
 
 from core.database import Reader
-from core.models import DailySpending, table_of
+from core.models import DailyConversion, DailySpending, table_of
 from core.models.spending import UNCATEGORISED
-from core.queries.exchange_rates import Converted, RateBook, open_rates
+from core.queries.exchange_rates import Converted, Factor, RateBook, open_rates
 
 SPENDING = table_of(DailySpending)
+CONVERSIONS = table_of(DailyConversion)
 
 Dimension = Literal["whole", "category", "day", "currency"]
 Key = TypeVar("Key")
@@ -69,29 +71,33 @@ class ForeignParts(Generic[Key]):
     def __init__(self, rates: RateBook, currency: str) -> None:
         self._rates = rates
         self._currency = currency
-        self._converted: dict[str, Converted] = {}
+        # A range of years has tens of thousands of totals, some of them of the same day and currency.
+        self._factors: dict[tuple[str, date], Factor | None] = {}
+        self._converted: dict[str, tuple[int, int, date]] = {}
         self._unconverted: defaultdict[str, Sum] = defaultdict(Sum)
 
     def convert(self, minor: int, count: int, currency: str, day: date) -> int | None:
         """The amount in the currency asked for; None of a day without a rate."""
-        found = self._rates.convert(minor, currency, self._currency, day)
-        if found is None:
+        key = (currency, day)
+        if key not in self._factors:
+            self._factors[key] = self._rates.factor(currency, self._currency, day)
+        factor = self._factors[key]
+        if factor is None:
             self._unconverted[currency].add(minor, count)
             return None
-        so_far = self._converted.get(currency) or Converted(currency, 0, 0, found.rate_day)
-        self._converted[currency] = Converted(
-            currency,
-            so_far.amount_minor + minor,
-            so_far.converted_minor + found.amount_minor,
-            max(so_far.rate_day, found.rate_day),
-        )
-        return found.amount_minor
+        return self.take(minor, factor.convert(minor), currency, factor.rate_day)
+
+    def take(self, minor: int, converted_minor: int, currency: str, rate_day: date) -> int:
+        """What is converted already; answers it."""
+        amount, converted, newest = self._converted.get(currency, (0, 0, rate_day))
+        newest = max(newest, rate_day)
+        self._converted[currency] = (amount + minor, converted + converted_minor, newest)
+        return converted_minor
 
     def sums(self, by_key: Mapping[Key, Sum]) -> Sums[Key]:
-        converted = [self._converted[currency] for currency in sorted(self._converted)]
-        return Sums(
-            dict(by_key), converted, {code: self._unconverted[code] for code in sorted(self._unconverted)}
-        )
+        converted = [Converted(code, *self._converted[code]) for code in sorted(self._converted)]
+        unconverted = {code: self._unconverted[code] for code in sorted(self._unconverted)}
+        return Sums(dict(by_key), converted, unconverted)
 
 
 def sum_by_category(session: Reader, scope: Scope) -> Sums[UUID | None]:
@@ -129,21 +135,30 @@ def _sums(session: Reader, scope: Scope, by: Dimension) -> Sums[Any]:
     for key, minor, count in session.execute(_own_query(by, is_narrowed), parameters):
         by_key[key].add(int(minor), int(count))  # PostgreSQL sums bigints into a numeric
     cells = session.execute(_foreign_query(is_narrowed), parameters).all()
+    own = (
+        {row[:3]: row for row in session.execute(_own_rates_query(is_narrowed), parameters)} if cells else {}
+    )
     parts: ForeignParts[Any] = ForeignParts(
         rates_for(session, scope, {cell.currency for cell in cells}), scope.currency
     )
     for day, category_id, currency, minor, count in cells:
-        converted = parts.convert(minor, count, currency, day)
-        if converted is not None:
-            key = {"whole": "", "category": category_id, "day": day, "currency": currency}[by]
-            by_key[key].add(converted, count)
+        key = {"whole": "", "category": category_id, "day": day, "currency": currency}[by]
+        if (given := own.get((day, category_id, currency))) is not None:
+            own_minor = parts.take(given.amount_minor, given.converted_minor, currency, day)
+            by_key[key].add(own_minor, given.count_of)
+        rest = minor - given.amount_minor if given else minor
+        rest_count = count - given.count_of if given else count
+        if rest or rest_count:
+            converted = parts.convert(rest, rest_count, currency, day)
+            if converted is not None:
+                by_key[key].add(converted, rest_count)
     return parts.sums(by_key)
 
 
 def rates_for(session: Reader, scope: Scope, currencies: Collection[str]) -> RateBook:
     """What converts these into the scope's currency on its days; no query where there are none."""
     if not currencies:
-        return RateBook({})
+        return RateBook()
     return open_rates(
         session,
         currencies={*currencies, scope.currency},
@@ -152,13 +167,13 @@ def rates_for(session: Reader, scope: Scope, currencies: Collection[str]) -> Rat
     )
 
 
-def _conditions(is_narrowed: bool) -> list[Any]:
+def _conditions(table: Table, is_narrowed: bool) -> list[Any]:
     conditions = [
-        SPENDING.c.user_id == bindparam("user_id"),
-        SPENDING.c.day.between(bindparam("first"), bindparam("last")),
+        table.c.user_id == bindparam("user_id"),
+        table.c.day.between(bindparam("first"), bindparam("last")),
     ]
     if is_narrowed:
-        conditions.append(SPENDING.c.category_id.in_(bindparam("category_ids", expanding=True)))
+        conditions.append(table.c.category_id.in_(bindparam("category_ids", expanding=True)))
     return conditions
 
 
@@ -170,13 +185,22 @@ def _own_query(by: Dimension, is_narrowed: bool) -> Select[Any]:
         key.label("key"),
         func.sum(SPENDING.c.amount_minor),
         func.sum(SPENDING.c["count"]),
-    ).where(*_conditions(is_narrowed), SPENDING.c.currency == bindparam("currency"))
+    ).where(*_conditions(SPENDING, is_narrowed), SPENDING.c.currency == bindparam("currency"))
     return query.having(func.count() > 0) if by == "whole" else query.group_by(key)
+
+
+@cache
+def _own_rates_query(is_narrowed: bool) -> Select[Any]:
+    """What of other currencies the user has given rates of their own into the one asked for."""
+    names = ("day", "category_id", "currency", "amount_minor", "converted_minor")
+    return select(*(CONVERSIONS.c[name] for name in names), CONVERSIONS.c["count"].label("count_of")).where(
+        *_conditions(CONVERSIONS, is_narrowed), CONVERSIONS.c.into_currency == bindparam("currency")
+    )
 
 
 @cache
 def _foreign_query(is_narrowed: bool) -> Select[Any]:
     columns = ("day", "category_id", "currency", "amount_minor", "count")
     return select(*(SPENDING.c[name] for name in columns)).where(
-        *_conditions(is_narrowed), SPENDING.c.currency != bindparam("currency")
+        *_conditions(SPENDING, is_narrowed), SPENDING.c.currency != bindparam("currency")
     )

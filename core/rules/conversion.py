@@ -5,6 +5,7 @@ currencies convert through the euro.
 """
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from core.rules.money import divide_half_up, scale
@@ -72,6 +73,17 @@ def convert_minor(minor: int, source: str, target: str, *, source_rate: int, tar
         AmountError: unknown currency.
     """
     return divide_half_up(minor * target_rate * 10 ** scale(target), source_rate * 10 ** scale(source))
+
+
+def convert_parts(minors: Sequence[int], source: str, target: str, rate: int) -> list[int]:
+    """Each of the parts at a rate, units of `target` for one of `source`; they sum to the converted whole."""
+    converted, so_far, done = [], 0, 0
+    for minor in minors:
+        so_far += minor
+        whole = convert_minor(so_far, source, target, source_rate=RATE_SCALE, target_rate=rate)
+        converted.append(whole - done)
+        done = whole
+    return converted
 
 
 def cross_rate(source_rate: int, target_rate: int) -> int:

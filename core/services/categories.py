@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.errors import Conflict, NotFound, invalid
 from core.ids import new_id
-from core.models import Category, DailySpending
+from core.models import Category, DailyConversion, DailySpending
 from core.queries.categories import CATEGORIES, find_category, load_category, users_of_category
 from core.queries.expenses import search_key
 from core.services.category_moves import move_category_content
@@ -137,8 +137,9 @@ def delete_category(
     if users and target is not None:
         move_category_content(session, category=category, target=target)
     # Its totals were added to the target's; what nothing uses has only totals that are zero.
-    is_its_total = (DailySpending.user_id == user_id, DailySpending.category_id == category_id)
-    session.execute(delete(DailySpending).where(*is_its_total))
+    for totals in (DailySpending, DailyConversion):
+        is_its_total = (totals.user_id == user_id, totals.category_id == category_id)
+        session.execute(delete(totals).where(*is_its_total))
     session.execute(delete(CATEGORIES).where(CATEGORIES.c.user_id == user_id, CATEGORIES.c.id == category_id))
 
 

@@ -4,13 +4,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, insert, literal, or_, select, text, update
+from sqlalchemy import Table, and_, delete, insert, literal, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from core import clock
 from core.errors import Conflict
-from core.models import Budget, BudgetCategory, Category, DailySpending, Expense, ExpenseLine, table_of
+from core.models import (
+    Budget,
+    BudgetCategory,
+    Category,
+    DailyConversion,
+    DailySpending,
+    Expense,
+    ExpenseLine,
+    table_of,
+)
 from core.queries.categories import CATEGORIES
 from core.services.dialects import insert_into
 from core.services.spending import ask_for_evaluation
@@ -18,6 +27,7 @@ from core.services.spending import ask_for_evaluation
 EXPENSES = table_of(Expense)
 LINES = table_of(ExpenseLine)
 TOTALS = table_of(DailySpending)
+CONVERSIONS = table_of(DailyConversion)
 BUDGETS = table_of(Budget)
 BUDGET_CATEGORIES = table_of(BudgetCategory)
 
@@ -37,7 +47,8 @@ def move_category_content(session: Session, *, category: Category, target: Categ
         session.execute(text("SET LOCAL statement_timeout = 0"))
     _move_children(session, category, target, now)
     _move_expenses(session, user_id, category.id, target.id, now)
-    _add_totals(session, user_id, category.id, target.id)
+    for table in (TOTALS, CONVERSIONS):
+        _add_totals(session, table, user_id, category.id, target.id)
     _move_budgets(session, user_id, category.id, target.id, now)
     ask_for_evaluation(session, user_id=user_id)
 
@@ -83,28 +94,24 @@ def _move_expenses(session: Session, user_id: UUID, source: UUID, target: UUID, 
     session.execute(update(LINES).where(*is_own_line).values(category_id=target))
 
 
-def _add_totals(session: Session, user_id: UUID, source: UUID, target: UUID) -> None:
-    is_source = (TOTALS.c.user_id == user_id, TOTALS.c.category_id == source)
+def _add_totals(session: Session, table: Table, user_id: UUID, source: UUID, target: UUID) -> None:
+    sums = [column for column in table.c if not column.primary_key]
     moved = (
         select(
-            TOTALS.c.user_id,
-            TOTALS.c.day,
-            literal(target, TOTALS.c.category_id.type),
-            TOTALS.c.currency,
-            TOTALS.c.amount_minor,
-            TOTALS.c["count"],
+            *(literal(target, column.type) if column.name == "category_id" else column for column in table.c)
         )
-        .where(*is_source, or_(TOTALS.c.amount_minor != 0, TOTALS.c["count"] != 0))
+        .where(
+            table.c.user_id == user_id,
+            table.c.category_id == source,
+            or_(*(column != 0 for column in sums)),
+        )
         # In key order, so that two transactions never wait for each other in a circle.
-        .order_by(TOTALS.c.day, TOTALS.c.currency)
+        .order_by(*(column for column in table.primary_key if column.name != "category_id"))
     )
-    upsert = insert_into(session, TOTALS).from_select([column.name for column in TOTALS.c], moved)
+    upsert = insert_into(session, table).from_select([column.name for column in table.c], moved)
     add = upsert.on_conflict_do_update(
-        index_elements=["user_id", "day", "category_id", "currency"],
-        set_={
-            "amount_minor": TOTALS.c.amount_minor + upsert.excluded.amount_minor,
-            "count": TOTALS.c["count"] + upsert.excluded["count"],
-        },
+        index_elements=[column.name for column in table.primary_key],
+        set_={column.name: column + upsert.excluded[column.name] for column in sums},
     )
     try:
         session.execute(add)

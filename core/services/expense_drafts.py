@@ -15,7 +15,8 @@ from core.ids import new_id
 from core.models import Category, User, table_of
 from core.queries.expense_parts import Line
 from core.queries.expenses import ExpenseRecord
-from core.rules.money import AmountError, format_amount, is_currency, parse_amount
+from core.rules.conversion import RateError, convert_parts, parse_rate
+from core.rules.money import MAX_AMOUNT_MINOR, AmountError, format_amount, is_currency, parse_amount
 from core.rules.periods import MAX_DAY, MIN_DAY, is_supported
 
 # Built once: each write runs them, and building costs more than running.
@@ -48,6 +49,14 @@ class LineInput:
     note: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RateInput:
+    """Units of a currency for one of the expense's, as written."""
+
+    currency: str
+    rate: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpenseInput:
     """An expense as a client gives it: `amount` as written; None for what is left to the defaults."""
@@ -62,6 +71,7 @@ class ExpenseInput:
     tags: tuple[str, ...] = ()
     lines: tuple[LineInput, ...] = ()
     source: str = "manual"
+    exchange_rate: RateInput | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,7 @@ def _draft(given: ExpenseInput, context: _Context) -> ExpenseRecord:
         if missing:
             reason = f"the lines miss the amount by {format_amount(missing, currency)} {currency}"
             errors.append(FieldError("/lines", reason))
+    rate = None if given.exchange_rate is None else _rate(given.exchange_rate, amount, currency, errors)
     if errors:
         raise InvalidInput(*errors)
     return ExpenseRecord(
@@ -137,9 +148,29 @@ def _draft(given: ExpenseInput, context: _Context) -> ExpenseRecord:
         version=1,
         created_at=context.now,
         updated_at=context.now,
+        rate_currency=None if given.exchange_rate is None else given.exchange_rate.currency,
+        rate=rate,
         tags=tuple(dict.fromkeys(given.tags)),
         lines=lines,
     )
+
+
+def _rate(given: RateInput, amount: int, currency: str, errors: list[FieldError]) -> int:
+    if not is_currency(given.currency) or given.currency == currency:
+        errors.append(FieldError("/exchange_rate/currency", "must be another active ISO 4217 currency code"))
+        return 0
+    try:
+        rate = parse_rate(given.rate)
+    except RateError as error:
+        errors.append(FieldError("/exchange_rate/rate", str(error)))
+        return 0
+    (converted,) = convert_parts([amount], currency, given.currency, rate)
+    if abs(converted) > MAX_AMOUNT_MINOR:
+        largest = format_amount(MAX_AMOUNT_MINOR, given.currency)
+        errors.append(
+            FieldError("/exchange_rate/rate", f"converts the amount to more than {largest} {given.currency}")
+        )
+    return rate
 
 
 def _lines(

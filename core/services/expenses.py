@@ -15,8 +15,9 @@ from core.database import pipelined
 from core.errors import Conflict, InvalidInput, NotFound, OutlayError
 from core.models import Expense, ExpenseLine, ExpenseTag, table_of
 from core.queries.expenses import ExpenseRecord, load_expense, search_key
+from core.rules.conversion import convert_parts, format_rate
 from core.rules.money import format_amount
-from core.services.expense_drafts import ExpenseInput, LineInput, draft_expenses
+from core.services.expense_drafts import ExpenseInput, LineInput, RateInput, draft_expenses
 from core.services.spending import Spending, apply_spending, refusing_large_totals
 from core.services.versions import check_version
 
@@ -29,7 +30,7 @@ MIRROR = "group"
 PURGE_BATCH = 1_000
 """Expenses a transaction: the purge must never hold locks for long."""
 
-GROUPS_OWN = ("amount_minor", "currency", "spent_on", "payee", "lines")
+GROUPS_OWN = ("amount_minor", "currency", "spent_on", "payee", "lines", "rate")
 """What the group decides of a mirror; the rest is its owner's."""
 
 EXPENSES = table_of(Expense)
@@ -120,7 +121,7 @@ def revise_expense(
 def _check_mirror(record: ExpenseRecord, revised: ExpenseRecord) -> None:
     changed = [name for name in GROUPS_OWN if getattr(record, name) != getattr(revised, name)]
     if changed:
-        fields = ", ".join(changed).replace("amount_minor", "amount")
+        fields = ", ".join(changed).replace("amount_minor", "amount").replace("rate", "exchange_rate")
         raise Conflict(f"it is your share of a group's expense, where {fields} can be changed")
 
 
@@ -147,7 +148,14 @@ def _as_input(record: ExpenseRecord) -> ExpenseInput:
             for line in record.lines
         ),
         source=record.source,
+        exchange_rate=_rate_input(record),
     )
+
+
+def _rate_input(record: ExpenseRecord) -> RateInput | None:
+    if record.rate_currency is None or record.rate is None:
+        return None
+    return RateInput(record.rate_currency, format_rate(record.rate))
 
 
 def delete_expense(
@@ -200,10 +208,23 @@ def spending_of(record: ExpenseRecord) -> list[Spending]:
     """The expense as the daily totals count it: each line under its category, or the whole under its own."""
     if not record.lines:
         whole = (record.user_id, record.spent_on, record.category_id, record.currency, record.amount_minor)
-        return [Spending(*whole)]
-    return [
+        return [Spending(*whole)] if record.rate is None else _converted(record, [Spending(*whole)])
+    parts = [
         Spending(record.user_id, record.spent_on, line.category_id, record.currency, line.amount_minor)
         for line in record.lines
+    ]
+    return parts if record.rate is None else _converted(record, parts)
+
+
+def _converted(record: ExpenseRecord, parts: Sequence[Spending]) -> list[Spending]:
+    """The parts with what the user's own rate makes of them."""
+    if record.rate is None or record.rate_currency is None:
+        return list(parts)
+    minors = [part.amount_minor for part in parts]
+    converted = convert_parts(minors, record.currency, record.rate_currency, record.rate)
+    return [
+        replace(part, into_currency=record.rate_currency, converted_minor=minor)
+        for part, minor in zip(parts, converted, strict=True)
     ]
 
 
@@ -236,6 +257,8 @@ def _row(record: ExpenseRecord) -> dict[str, Any]:
         "created_at": record.created_at,
         "updated_at": record.updated_at,
         "deleted_at": record.deleted_at,
+        "rate_currency": record.rate_currency,
+        "rate": record.rate,
     }
 
 

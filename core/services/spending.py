@@ -1,5 +1,6 @@
 """The daily totals, kept in the transaction of every write that changes an expense."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,19 +14,20 @@ from sqlalchemy.orm import Session
 
 from core.errors import invalid
 from core.job_names import EVALUATE_BUDGETS
-from core.models import DailySpending, table_of
+from core.models import DailyConversion, DailySpending, table_of
 from core.models.spending import UNCATEGORISED
 from core.services.outbox import Job, stage_jobs
 
 TABLE = table_of(DailySpending)
+CONVERSIONS = table_of(DailyConversion)
 
 
 def _add_statement(insert: postgresql.Insert | sqlite.Insert) -> Executable:
+    table = insert.table
     return insert.on_conflict_do_update(
-        index_elements=["user_id", "day", "category_id", "currency"],
+        index_elements=[column.name for column in table.primary_key],
         set_={
-            "amount_minor": TABLE.c.amount_minor + insert.excluded.amount_minor,
-            "count": TABLE.c["count"] + insert.excluded["count"],
+            column.name: column + insert.excluded[column.name] for column in table.c if not column.primary_key
         },
     )
 
@@ -36,10 +38,18 @@ ADD = {
 }
 """Adds to a total, or begins it, in the database's dialect."""
 
+ADD_CONVERSIONS = {
+    "postgresql": _add_statement(postgresql.insert(CONVERSIONS)),
+    "sqlite": _add_statement(sqlite.insert(CONVERSIONS)),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """A part of an expense, as the totals see it. `count` is +1 when it comes and -1 when it goes."""
+    """A part of an expense, as the totals see it. `count` is +1 when it comes and -1 when it goes.
+
+    With a rate of the user's own, `converted_minor` is what it makes of the part in `into_currency`.
+    """
 
     user_id: UUID
     day: date
@@ -47,9 +57,16 @@ class Spending:
     currency: str
     amount_minor: int
     count: int = 1
+    into_currency: str | None = None
+    converted_minor: int = 0
 
     def reversed(self) -> "Spending":
-        return replace(self, amount_minor=-self.amount_minor, count=-self.count)
+        return replace(
+            self,
+            amount_minor=-self.amount_minor,
+            count=-self.count,
+            converted_minor=-self.converted_minor,
+        )
 
 
 def ask_for_evaluation(session: Session, *, user_id: UUID) -> None:
@@ -76,12 +93,17 @@ def apply_spending(session: Session, parts: Iterable[Spending]) -> None:
     """
     totals: dict[tuple[UUID, date, UUID, str], tuple[int, int]] = {}
     first_days: dict[UUID, date] = {}
+    converted: list[Spending] = []
     for part in parts:
+        if part.into_currency is not None:
+            converted.append(part)
         key = (part.user_id, part.day, part.category_id or UNCATEGORISED, part.currency)
         amount, count = totals.get(key, (0, 0))
         totals[key] = (amount + part.amount_minor, count + part.count)
         first_days[part.user_id] = min(part.day, first_days.get(part.user_id, part.day))
     _add(session, totals)
+    if converted:
+        _add_conversions(session, converted)
     ask_for_evaluations(session, first_days)
 
 
@@ -102,6 +124,24 @@ def _add(session: Session, totals: Mapping[tuple[UUID, date, UUID, str], tuple[i
     if rows:
         with refusing_large_totals():
             session.execute(ADD[session.get_bind().dialect.name], rows)
+
+
+def _add_conversions(session: Session, parts: Iterable[Spending]) -> None:
+    sums: defaultdict[tuple[UUID, date, UUID, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for part in parts:
+        key = (part.user_id, part.day, part.category_id or UNCATEGORISED, part.currency)
+        total = sums[*key, part.into_currency or ""]
+        total[0] += part.amount_minor
+        total[1] += part.converted_minor
+        total[2] += part.count
+    names = [column.name for column in CONVERSIONS.c]
+    # In key order, as above.
+    rows = [
+        dict(zip(names, (*key, *total), strict=True)) for key, total in sorted(sums.items()) if any(total)
+    ]
+    if rows:
+        with refusing_large_totals():
+            session.execute(ADD_CONVERSIONS[session.get_bind().dialect.name], rows)
 
 
 @contextmanager

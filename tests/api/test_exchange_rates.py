@@ -10,7 +10,7 @@ from core.database import Database
 from core.rate_files import DailyRate
 from core.rules.conversion import parse_rate
 from core.services.exchange_rates import store_rates
-from tests.api.calls import new_expense, read
+from tests.api.calls import new_expense, read, wrong_fields
 from tests.api.test_budgets import current, new_budget, today
 from tests.cast import Cast
 
@@ -57,3 +57,18 @@ def test_a_budget_says_what_it_converted_and_by_which_rate(me: httpx.Client, dat
         {"currency": "USD", "amount": "10.00", "converted": "8.00", "rate_day": today().isoformat()}
     ]
     assert figures["unconverted"] == [{"currency": "JPY", "amount": "700"}]
+
+
+def test_an_expense_may_have_a_rate_of_its_own(me: httpx.Client) -> None:
+    budget = new_budget(me)
+    own = {"currency": "EUR", "rate": "0.90"}
+    expense = new_expense(me, amount="10.00", currency="USD", spent_on=today().isoformat(), exchange_rate=own)
+    assert expense["exchange_rate"] == {"currency": "EUR", "rate": "0.9"}
+    assert current(me, budget)["spent"] == "9.00"
+    path = f"/v1/expenses/{expense['id']}"
+    assert me.patch(path, json={"exchange_rate": {"currency": "EUR", "rate": "0.8"}}).status_code == 200
+    assert current(me, budget)["spent"] == "8.00"
+    assert me.patch(path, json={"exchange_rate": None}).json()["exchange_rate"] is None
+    assert current(me, budget)["unconverted"] == [{"currency": "USD", "amount": "10.00"}]
+    wrong = me.patch(path, json={"exchange_rate": {"currency": "USD", "rate": "1"}})
+    assert wrong_fields(wrong) == ["/exchange_rate/currency"]

@@ -56,6 +56,7 @@ def test_an_expense_is_read_as_it_was_written(me: httpx.Client) -> None:
         "note": "two\nlines \U0001f950",
         "tags": ["weekend", "Überraschung"],
         "lines": [],
+        "exchange_rate": None,
         "source": "manual",
         "deleted_at": None,
     }

@@ -122,7 +122,7 @@ def test_every_example_of_a_request_is_accepted_when_it_is_sent(
         [(media_type, content)] = operation["requestBody"]["content"].items()
         # Ids that are required can only be made up in the document.
         example = {name: known.get(name, value) for name, value in content["example"].items()}
-        body = {"json" if media_type == JSON else "data": example}
+        body = {BODY_ARGUMENTS.get(media_type, "data"): example}
         with subtests.test(call=f"{method} {path}"):
             answer = cast.owner.client.request(method, path.format(**ids), **body)
             # The password is not the owner's, there are no notifications, and a name can be given once.

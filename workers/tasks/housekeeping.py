@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from core.database import is_timed_out
 from core.job_names import Tick
-from core.queries.invariants import spending_differences
+from core.queries.invariants import conversion_differences, spending_differences
 from core.queries.ledger_invariants import ledger_differences, list_group_ids
 from core.queries.notifications import numbering_gaps
 from core.queries.users import list_user_ids
@@ -59,6 +59,9 @@ def check_invariants_task() -> None:
             with _going_on("daily_spending", f"user={user_id}"):
                 for difference in spending_differences(session, user_id=user_id):
                     log.error("invariant.daily_spending %s", difference)
+            with _going_on("daily_conversions", f"user={user_id}"):
+                for conversion in conversion_differences(session, user_id=user_id):
+                    log.error("invariant.daily_conversions user=%s %s", user_id, conversion)
         with _going_on("notification_numbers", "of all users"):
             for user_id in numbering_gaps(session):
                 log.error("invariant.notification_numbers user=%s", user_id)

@@ -12,6 +12,7 @@ from core.rules.conversion import (
     RATE_SCALE,
     RateError,
     convert_minor,
+    convert_parts,
     cross_rate,
     expected_day,
     format_rate,
@@ -90,3 +91,12 @@ def test_cross_rates_go_through_the_euro() -> None:
 )
 def test_rates_are_expected_of_working_days_in_the_afternoon(now: str, day: str) -> None:
     assert expected_day(datetime.fromisoformat(now).replace(tzinfo=UTC)) == date.fromisoformat(day)
+
+
+@given(st.lists(st.integers(-(10**12), 10**12), min_size=1, max_size=20), st.integers(1, 10**12))
+def test_converted_parts_sum_to_the_converted_whole(minors: list[int], rate: int) -> None:
+    parts = convert_parts(minors, "JPY", "BHD", rate)
+    whole = convert_minor(sum(minors), "JPY", "BHD", source_rate=RATE_SCALE, target_rate=rate)
+    assert sum(parts) == whole
+    for minor, part in zip(minors, parts, strict=True):
+        assert abs(part - Fraction(minor * rate * 1000, RATE_SCALE)) <= 1
