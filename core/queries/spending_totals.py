@@ -1,8 +1,8 @@
 """Sums over the daily totals in one currency: by category, day or currency, for any range of days.
 
-The currency asked for is summed by the database. Others are converted total by total, one of a day, category and
-currency, each rounded once, so that every way to cut them up adds up to the same. What the user has
-given a rate of their own is converted already.
+The currency asked for is summed by the database. Others are converted total by total, one of a day, category
+and currency, each rounded once, so that every way to cut them up adds up to the same. What the user has given
+a rate of their own is converted already.
 """
 
 from collections import defaultdict
@@ -132,9 +132,13 @@ def _sums(session: Reader, scope: Scope, by: Dimension) -> Sums[Any]:
     if scope.category_ids is not None:
         parameters["category_ids"] = list(scope.category_ids)
     by_key: defaultdict[Any, Sum] = defaultdict(Sum)
-    for key, minor, count in session.execute(_own_query(by, is_narrowed), parameters):
-        by_key[key].add(int(minor), int(count))  # PostgreSQL sums bigints into a numeric
-    cells = session.execute(_foreign_query(is_narrowed), parameters).all()
+    has_foreign = False
+    for key, currency, minor, count in session.execute(_sums_query(by, is_narrowed), parameters):
+        if currency == scope.currency:
+            by_key[key].add(int(minor), int(count))  # PostgreSQL sums bigints into a numeric
+        else:
+            has_foreign = True
+    cells = session.execute(_foreign_query(is_narrowed), parameters).all() if has_foreign else []
     own = (
         {row[:3]: row for row in session.execute(_own_rates_query(is_narrowed), parameters)} if cells else {}
     )
@@ -179,14 +183,19 @@ def _conditions(table: Table, is_narrowed: bool) -> list[Any]:
 
 # Built once: building a statement costs more than running it over a month.
 @cache
-def _own_query(by: Dimension, is_narrowed: bool) -> Select[Any]:
+def _sums_query(by: Dimension, is_narrowed: bool) -> Select[Any]:
     key = literal("") if by == "whole" else SPENDING.c["category_id" if by == "category" else by]
-    query = select(
-        key.label("key"),
-        func.sum(SPENDING.c.amount_minor),
-        func.sum(SPENDING.c["count"]),
-    ).where(*_conditions(SPENDING, is_narrowed), SPENDING.c.currency == bindparam("currency"))
-    return query.having(func.count() > 0) if by == "whole" else query.group_by(key)
+    keys = [SPENDING.c.currency] if by in ("whole", "currency") else [key, SPENDING.c.currency]
+    return (
+        select(
+            key.label("key"),
+            SPENDING.c.currency.label("spent_in"),
+            func.sum(SPENDING.c.amount_minor),
+            func.sum(SPENDING.c["count"]),
+        )
+        .where(*_conditions(SPENDING, is_narrowed))
+        .group_by(*keys)
+    )
 
 
 @cache
