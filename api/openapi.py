@@ -56,15 +56,17 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """An answer that is no struct, such as a picture: its type, and an example of it."""
+    """An answer that is no struct, such as a picture: its type, an example of it, and what else it may be."""
 
     media_type: str
     example: Any
+    others: Collection[str] = ()
 
     @property
     def content(self) -> dict[str, Any]:
         schema = {"type": "string" if isinstance(self.example, str) else "object"}
-        return {self.media_type: {"schema": schema, "example": self.example}}
+        content = {"schema": schema, "example": self.example}
+        return dict.fromkeys([self.media_type, *sorted(self.others)], content)
 
 
 _endpoints: dict[Any, Endpoint] = {}

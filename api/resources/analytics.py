@@ -93,7 +93,7 @@ class Trends:
     def __init__(self, collaborators: Collaborators) -> None:
         self._transactions = collaborators.transactions
 
-    @endpoint(TAG, query=TrendsQuery, answers={200: TrendsOut})
+    @endpoint(TAG, query=TrendsQuery, answers={200: TrendsOut}, problems={404})
     async def on_get(self, req: Request, resp: Response) -> None:
         """Follow spending over time, up to the running interval, with its moving average."""
         query: TrendsQuery = req.context.query

@@ -21,7 +21,7 @@ MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
 TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/heic", "application/pdf"})
 """Pictures and documents that nothing in them can run in a browser; not SVG, which is a program."""
 
-FILE = Media("application/octet-stream", "%PDF-1.7 …")
+FILE = Media("application/pdf", "%PDF-1.7 …", others=TYPES - {"application/pdf"})
 
 
 class Attachments:

@@ -14,10 +14,12 @@ from core.ids import new_id
 from core.job_names import EVALUATE_BUDGETS
 from core.models import (
     Alert,
+    Attachment,
     Base,
     BudgetAmount,
     BudgetCategory,
     Category,
+    DailyConversion,
     DailySpending,
     Expense,
     ExpenseLine,
@@ -165,6 +167,16 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
         "currency": "EUR",
         "created_at": now,
     }
+    attachment = {
+        **own,
+        "id": new_id(),
+        "expense_id": expense_id,
+        "name": "receipt.pdf",
+        "media_type": "application/pdf",
+        "size": 1,
+        "sha256": "0" * 64,
+        "created_at": now,
+    }
     with database.transaction() as session:
         category_id = session.scalars(select(Category.id).where(Category.user_id == user_id)).first()
         in_budget = {**own, "budget_id": budget_id}
@@ -179,6 +191,8 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
             (ExpenseLine, {**in_expense, "category_id": category_id, "amount_minor": 100}),
             (ExpenseTag, {**in_expense, "tag": "trip"}),
             (DailySpending, {**own, **total}),
+            (DailyConversion, {**own, **total, "into_currency": "USD", "converted_minor": 110}),
+            (Attachment, attachment),
             (Notification, {**own, "seq": 1, "kind": "digest.ready", "data": {}, "created_at": now}),
             (IdempotencyKey, {**own, "key": "one", "fingerprint": b"f" * 32, "created_at": now}),
         ]
