@@ -10,7 +10,16 @@ from sqlalchemy.orm import Session, aliased
 
 from core import clock
 from core.errors import Conflict
-from core.models import Budget, BudgetCategory, Category, DailySpending, Expense, ExpenseLine, table_of
+from core.models import (
+    Budget,
+    BudgetCategory,
+    Category,
+    DailySpending,
+    Expense,
+    ExpenseLine,
+    ExpenseRule,
+    table_of,
+)
 from core.queries.categories import CATEGORIES
 from core.services.dialects import insert_into
 from core.services.spending import ask_for_evaluation
@@ -19,11 +28,12 @@ EXPENSES = table_of(Expense)
 LINES = table_of(ExpenseLine)
 TOTALS = table_of(DailySpending)
 BUDGETS = table_of(Budget)
+RULES = table_of(ExpenseRule)
 BUDGET_CATEGORIES = table_of(BudgetCategory)
 
 
 def move_category_content(session: Session, *, category: Category, target: Category) -> None:
-    """Put expenses, lines, budgets and sub-categories under the target, and add its totals to the target's.
+    """Put all that names the category under the target, and add its totals to the target's.
 
     The caller holds the category's row for update: what would be put into it waits until this is committed.
     The expenses are locked before the totals, as in every other write; so those cannot change meanwhile.
@@ -39,6 +49,7 @@ def move_category_content(session: Session, *, category: Category, target: Categ
     _move_expenses(session, user_id, category.id, target.id, now)
     _add_totals(session, user_id, category.id, target.id)
     _move_budgets(session, user_id, category.id, target.id, now)
+    _move_rules(session, user_id, category.id, target.id, now)
     ask_for_evaluation(session, user_id=user_id)
 
 
@@ -129,3 +140,11 @@ def _move_budgets(session: Session, user_id: UUID, source: UUID, target: UUID, n
     ).where(*is_source, counted.budget_id.not_in(has_target))
     session.execute(insert(BUDGET_CATEGORIES).from_select(["user_id", "budget_id", "category_id"], added))
     session.execute(delete(BUDGET_CATEGORIES).where(*is_source))
+
+
+def _move_rules(session: Session, user_id: UUID, source: UUID, target: UUID, now: datetime) -> None:
+    session.execute(
+        update(RULES)
+        .where(RULES.c.user_id == user_id, RULES.c.category_id == source)
+        .values(category_id=target, version=RULES.c.version + 1, updated_at=now)
+    )
