@@ -3,18 +3,22 @@
 import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import Text, bindparam, cast, select
 
 from core.database import Reader
 from core.errors import NotFound
 from core.models import ExpenseRule, table_of
 from core.queries.expenses import ExpenseRecord
-from core.rules.conditions import ConditionError, Facts, read_condition
+from core.rules.conditions import Condition, ConditionError, Facts, read_condition
 from core.rules.expense_rules import Action, Outcome, Rule, apply_rules
+
+MAX_KEPT_CONDITIONS = 2_000
+"""Of all users, a few megabytes. Reading one takes ten times as long as finding out whether it holds."""
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +47,12 @@ LIST = select(*COLUMNS).where(RULES.c.user_id == bindparam("user_id")).order_by(
 ONE = select(*COLUMNS).where(RULES.c.user_id == bindparam("user_id"), RULES.c.id == bindparam("rule_id"))
 ACTIVE = (
     select(
-        RULES.c.user_id, RULES.c.id, RULES.c.condition, RULES.c.category_id, RULES.c.payee, RULES.c.add_tags
+        RULES.c.user_id,
+        RULES.c.id,
+        cast(RULES.c.condition, Text),
+        RULES.c.category_id,
+        RULES.c.payee,
+        RULES.c.add_tags,
     )
     .where(RULES.c.user_id.in_(bindparam("user_ids", expanding=True)), RULES.c.is_active)
     .order_by(RULES.c.user_id, RULES.c.position, RULES.c.id)
@@ -72,7 +81,7 @@ def active_rules(session: Reader, *, user_ids: Collection[UUID]) -> dict[UUID, l
     found: dict[UUID, list[Rule]] = {}
     for user_id, rule_id, condition, *action in session.execute(ACTIVE, {"user_ids": list(user_ids)}):
         try:
-            when = read_condition(condition)
+            when = _condition(condition)
         except ConditionError as error:
             # It was right when it was written. Nobody shall be kept from recording expenses by it.
             log.warning("rule.unreadable user=%s rule=%s pointer=%s", user_id, rule_id, error.pointer)
@@ -81,6 +90,11 @@ def active_rules(session: Reader, *, user_ids: Collection[UUID]) -> dict[UUID, l
         then = Action(category_id=category_id, payee=payee, add_tags=tuple(add_tags))
         found.setdefault(user_id, []).append(Rule(when, then))
     return found
+
+
+@lru_cache(MAX_KEPT_CONDITIONS)
+def _condition(text: str) -> Condition:
+    return read_condition(msgspec.json.decode(text))
 
 
 def outcome_of(rules: Sequence[Rule], record: ExpenseRecord) -> Outcome:

@@ -1,7 +1,6 @@
 """Rules as their owner keeps them: order, versions, limits, and what becomes of their categories."""
 
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
@@ -13,8 +12,9 @@ from core.ids import new_id
 from core.models import ExpenseRule
 from core.rules.conditions import MAX_CONDITIONS, MAX_DEPTH
 from core.services.expense_rules import MAX_RULES
+from tests.api.accounts import count
 from tests.api.calls import new_category, new_expense, new_rule, problem, read, wrong_fields
-from tests.cast import Cast
+from tests.cast import PASSWORD, Cast
 
 MISSING = "018f0000-0000-7000-8000-000000000000"
 BREAD = {"add_tags": ["bread"]}
@@ -223,7 +223,6 @@ def test_a_category_of_a_rule_says_so_and_the_rule_goes_with_what_is_moved(me: h
 def test_an_account_goes_with_its_rules(cast: Cast, database: Database) -> None:
     category = new_category(cast.owner.client, "Bread")
     new_rule(cast.owner.client, then={"category_id": category["id"]})
-    answer = cast.owner.client.request("DELETE", "/v1/me", json={"password": "correct horse battery"})
+    answer = cast.owner.client.request("DELETE", "/v1/me", json={"password": PASSWORD})
     assert answer.status_code == 204, answer.text
-    with database.reading() as session:
-        assert session.query(ExpenseRule).filter_by(user_id=UUID(str(cast.owner.id))).count() == 0
+    assert count(database, ExpenseRule) == 0
