@@ -54,4 +54,5 @@ def _is_id(field: Schema, schemas: dict[str, Schema]) -> bool:
 
 
 def _resolved(schema: Schema, schemas: dict[str, Schema]) -> Schema:
-    return schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    """The schema that is referred to, with what stands beside the reference."""
+    return schemas[schema["$ref"].rpartition("/")[2]] | schema if "$ref" in schema else schema

@@ -22,6 +22,7 @@ from api.resources.categories import Categories, OneCategory
 from api.resources.charts import ChartSpecification, PngChart, SvgChart
 from api.resources.debts import Balances, DebtReminder, GroupDebts, MyDebts, SettlementPlan
 from api.resources.exchange_rates import ExchangeRates
+from api.resources.expense_rules import OneRule, Rules, RuleTrial
 from api.resources.expenses import ExpenseRestoration, Expenses, ExpensesBulk, OneExpense
 from api.resources.group_activity import Activity
 from api.resources.group_expenses import GroupExpenses, OneGroupExpense
@@ -86,6 +87,9 @@ def _own_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/expenses/{expense_id:uuid}/restore", ExpenseRestoration(collaborators)),
         ("/expenses/{expense_id:uuid}/attachments", Attachments(collaborators)),
         ("/expenses/{expense_id:uuid}/attachments/{attachment_id:uuid}", OneAttachment(collaborators)),
+        ("/rules", Rules(collaborators)),
+        ("/rules/{rule_id:uuid}", OneRule(collaborators)),
+        ("/rules/try", RuleTrial(collaborators)),
         ("/budgets", Budgets(collaborators)),
         ("/budgets/{budget_id:uuid}", OneBudget(collaborators)),
         ("/budgets/{budget_id:uuid}/archive", BudgetArchive(collaborators, is_archived=True)),

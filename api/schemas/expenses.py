@@ -23,13 +23,13 @@ from api.schemas.common import (
 )
 from core.queries.expenses import ExpenseRecord, Sort
 from core.rules.conversion import format_rate
+from core.rules.expense_rules import MAX_TAGS
 from core.rules.money import format_amount
 from core.services.expense_drafts import ExpenseInput, LineInput, RateInput
 
 MAX_BULK = 1_000
 MAX_LINES = 100
 """A long supermarket receipt; what is longer is better imported as several expenses."""
-MAX_TAGS = 20
 
 Payee = Annotated[str, Meta(max_length=200, pattern=PLAIN, examples=["Corner Bakery"])]
 Note = Annotated[str, Meta(max_length=2_000, pattern=TEXT, examples=["With Grace"])]

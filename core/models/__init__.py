@@ -6,6 +6,7 @@ from core.models.base import Base, table_of
 from core.models.budgets import Budget, BudgetAmount, BudgetCategory
 from core.models.categories import Category
 from core.models.exchange_rates import ExchangeRate
+from core.models.expense_rules import ExpenseRule
 from core.models.expenses import Expense, ExpenseLine, ExpenseTag
 from core.models.group_expenses import GroupExpense, GroupShare
 from core.models.groups import Group, GroupActivity, GroupMember, Invitation
@@ -32,6 +33,7 @@ __all__ = [
     "ExchangeRate",
     "Expense",
     "ExpenseLine",
+    "ExpenseRule",
     "ExpenseTag",
     "Group",
     "GroupActivity",

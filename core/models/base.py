@@ -47,6 +47,7 @@ class Base(DeclarativeBase):
         datetime: UtcDateTime,
         dict[str, Any]: JsonDocument,
         list[int]: JsonDocument,
+        list[str]: JsonDocument,
     }
 
 

@@ -6,6 +6,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.models.base import Base
 
+MIRROR = "group"
+"""The source of expenses that mirror the owner's shares in group expenses: see `core/services/mirrors.py`."""
+
 
 class Expense(Base):
     """Money spent on a local date; negative is a refund; with `deleted_at` it lies in the trash.

@@ -7,7 +7,7 @@ from sqlalchemy import exists, select, tuple_
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
-from core.models import BudgetCategory, Category, Expense, ExpenseLine, table_of
+from core.models import BudgetCategory, Category, Expense, ExpenseLine, ExpenseRule, table_of
 
 CATEGORIES = table_of(Category)
 
@@ -56,6 +56,7 @@ def users_of_category(session: Session, *, user_id: UUID, category_id: UUID) -> 
         "budgets": exists().where(
             BudgetCategory.user_id == user_id, BudgetCategory.category_id == category_id
         ),
+        "rules": exists().where(ExpenseRule.user_id == user_id, ExpenseRule.category_id == category_id),
         "sub-categories": exists().where(Category.user_id == user_id, Category.parent_id == category_id),
     }
     answers = session.execute(select(*questions.values())).one()

@@ -1,7 +1,6 @@
 """Reading expenses: one, or a page of a filtered list."""
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -27,13 +26,12 @@ from core.errors import NotFound
 from core.models import Category, Expense, ExpenseLine, ExpenseTag, table_of
 from core.queries.expense_parts import Line, lines_of, tags_of
 from core.rules.currencies import EXPONENTS
+from core.rules.money import COMPARED_DECIMALS, comparable_amount
+from core.rules.texts import search_key
 
 EXPENSES = table_of(Expense)
 LINES = table_of(ExpenseLine)
 TAGS = table_of(ExpenseTag)
-
-COMPARED_DECIMALS = 4
-"""The most decimals that a currency has: amounts are compared across currencies at this scale."""
 
 MAX_PREPARED_QUERIES = 256
 """Shapes of lists kept ready: building one takes three times as long as running it."""
@@ -90,11 +88,6 @@ class ExpenseFilter:
     is_in_trash: bool = False
 
 
-def search_key(*texts: str | None) -> str:
-    """Texts in the form in which they are searched: compatibility forms unified, case folded."""
-    return unicodedata.normalize("NFKC", "\n".join(text for text in texts if text)).casefold()
-
-
 def load_expense(
     session: Reader, *, user_id: UUID, expense_id: UUID, is_in_trash: bool = False, for_update: bool = False
 ) -> ExpenseRecord:
@@ -135,7 +128,7 @@ def sort_value(record: ExpenseRecord, sort: Sort) -> date | int | UUID:
         case "spent_on":
             return record.spent_on
         case "amount":
-            return record.amount_minor * int(10 ** (COMPARED_DECIMALS - EXPONENTS[record.currency]))
+            return comparable_amount(record.amount_minor, record.currency)
         case _:
             return record.id
 

@@ -9,7 +9,8 @@ from sqlalchemy import bindparam, select
 
 from core.database import Reader
 from core.models import Category, DailySpending, table_of
-from core.queries.expenses import COLUMNS, EXPENSES, TAGS, ExpenseRecord, search_key
+from core.queries.expenses import COLUMNS, EXPENSES, TAGS, ExpenseRecord
+from core.rules.texts import search_key
 
 CATEGORIES = table_of(Category)
 

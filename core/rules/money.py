@@ -14,6 +14,9 @@ A signed 64-bit integer holds the sum of 92,233 such entries, so no total that a
 adds up leaves it. Beyond it PostgreSQL refuses, and SQLite's `+` silently goes on in floating point.
 """
 
+COMPARED_DECIMALS = 4
+"""The most decimals that a currency has: amounts are compared across currencies at this scale."""
+
 # Not \d, which also matches the digits of other scripts.
 _AMOUNT = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
 _MAX_DIGITS = len(str(MAX_AMOUNT_MINOR))
@@ -76,6 +79,34 @@ def format_amount(minor: int, currency: str) -> str:
     sign = "-" if minor < 0 else ""
     whole, fraction = divmod(abs(minor), 10**decimals)
     return f"{sign}{whole}.{fraction:0{decimals}d}" if decimals else f"{sign}{whole}"
+
+
+def comparable_amount(minor: int, currency: str) -> int:
+    """Ten-thousandths of a major unit, so that 5 EUR stand before 600 JPY.
+
+    Raises:
+        AmountError: unknown currency.
+    """
+    return minor * int(10 ** (COMPARED_DECIMALS - scale(currency)))
+
+
+def parse_comparable_amount(text: str) -> int:
+    """Ten-thousandths of a major unit of a decimal string, in whatever currency.
+
+    Raises:
+        AmountError: not such a string, too many decimals, or beyond any amount.
+    """
+    match = _AMOUNT.fullmatch(text)
+    if match is None:
+        raise AmountError('must be a decimal number such as "12.34"')
+    sign, whole, fraction = match.groups(default="")
+    if len(fraction) > COMPARED_DECIMALS:
+        raise AmountError(f"no currency has more than {COMPARED_DECIMALS} decimals")
+    digits = whole.lstrip("0") or "0"
+    if len(digits) > _MAX_DIGITS:
+        raise AmountError("is larger than any amount")
+    value = int(digits + fraction.ljust(COMPARED_DECIMALS, "0"))
+    return -value if sign else value
 
 
 def divide_half_up(numerator: int, denominator: int) -> int:

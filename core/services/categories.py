@@ -17,7 +17,7 @@ from core.errors import Conflict, NotFound, invalid
 from core.ids import new_id
 from core.models import Category, DailyConversion, DailySpending
 from core.queries.categories import CATEGORIES, find_category, load_category, users_of_category
-from core.queries.expenses import search_key
+from core.rules.texts import search_key
 from core.services.category_moves import move_category_content
 from core.services.locks import lock_user
 from core.services.spending import ask_for_evaluation

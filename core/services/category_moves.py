@@ -18,6 +18,7 @@ from core.models import (
     DailySpending,
     Expense,
     ExpenseLine,
+    ExpenseRule,
     table_of,
 )
 from core.queries.categories import CATEGORIES
@@ -29,11 +30,12 @@ LINES = table_of(ExpenseLine)
 TOTALS = table_of(DailySpending)
 CONVERSIONS = table_of(DailyConversion)
 BUDGETS = table_of(Budget)
+RULES = table_of(ExpenseRule)
 BUDGET_CATEGORIES = table_of(BudgetCategory)
 
 
 def move_category_content(session: Session, *, category: Category, target: Category) -> None:
-    """Put expenses, lines, budgets and sub-categories under the target, and add its totals to the target's.
+    """Put all that names the category under the target, and add its totals to the target's.
 
     The caller holds the category's row for update: what would be put into it waits until this is committed.
     The expenses are locked before the totals, as in every other write; so those cannot change meanwhile.
@@ -50,6 +52,7 @@ def move_category_content(session: Session, *, category: Category, target: Categ
     for table in (TOTALS, CONVERSIONS):
         _add_totals(session, table, user_id, category.id, target.id)
     _move_budgets(session, user_id, category.id, target.id, now)
+    _move_rules(session, user_id, category.id, target.id, now)
     ask_for_evaluation(session, user_id=user_id)
 
 
@@ -136,3 +139,11 @@ def _move_budgets(session: Session, user_id: UUID, source: UUID, target: UUID, n
     ).where(*is_source, counted.budget_id.not_in(has_target))
     session.execute(insert(BUDGET_CATEGORIES).from_select(["user_id", "budget_id", "category_id"], added))
     session.execute(delete(BUDGET_CATEGORIES).where(*is_source))
+
+
+def _move_rules(session: Session, user_id: UUID, source: UUID, target: UUID, now: datetime) -> None:
+    session.execute(
+        update(RULES)
+        .where(RULES.c.user_id == user_id, RULES.c.category_id == source)
+        .values(category_id=target, version=RULES.c.version + 1, updated_at=now)
+    )

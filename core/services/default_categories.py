@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.ids import new_id
 from core.models import Category
-from core.queries.expenses import search_key
+from core.rules.texts import search_key
 
 
 @dataclass(frozen=True, slots=True)

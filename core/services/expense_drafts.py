@@ -1,39 +1,50 @@
 """From what a client says of an expense to what is stored: defaults filled in, everything checked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from msgspec import structs
+from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import FieldError, InvalidInput, NotFound
 from core.ids import new_id
-from core.models import Category, User, table_of
+from core.models import Category, ExpenseRule, User, table_of
 from core.queries.expense_parts import Line
+from core.queries.expense_rules import active_rules, outcome_of
 from core.queries.expenses import ExpenseRecord
 from core.rules.conversion import RateError, convert_parts, parse_rate
+from core.rules.expense_rules import Rule
 from core.rules.money import MAX_AMOUNT_MINOR, AmountError, format_amount, is_currency, parse_amount
 from core.rules.periods import MAX_DAY, MIN_DAY, is_supported
 
 # Built once: each write runs them, and building costs more than running.
 USERS = table_of(User)
 CATEGORIES = table_of(Category)
+RULES = table_of(ExpenseRule)
+OWNER = (
+    USERS.c.id,
+    USERS.c.currency,
+    USERS.c.timezone,
+    exists().where(RULES.c.user_id == USERS.c.id, RULES.c.is_active).label("has_rules"),
+    CATEGORIES.c.id.label("category_id"),
+)
 OWNED = (
-    select(USERS.c.id, USERS.c.currency, USERS.c.timezone, CATEGORIES.c.id.label("category_id"))
+    select(*OWNER)
     .outerjoin(
         CATEGORIES,
         (CATEGORIES.c.user_id == USERS.c.id) & CATEGORIES.c.id.in_(bindparam("category_ids", expanding=True)),
     )
     .where(USERS.c.id.in_(bindparam("user_ids", expanding=True)))
 )
-"""The users, each with those of the categories that are theirs."""
+"""The users, each with those of the categories that are theirs. Who has no rules needs no other query."""
 
 OWNED_AT_ALL = (
-    select(USERS.c.id, USERS.c.currency, USERS.c.timezone, CATEGORIES.c.id.label("category_id"))
+    select(*OWNER)
     .outerjoin(CATEGORIES, CATEGORIES.c.user_id == USERS.c.id)
     .where(USERS.c.id.in_(bindparam("user_ids", expanding=True)))
 )
@@ -81,13 +92,17 @@ class _Context:
     now: datetime
     users: dict[UUID, tuple[str, str]]
     categories: frozenset[tuple[UUID, UUID]]
+    rules: Mapping[UUID, Sequence[Rule]]
 
 
 def draft_expenses(
-    session: Session, inputs: Sequence[ExpenseInput]
+    session: Session, inputs: Sequence[ExpenseInput], *, with_rules: bool
 ) -> list[ExpenseRecord | InvalidInput | NotFound]:
-    """For each input the expense to be stored, or what is wrong with it; one query for all of them."""
-    context = _context(session, inputs)
+    """For each input the expense to be stored, or what is wrong with it; one query for all of them.
+
+    New expenses go through their users' rules, for which those who have any cost a second query.
+    """
+    context = _context(session, inputs, with_rules)
     drafts: list[ExpenseRecord | InvalidInput | NotFound] = []
     for given in inputs:
         try:
@@ -97,16 +112,18 @@ def draft_expenses(
     return drafts
 
 
-def _context(session: Session, inputs: Sequence[ExpenseInput]) -> _Context:
+def _context(session: Session, inputs: Sequence[ExpenseInput], with_rules: bool) -> _Context:
     wanted = {one.category_id for one in inputs} | {line.category_id for one in inputs for line in one.lines}
     parameters: dict[str, Any] = {"user_ids": list({one.user_id for one in inputs})}
     if len(wanted) <= MAX_ASKED:
         parameters["category_ids"] = [category_id for category_id in wanted if category_id is not None]
     rows = session.execute(OWNED if len(wanted) <= MAX_ASKED else OWNED_AT_ALL, parameters).all()
+    ruled = {row.id for row in rows if row.has_rules} if with_rules else set()
     return _Context(
         clock.now(),
         {row.id: (row.currency, row.timezone) for row in rows},
         frozenset((row.id, row.category_id) for row in rows if row.category_id is not None),
+        active_rules(session, user_ids=ruled) if ruled else {},
     )
 
 
@@ -135,7 +152,7 @@ def _draft(given: ExpenseInput, context: _Context) -> ExpenseRecord:
     rate = None if given.exchange_rate is None else _rate(given.exchange_rate, amount, currency, errors)
     if errors:
         raise InvalidInput(*errors)
-    return ExpenseRecord(
+    record = ExpenseRecord(
         user_id=given.user_id,
         id=new_id(),
         amount_minor=amount,
@@ -153,6 +170,13 @@ def _draft(given: ExpenseInput, context: _Context) -> ExpenseRecord:
         tags=tuple(dict.fromkeys(given.tags)),
         lines=lines,
     )
+    rules = context.rules.get(given.user_id)
+    return _ruled(record, rules) if rules else record
+
+
+def _ruled(record: ExpenseRecord, rules: Sequence[Rule]) -> ExpenseRecord:
+    labels = outcome_of(rules, record).labels
+    return structs.replace(record, category_id=labels.category_id, payee=labels.payee, tags=labels.tags)
 
 
 def _rate(given: RateInput, amount: int, currency: str, errors: list[FieldError]) -> int:

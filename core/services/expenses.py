@@ -14,18 +14,17 @@ from core import clock
 from core.database import pipelined
 from core.errors import Conflict, InvalidInput, NotFound, OutlayError
 from core.models import Expense, ExpenseLine, ExpenseTag, table_of
-from core.queries.expenses import ExpenseRecord, load_expense, search_key
+from core.models.expenses import MIRROR
+from core.queries.expenses import ExpenseRecord, load_expense
 from core.rules.conversion import convert_parts, format_rate
 from core.rules.money import format_amount
+from core.rules.texts import search_key
 from core.services.expense_drafts import ExpenseInput, LineInput, RateInput, draft_expenses
 from core.services.spending import Spending, apply_spending, refusing_large_totals
 from core.services.versions import check_version
 
 TRASH_LIFETIME = timedelta(days=30)
 """Time enough to notice a mistake; after that the expense is gone for good."""
-
-MIRROR = "group"
-"""The source of expenses that mirror the owner's shares in group expenses: see `core/services/mirrors.py`."""
 
 PURGE_BATCH = 1_000
 """Expenses a transaction: the purge must never hold locks for long."""
@@ -46,7 +45,7 @@ def record_expenses(session: Session, *, items: Sequence[ExpenseInput]) -> list[
         InvalidInput: what is wrong, with pointers that begin with the item's position: `/3/amount`.
         NotFound: the user is gone.
     """
-    drafts = draft_expenses(session, items)
+    drafts = draft_expenses(session, items, with_rules=True)
     for draft in drafts:
         if isinstance(draft, NotFound):
             raise draft
@@ -64,7 +63,7 @@ def record_each_expense(
     session: Session, *, items: Sequence[ExpenseInput]
 ) -> list[ExpenseRecord | OutlayError]:
     """Record the expenses that are right; in the place of each other one stands what is wrong with it."""
-    drafts = draft_expenses(session, items)
+    drafts = draft_expenses(session, items, with_rules=True)
     with refusing_large_totals(), pipelined(session):
         store_expenses(session, drafts)
     return list(drafts)
@@ -102,7 +101,8 @@ def revise_expense(
     """
     record = load_expense(session, user_id=user_id, expense_id=expense_id, for_update=True)
     check_version(record.version, expected_versions)
-    draft = draft_expenses(session, [replace(_as_input(record), **_consistent(changes))])[0]
+    given = replace(_as_input(record), **_consistent(changes))
+    draft = draft_expenses(session, [given], with_rules=False)[0]
     if not isinstance(draft, ExpenseRecord):
         raise draft
     revised = structs.replace(draft, id=record.id, created_at=record.created_at, version=record.version + 1)

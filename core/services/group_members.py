@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.errors import Conflict, Forbidden, NotFound, invalid
 from core.ids import new_id
-from core.queries.expenses import search_key
 from core.queries.groups import (
     MAX_MEMBERS,
     MAX_MEMBERS_EVER,
@@ -26,6 +25,7 @@ from core.queries.groups import (
     open_group,
 )
 from core.rules.roles import Role, is_at_least
+from core.rules.texts import search_key
 from core.services.group_activity import note_activity
 from core.services.group_departures import check_may_leave, depart, is_last_owner, withdraw_invitations
 from core.services.versions import check_version

@@ -16,10 +16,12 @@ from sqlalchemy import bindparam, delete, update
 from sqlalchemy.orm import Session
 
 from core.ids import new_id
+from core.models.expenses import MIRROR
 from core.models.spending import MAX_DAILY_TOTAL_MINOR, UNCATEGORISED
-from core.queries.expenses import EXPENSES, ExpenseRecord, search_key
+from core.queries.expenses import EXPENSES, ExpenseRecord
 from core.queries.mirrors import TotalKey, categories_by_name, category_key, daily_totals, load_mirrors
-from core.services.expenses import MIRROR, insert_expenses, spending_of
+from core.rules.texts import search_key
+from core.services.expenses import insert_expenses, spending_of
 from core.services.spending import Spending, apply_spending
 
 MAX_MIRRORED_TOTAL_MINOR = MAX_DAILY_TOTAL_MINOR // 2

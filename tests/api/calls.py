@@ -27,6 +27,12 @@ def new_expense(client: httpx.Client, amount: str = "10.00", **fields: Any) -> d
     return _json(client.post("/v1/expenses", json=body), 201)
 
 
+def new_rule(client: httpx.Client, **fields: Any) -> dict[str, Any]:
+    """A rule that tags what a bakery sells, unless the fields say otherwise."""
+    body = {"name": "Bakeries", "when": {"payee": {"contains": "bakery"}}, "then": {"add_tags": ["bread"]}}
+    return _json(client.post("/v1/rules", json={**body, **fields}), 201)
+
+
 def one_of_each(client: httpx.Client) -> dict[str, str]:
     """The id of a thing of the client's for each name of an id in the paths of the API."""
     category = new_category(client, "Private")
@@ -35,6 +41,7 @@ def one_of_each(client: httpx.Client) -> dict[str, str]:
         "category_id": category["id"],
         "budget_id": _json(budget, 201)["id"],
         **_one_attachment(client),
+        "rule_id": new_rule(client)["id"],
         "session_id": read(client, "/v1/me/sessions")["items"][0]["id"],
         "name": "budget-progress",
         **_one_of_each_in_a_group(client),

@@ -23,6 +23,7 @@ from core.models import (
     DailySpending,
     Expense,
     ExpenseLine,
+    ExpenseRule,
     ExpenseTag,
     IdempotencyKey,
     Notification,
@@ -177,6 +178,18 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
         "sha256": "0" * 64,
         "created_at": now,
     }
+    rule = {
+        **own,
+        "id": new_id(),
+        "name": "Trips",
+        "position": 1,
+        "condition": {},
+        "add_tags": ["trip"],
+        "is_active": True,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
     with database.transaction() as session:
         category_id = session.scalars(select(Category.id).where(Category.user_id == user_id)).first()
         in_budget = {**own, "budget_id": budget_id}
@@ -193,6 +206,7 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
             (DailySpending, {**own, **total}),
             (DailyConversion, {**own, **total, "into_currency": "USD", "converted_minor": 110}),
             (Attachment, attachment),
+            (ExpenseRule, rule),
             (Notification, {**own, "seq": 1, "kind": "digest.ready", "data": {}, "created_at": now}),
             (IdempotencyKey, {**own, "key": "one", "fingerprint": b"f" * 32, "created_at": now}),
         ]

@@ -30,6 +30,8 @@ PUBLIC = {
 OWN_NUMBERS = {"seq"}
 """Parameters that count within each user: the same number is something else for everybody."""
 
+ANYTHING = {"amount": {"at_least": "0"}}
+
 SAMPLES: dict[str, Any] = {
     "string": "x",
     "integer": 1,
@@ -133,6 +135,8 @@ def test_what_is_written_cannot_refer_to_what_is_anothers(cast: Cast) -> None:
         stranger.post(
             "/v1/budgets", json={"name": "On", "amount": "1", "category_ids": [ids["category_id"]]}
         ),
+        stranger.post("/v1/rules", json={"name": "Their", "when": ANYTHING, "then": foreign}),
+        stranger.post("/v1/rules/try", json={"when": ANYTHING, "then": foreign}),
     ):
         assert problem(answer, 422)["errors"]
     assert read(stranger, "/v1/expenses", **foreign)["items"] == []
@@ -170,7 +174,7 @@ def test_a_preflight_needs_no_token(client: httpx.Client) -> None:
 
 def everything_of_the_owner(cast: Cast) -> list[Any]:
     me = cast.owner.client
-    paths = ("/v1/categories", "/v1/expenses", "/v1/budgets", "/v1/me")
+    paths = ("/v1/categories", "/v1/expenses", "/v1/budgets", "/v1/rules", "/v1/me")
     # When a session was last used changes with every request.
     sessions = [session["id"] for session in read(me, "/v1/me/sessions")["items"]]
     return [*(read(me, path) for path in paths), sessions]

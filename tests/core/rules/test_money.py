@@ -9,10 +9,12 @@ from core.rules.currencies import EXPONENTS
 from core.rules.money import (
     MAX_AMOUNT_MINOR,
     AmountError,
+    comparable_amount,
     divide_half_up,
     format_amount,
     is_currency,
     parse_amount,
+    parse_comparable_amount,
     scale,
 )
 from tests.core.rules.strategies import currencies, patient
@@ -186,3 +188,15 @@ def test_halves_go_away_from_zero(numerator: int, denominator: int, expected: in
 def test_a_division_by_zero_is_an_error() -> None:
     with pytest.raises(ZeroDivisionError):
         divide_half_up(1, 0)
+
+
+@patient
+@given(minor=amounts, currency=currencies)
+def test_an_amount_compares_as_what_is_written(minor: int, currency: str) -> None:
+    assert parse_comparable_amount(format_amount(minor, currency)) == comparable_amount(minor, currency)
+
+
+@pytest.mark.parametrize("text", ["", "1.", "1.00000", "1e3", "+1", "1,5", "NaN", "9" * 16, "9" * 5_000])
+def test_what_no_amount_can_be_compared_with_is_refused(text: str) -> None:
+    with pytest.raises(AmountError):
+        parse_comparable_amount(text)

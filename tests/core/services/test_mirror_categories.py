@@ -10,8 +10,8 @@ from core import clock
 from core.database import Database
 from core.ids import new_id
 from core.models import Category, Expense
-from core.queries.expenses import search_key
 from core.queries.invariants import spending_differences
+from core.rules.texts import search_key
 from core.services.categories import delete_category
 from tests.core.services.household import Household
 from tests.core.services.spender import Spender

@@ -1,0 +1,20 @@
+"""Texts in the forms in which they are searched and compared."""
+
+import re
+import unicodedata
+
+_ACCENTS = re.compile("[\u0300-\u036f]")
+"""Combining marks of Latin, Greek and Cyrillic; those of other scripts make other letters."""
+
+
+def search_key(*texts: str | None) -> str:
+    """Texts in the form in which they are searched: compatibility forms unified, case folded."""
+    return unicodedata.normalize("NFKC", "\n".join(text for text in texts if text)).casefold()
+
+
+def loose_key(text: str | None) -> str:
+    """As `search_key` of one text, but without accents: "Café" and "CAFE" are the same; none is empty."""
+    key = search_key(text)
+    if key.isascii():
+        return key
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", key)))
