@@ -1,7 +1,7 @@
 """Deleting the own account: all of it, and nothing else."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -168,18 +168,47 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
         "currency": "EUR",
         "created_at": now,
     }
-    attachment = {
-        **own,
+    with database.transaction() as session:
+        category_id = session.scalars(select(Category.id).where(Category.user_id == user_id)).first()
+        in_budget = {**own, "budget_id": budget_id}
+        in_expense = {**own, "expense_id": expense_id}
+        first = {**in_expense, "position": 0}
+        total = {"day": today, "category_id": category_id, "currency": "EUR", "amount_minor": 100, "count": 1}
+        rows: list[tuple[type[Base], dict[str, Any]]] = [
+            (BudgetAmount, {**in_budget, "effective_on": today, "amount_minor": 100}),
+            (BudgetCategory, {**in_budget, "category_id": category_id}),
+            (Alert, alert),
+            (PaceAlert, {**in_budget, "period_start": today, "created_at": now}),
+            (Expense, expense),
+            (ExpenseLine, {**first, "category_id": category_id, "amount_minor": 100}),
+            (ExpenseTag, {**first, "tag": "trip"}),
+            (DailySpending, {**own, **total}),
+            (DailyConversion, {**own, **total, "into_currency": "USD", "converted_minor": 110}),
+            (Attachment, {**in_expense, **_attachment(now)}),
+            (ExpenseRule, {**own, **_rule(now)}),
+            (Notification, {**own, "seq": 1, "kind": "digest.ready", "data": {}, "created_at": now}),
+            (IdempotencyKey, {**own, "key": "one", "fingerprint": b"f" * 32, "created_at": now}),
+        ]
+        for job in (EVALUATE_BUDGETS, "a job of later"):
+            staged = {"job": job, "key": str(user_id), "payload": {}, "created_at": now, "available_at": now}
+            rows.append((OutboxRow, staged))
+        for model, values in rows:
+            session.execute(insert(model).values(values))
+
+
+def _attachment(now: datetime) -> dict[str, Any]:
+    return {
         "id": new_id(),
-        "expense_id": expense_id,
         "name": "receipt.pdf",
         "media_type": "application/pdf",
         "size": 1,
         "sha256": "0" * 64,
         "created_at": now,
     }
-    rule = {
-        **own,
+
+
+def _rule(now: datetime) -> dict[str, Any]:
+    return {
         "id": new_id(),
         "name": "Trips",
         "position": 1,
@@ -190,28 +219,3 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
         "created_at": now,
         "updated_at": now,
     }
-    with database.transaction() as session:
-        category_id = session.scalars(select(Category.id).where(Category.user_id == user_id)).first()
-        in_budget = {**own, "budget_id": budget_id}
-        in_expense = {**own, "expense_id": expense_id, "position": 0}
-        total = {"day": today, "category_id": category_id, "currency": "EUR", "amount_minor": 100, "count": 1}
-        rows: list[tuple[type[Base], dict[str, Any]]] = [
-            (BudgetAmount, {**in_budget, "effective_on": today, "amount_minor": 100}),
-            (BudgetCategory, {**in_budget, "category_id": category_id}),
-            (Alert, alert),
-            (PaceAlert, {**in_budget, "period_start": today, "created_at": now}),
-            (Expense, expense),
-            (ExpenseLine, {**in_expense, "category_id": category_id, "amount_minor": 100}),
-            (ExpenseTag, {**in_expense, "tag": "trip"}),
-            (DailySpending, {**own, **total}),
-            (DailyConversion, {**own, **total, "into_currency": "USD", "converted_minor": 110}),
-            (Attachment, attachment),
-            (ExpenseRule, rule),
-            (Notification, {**own, "seq": 1, "kind": "digest.ready", "data": {}, "created_at": now}),
-            (IdempotencyKey, {**own, "key": "one", "fingerprint": b"f" * 32, "created_at": now}),
-        ]
-        for job in (EVALUATE_BUDGETS, "a job of later"):
-            staged = {"job": job, "key": str(user_id), "payload": {}, "created_at": now, "available_at": now}
-            rows.append((OutboxRow, staged))
-        for model, values in rows:
-            session.execute(insert(model).values(values))
