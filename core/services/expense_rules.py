@@ -160,9 +160,7 @@ def _checked_condition(document: Document) -> Condition:
 def _check_total(others: Sequence[RuleRecord], when: Document) -> None:
     total = count_conditions(when) + sum(count_conditions(rule.condition) for rule in others)
     if total > MAX_ALL_CONDITIONS:
-        raise Conflict(
-            f"with this there are {total} conditions in all rules; {MAX_ALL_CONDITIONS} are the most"
-        )
+        raise Conflict(f"all rules would have {total} conditions; {MAX_ALL_CONDITIONS} are the most")
 
 
 def _check_action(session: Session, user_id: UUID, then: Action) -> None:
