@@ -16,8 +16,8 @@ MAX_CONDITIONS = 20
 """Of a rule, those that join others included: nobody keeps more in view."""
 
 MAX_NOTE_CHARACTERS = 500
-"""Of a note, what is looked at: what banks write has less. Searching more for hundreds of texts would take the
-time of everybody whose expenses are written in the same transaction."""
+"""Of a note, what is looked at: banks write less. Searching more for hundreds of texts would take the time of
+everybody whose expenses are written in the same transaction."""
 
 MAX_DEPTH = 5
 """Of conditions within conditions: any of alls of nots takes three."""
