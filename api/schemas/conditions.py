@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from api.schemas.common import PLAIN, AmountInput, Currency, amount_text
 from core.errors import invalid
-from core.rules.conditions import MAX_CONDITIONS
+from core.rules.conditions import MAX_CONDITIONS, MAX_NOTE_CHARACTERS
 
 ONE_NAME = {"minProperties": 1, "maxProperties": 1}
 
@@ -58,7 +58,16 @@ class ConditionIn(
     any_: "Conditions | UnsetType" = UNSET
     not_: "Condition | UnsetType" = UNSET
     payee: Annotated[TextIn, Meta(extra_json_schema=ONE_NAME)] | UnsetType = UNSET
-    note: Annotated[TextIn, Meta(extra_json_schema=ONE_NAME)] | UnsetType = UNSET
+    note: (
+        Annotated[
+            TextIn,
+            Meta(
+                description=f"Its first {MAX_NOTE_CHARACTERS} characters.",
+                extra_json_schema=ONE_NAME,
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     amount: Annotated[AmountIn, Meta(extra_json_schema={"minProperties": 1})] | UnsetType = UNSET
     currency: CurrencyTestIn | UnsetType = UNSET
     source: SourceTestIn | UnsetType = UNSET

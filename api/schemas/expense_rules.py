@@ -14,8 +14,8 @@ from core.rules.expense_rules import MAX_TAGS, Action, Labels
 from core.rules.money import format_amount
 from core.services.expense_rules import MAX_RULES, NewRule
 
-MAX_TRIED = 10_000
-"""Some years of a household's expenses, in less than a second."""
+MAX_TRIED = 5_000
+"""Two years of a busy household's expenses, in about a second."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=PLAIN, examples=["Bakeries"])]
 Position = Annotated[

@@ -13,8 +13,11 @@ from core.rules.money import AmountError, comparable_amount, is_currency, parse_
 from core.rules.texts import loose_key
 
 MAX_CONDITIONS = 20
-"""Of a rule, those that join others included. All rules are tried on each new expense, so this bounds
-the work; and nobody keeps more in view."""
+"""Of a rule, those that join others included: nobody keeps more in view."""
+
+MAX_NOTE_CHARACTERS = 500
+"""Of a note, what is looked at: banks write less. Searching more for hundreds of texts would take the time of
+everybody whose expenses are written in the same transaction."""
 
 MAX_DEPTH = 5
 """Of conditions within conditions: any of alls of nots takes three."""
@@ -33,7 +36,7 @@ class ConditionError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What conditions look at. The keys are made when the first condition asks, and once."""
+    """What conditions look at. The keys are made when the first condition asks for them."""
 
     payee: str | None
     note: str | None
@@ -47,7 +50,7 @@ class Facts:
 
     @cached_property
     def note_key(self) -> str:
-        return loose_key(self.note)
+        return loose_key(self.note and self.note[:MAX_NOTE_CHARACTERS])
 
     @cached_property
     def amount(self) -> int:
@@ -134,6 +137,17 @@ def read_condition(document: Document) -> Condition:
             compared with.
     """
     return _Reader().read(document, "", 1)
+
+
+def count_conditions(document: Document) -> int:
+    """How many conditions there are in it, itself included."""
+    match document:
+        case {"all": inner} | {"any": inner}:
+            return 1 + sum(map(count_conditions, inner))
+        case {"not": inner}:
+            return 1 + count_conditions(inner)
+        case _:
+            return 1
 
 
 class _Reader:

@@ -17,13 +17,22 @@ from core.errors import Conflict, NotFound, invalid
 from core.ids import new_id
 from core.queries.categories import find_category
 from core.queries.expense_rules import RULES, RuleRecord, list_rules, load_rule
-from core.rules.conditions import Condition, ConditionError, Document, read_condition
+from core.rules.conditions import (
+    Condition,
+    ConditionError,
+    Document,
+    count_conditions,
+    read_condition,
+)
 from core.rules.expense_rules import Action, Rule
 from core.services.locks import lock_user
 from core.services.versions import check_version
 
 MAX_RULES = 100
-"""Of one user: all of them are tried on each new expense, which takes a millisecond at worst."""
+"""Of one user: more than anybody would keep in order."""
+
+MAX_ALL_CONDITIONS = 500
+"""Of all rules of a user: all are tried on each new expense, which so takes about a millisecond at worst."""
 
 MOVE = (
     update(RULES)
@@ -48,13 +57,14 @@ def create_rule(session: Session, *, user_id: UUID, rule: NewRule) -> RuleRecord
 
     Raises:
         InvalidInput
-        Conflict: the user has `MAX_RULES` already.
+        Conflict: the user has `MAX_RULES` already, or more than `MAX_ALL_CONDITIONS` would be in them.
     """
     _lock_rules(session, user_id)
     checked_rule(session, user_id=user_id, when=rule.when, then=rule.then)
     others = list_rules(session, user_id=user_id)
     if len(others) >= MAX_RULES:
         raise Conflict(f"there are {MAX_RULES} rules already; delete one first")
+    _check_total(others, rule.when)
     now = clock.now()
     created = RuleRecord(
         user_id=user_id,
@@ -85,18 +95,20 @@ def change_rule(
 
     Raises:
         NotFound, StaleVersion, InvalidInput
+        Conflict: more than `MAX_ALL_CONDITIONS` would be in the rules.
     """
     _lock_rules(session, user_id)
     rule = load_rule(session, user_id=user_id, rule_id=rule_id)
     check_version(rule.version, expected_versions)
     wanted: dict[str, Any] = {name: changes[name] for name in ("name", "is_active") if name in changes}
+    others = [one for one in list_rules(session, user_id=user_id) if one.id != rule_id]
     if "when" in changes:
         _checked_condition(changes["when"])
+        _check_total(others, changes["when"])
         wanted["condition"] = dict(changes["when"])
     if "then" in changes:
         _check_action(session, user_id, changes["then"])
         wanted |= _columns(changes["then"])
-    others = [one for one in list_rules(session, user_id=user_id) if one.id != rule_id]
     if "position" in changes:
         wanted["position"] = min(changes["position"], len(others) + 1)
     news = {name: value for name, value in wanted.items() if value != getattr(rule, name)}
@@ -143,6 +155,12 @@ def _checked_condition(document: Document) -> Condition:
         return read_condition(document)
     except ConditionError as error:
         raise invalid(f"/when{error.pointer}", error.detail) from error
+
+
+def _check_total(others: Sequence[RuleRecord], when: Document) -> None:
+    total = count_conditions(when) + sum(count_conditions(rule.condition) for rule in others)
+    if total > MAX_ALL_CONDITIONS:
+        raise Conflict(f"all rules would have {total} conditions; {MAX_ALL_CONDITIONS} are the most")
 
 
 def _check_action(session: Session, user_id: UUID, then: Action) -> None:

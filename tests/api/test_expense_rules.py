@@ -11,7 +11,7 @@ from core.database import Database
 from core.ids import new_id
 from core.models import ExpenseRule
 from core.rules.conditions import MAX_CONDITIONS, MAX_DEPTH
-from core.services.expense_rules import MAX_RULES
+from core.services.expense_rules import MAX_ALL_CONDITIONS, MAX_RULES
 from tests.api.accounts import count
 from tests.api.calls import new_category, new_expense, new_rule, problem, read, wrong_fields
 from tests.cast import PASSWORD, Cast
@@ -194,6 +194,20 @@ def test_a_user_has_so_many_rules_at_most(me: httpx.Client, cast: Cast, database
     assert str(MAX_RULES) in problem(me.post("/v1/rules", json=body), 409)["detail"]
     assert len(names(me)) == MAX_RULES
     new_rule(cast.member.client)
+
+
+def test_all_rules_of_a_user_have_so_many_conditions_at_most(me: httpx.Client) -> None:
+    full = {"any": [BAKERY] * (MAX_CONDITIONS - 1)}
+    for _ in range(MAX_ALL_CONDITIONS // MAX_CONDITIONS):
+        last = new_rule(me, when=full)
+    body = {"name": "Too much", "when": BAKERY, "then": BREAD}
+    assert str(MAX_ALL_CONDITIONS) in problem(me.post("/v1/rules", json=body), 409)["detail"]
+    path = f"/v1/rules/{last['id']}"
+    nor = {"not": {"any": [BAKERY] * (MAX_CONDITIONS - 4)}}
+    assert me.patch(path, json={"when": {"all": [nor]}}).status_code == 200
+    assert new_rule(me, when=BAKERY)["position"] == len(names(me))
+    assert problem(me.patch(path, json={"when": full}), 409)
+    assert me.patch(path, json={"then": {"payee": "Bakery"}}).status_code == 200
 
 
 def test_a_strangers_rules_are_not_there(cast: Cast) -> None:

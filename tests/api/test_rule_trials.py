@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.schemas.expense_rules import MAX_TRIED
 from core.database import Database
 from core.queries import rule_trials
 from core.queries.rule_trials import MAX_SHOWN
@@ -112,7 +113,7 @@ def test_half_a_rule_and_odd_parameters_are_refused(me: httpx.Client) -> None:
         ({"when": BAKERY}, "/then"),
         ({"then": {"payee": "x"}}, "/when"),
         ({"limit": 0}, "/limit"),
-        ({"limit": 10_001}, "/limit"),
+        ({"limit": MAX_TRIED + 1}, "/limit"),
         ({"from": "soon"}, "/from"),
         ({"since": "2026-05-01"}, "/since"),
     ):

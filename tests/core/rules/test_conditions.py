@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.rules.conditions import MAX_CONDITIONS, MAX_DEPTH, ConditionError, Facts, read_condition
+from core.rules.conditions import (
+    MAX_CONDITIONS,
+    MAX_DEPTH,
+    MAX_NOTE_CHARACTERS,
+    ConditionError,
+    Facts,
+    count_conditions,
+    read_condition,
+)
 from core.rules.currencies import EXPONENTS
 from tests.core.rules.strategies import patient
 
@@ -160,6 +168,19 @@ def test_conditions_are_bounded_in_number_and_depth() -> None:
     with pytest.raises(ConditionError) as caught:
         read_condition(nested(MAX_DEPTH + 1))
     assert caught.value.pointer == "/not" * MAX_DEPTH
+
+
+def test_of_a_long_note_the_beginning_is_looked_at() -> None:
+    condition = read_condition({"note": {"contains": "end"}})
+    for length, expected in ((MAX_NOTE_CHARACTERS - 3, True), (MAX_NOTE_CHARACTERS - 2, False)):
+        note = "\N{LATIN SMALL LETTER E WITH ACUTE}" * length + "end"
+        facts = Facts(payee=None, note=note, amount_minor=1, currency="EUR", source="manual")
+        assert condition.holds(facts) is expected
+
+
+@given(document=documents())
+def test_conditions_are_counted(document: dict[str, Any]) -> None:
+    assert count_conditions(document) == size(document)
 
 
 def test_amounts_compare_across_currencies_with_different_decimals() -> None:
