@@ -5,7 +5,7 @@ from typing import Any
 import falcon
 import msgspec
 
-from api.problems import PROBLEM_JSON, RETRY_AFTER_UNAVAILABLE_S, Problem, ProblemField
+from api.problems import PROBLEM_JSON, RETRY_AFTER_UNAVAILABLE_S, TYPES, Problem, ProblemField
 from api.schemas.common import ID_EXAMPLE
 
 IDEMPOTENCY_KEY = {
@@ -43,6 +43,7 @@ MEANINGS = {
     404: "Not found, or not yours.",
     409: "A conflict of state: with what is there, with an earlier use of the `Idempotency-Key`, or with a "
     "change at the same moment. `detail` says which.",
+    410: "What was asked for is forgotten; `type` is `urn:outlay:problem:start-over`.",
     412: "`If-Match` names another version than the current one.",
     413: "The body is too large.",
     415: "The body is of another type.",
@@ -56,6 +57,7 @@ DETAILS = {
     403: "the password is wrong",
     404: "no such expense",
     409: "this Idempotency-Key was used for another request",
+    410: "what this token has not seen is forgotten; start over without one, and with an empty copy",
     412: "the current version is 4",
     413: "a body may have 4194304 bytes",
     415: "send application/json",
@@ -105,7 +107,13 @@ def problem_responses() -> dict[str, Any]:
 
 
 def problem_content(status: int) -> dict[str, Any]:
-    problem = Problem(_title(status), status, detail=DETAILS[status], errors=WRONG_FIELDS.get(status, []))
+    problem = Problem(
+        _title(status),
+        status,
+        type=TYPES.get(status, "about:blank"),
+        detail=DETAILS[status],
+        errors=WRONG_FIELDS.get(status, []),
+    )
     example = msgspec.to_builtins(problem)
     return {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}}
 

@@ -23,11 +23,16 @@ def cut_page(
     if len(found) <= limit:
         return found, None
     shown = found[:limit]
-    return shown, urlsafe_b64encode(msgspec.json.encode(position(shown[-1]))).rstrip(b"=").decode()
+    return shown, encode_cursor(position(shown[-1]))
 
 
-def decode_cursor(cursor: str | None, kind: type[T]) -> T | None:
-    """The position of a cursor as the tuple type; None where there is no cursor.
+def encode_cursor(position: Any) -> str:
+    """The position as text for a URL; its own business, so that no client comes to rely on what is in it."""
+    return urlsafe_b64encode(msgspec.json.encode(position)).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: str | None, kind: type[T], *, name: str = "cursor") -> T | None:
+    """The position of the cursor in the parameter `name`; None where there is no cursor.
 
     Raises:
         InvalidParameter: it is none of ours, or of a list that is sorted in another way.
@@ -37,4 +42,4 @@ def decode_cursor(cursor: str | None, kind: type[T]) -> T | None:
     try:
         return msgspec.json.decode(urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)), type=kind)
     except (ValueError, msgspec.MsgspecError) as error:
-        raise InvalidParameter(FieldError("cursor", "not a cursor of this list")) from error
+        raise InvalidParameter(FieldError(name, "not one that this list has given")) from error

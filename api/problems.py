@@ -58,8 +58,12 @@ STATUSES: dict[type[errors.OutlayError], str] = {
     errors.NotFound: falcon.HTTP_404,
     errors.Conflict: falcon.HTTP_409,
     errors.StaleVersion: falcon.HTTP_412,
+    errors.StartOver: falcon.HTTP_410,
     errors.Overloaded: falcon.HTTP_503,
 }
+
+TYPES = {410: "urn:outlay:problem:start-over"}
+"""Of problems that a program deals with otherwise than by showing them, by status."""
 
 
 def send_problem(
@@ -73,7 +77,14 @@ def send_problem(
     code, _, title = status.partition(" ")
     resp.status = status
     resp.content_type = PROBLEM_JSON
-    problem = Problem(title=title, status=int(code), detail=detail, errors=fields, error=oauth_error)
+    problem = Problem(
+        title=title,
+        status=int(code),
+        type=TYPES.get(int(code), "about:blank"),
+        detail=detail,
+        errors=fields,
+        error=oauth_error,
+    )
     resp.data = msgspec.json.encode(problem)
     # What a handler had begun to say does not hold for the error.
     resp.text = resp.media = None

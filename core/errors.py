@@ -55,6 +55,10 @@ class StaleVersion(OutlayError):
     """The caller's version (`If-Match`) is not the current one."""
 
 
+class StartOver(OutlayError):
+    """What the caller wants to go on from is forgotten: it has to begin anew."""
+
+
 class Overloaded(OutlayError):
     """Too much is waiting already; try again after `retry_after_s` seconds."""
 
