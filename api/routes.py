@@ -19,6 +19,7 @@ from api.resources.analytics import (
 from api.resources.attachments import Attachments, OneAttachment
 from api.resources.budgets import BudgetArchive, BudgetHistory, Budgets, OneBudget
 from api.resources.categories import Categories, OneCategory
+from api.resources.changes import Changes
 from api.resources.charts import ChartSpecification, PngChart, SvgChart
 from api.resources.debts import Balances, DebtReminder, GroupDebts, MyDebts, SettlementPlan
 from api.resources.exchange_rates import ExchangeRates
@@ -90,6 +91,7 @@ def _own_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/rules", Rules(collaborators)),
         ("/rules/{rule_id:uuid}", OneRule(collaborators)),
         ("/rules/try", RuleTrial(collaborators)),
+        ("/changes", Changes(collaborators)),
         ("/budgets", Budgets(collaborators)),
         ("/budgets/{budget_id:uuid}", OneBudget(collaborators)),
         ("/budgets/{budget_id:uuid}/archive", BudgetArchive(collaborators, is_archived=True)),

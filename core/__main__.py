@@ -13,6 +13,7 @@ COMMANDS = {
     "revision": "write a new migration from the models",
     "jobs": "show jobs that wait or have failed for good; `jobs retry` tries the latter again",
     "rates": "load exchange rates from a file or an address of the European Central Bank",
+    "restored": "have clients copy everything anew, after a backup of the database was put back",
     "healthcheck": "ask a server's /healthz; exit 0 when it is well",
 }
 """Each is a module of `core.commands` with `add_arguments(parser)` and `run(arguments) -> int`."""

@@ -5,6 +5,7 @@ from core.models.attachments import Attachment
 from core.models.base import Base, table_of
 from core.models.budgets import Budget, BudgetAmount, BudgetCategory
 from core.models.categories import Category
+from core.models.changes import ChangeFeed, Deletion
 from core.models.exchange_rates import ExchangeRate
 from core.models.expense_rules import ExpenseRule
 from core.models.expenses import Expense, ExpenseLine, ExpenseTag
@@ -27,9 +28,11 @@ __all__ = [
     "BudgetAmount",
     "BudgetCategory",
     "Category",
+    "ChangeFeed",
     "DailyConversion",
     "DailySpending",
     "DebtReminder",
+    "Deletion",
     "ExchangeRate",
     "Expense",
     "ExpenseLine",

@@ -13,9 +13,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.models.base import Base
+from core.models.changes import Numbered
 
 
-class Budget(Base):
+class Budget(Numbered, Base):
     """A spending limit over some categories, or over all.
 
     `starts_on` begins the first period that rolls over. `next_period_at` is the instant when the next period

@@ -5,9 +5,10 @@ from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.models.base import Base
+from core.models.changes import Numbered
 
 
-class Category(Base):
+class Category(Numbered, Base):
     """A label of a user's, at most two levels deep; names are unique among siblings, whatever the case."""
 
     __tablename__ = "categories"

@@ -5,12 +5,13 @@ from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index, Smal
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.models.base import Base
+from core.models.changes import UNNUMBERED, Numbered
 
 MIRROR = "group"
 """The source of expenses that mirror the owner's shares in group expenses: see `core/services/mirrors.py`."""
 
 
-class Expense(Base):
+class Expense(Numbered, Base):
     """Money spent on a local date; negative is a refund; with `deleted_at` it lies in the trash.
 
     With lines, `category_id` is empty and the lines sum to `amount_minor`. `line_count` and `tag_count` spare
@@ -43,6 +44,20 @@ class Expense(Base):
             "spent_on",
             postgresql_where=text("line_count > 0"),
             sqlite_where=text("line_count > 0"),
+        ),
+        Index(
+            "ix_expenses_unnumbered",
+            "user_id",
+            "id",
+            postgresql_where=text(UNNUMBERED),
+            sqlite_where=text(UNNUMBERED),
+        ),
+        Index(
+            "ix_expenses_change_seq",
+            "user_id",
+            "change_seq",
+            postgresql_where=text("change_seq IS NOT NULL"),
+            sqlite_where=text("change_seq IS NOT NULL"),
         ),
     )
 

@@ -34,6 +34,7 @@ _OF_USERS = (
 ACTIVE_BUDGETS = _OF_USERS.where(BUDGETS.c.archived_at.is_(None))
 ARCHIVED_BUDGETS = _OF_USERS.where(BUDGETS.c.archived_at.is_not(None))
 ONE_BUDGET = _OF_USERS.where(BUDGETS.c.id == bindparam("budget_id"))
+SOME_BUDGETS = _OF_USERS.where(BUDGETS.c.id.in_(bindparam("budget_ids", expanding=True)))
 CATEGORIES_OF_USERS = (
     select(CHOSEN.c.budget_id, CHOSEN.c.category_id)
     .where(CHOSEN.c.user_id.in_(_USER_IDS))
@@ -72,6 +73,14 @@ def list_budgets(
         found = session.execute(ONE_BUDGET, {**parameters, "budget_id": budget_id}).all()
     else:
         found = session.execute(ARCHIVED_BUDGETS if is_archived else ACTIVE_BUDGETS, parameters).all()
+    return _records(session, [user_id], found)
+
+
+def budgets_by_id(session: Reader, *, user_id: UUID, budget_ids: Collection[UUID]) -> list[BudgetRecord]:
+    """Those of the user's budgets that are there, archived or not, the oldest first."""
+    if not budget_ids:
+        return []
+    found = session.execute(SOME_BUDGETS, {"user_ids": [user_id], "budget_ids": list(budget_ids)}).all()
     return _records(session, [user_id], found)
 
 

@@ -46,6 +46,14 @@ def list_categories(
     return session.scalars(query.order_by(Category.name_key, Category.id).limit(limit)).all()
 
 
+def categories_by_id(session: Session, *, user_id: UUID, category_ids: Sequence[UUID]) -> Sequence[Category]:
+    """Those of the user's categories that are there, in whatever order."""
+    if not category_ids:
+        return []
+    query = select(Category).where(Category.user_id == user_id, Category.id.in_(category_ids))
+    return session.scalars(query).all()
+
+
 def users_of_category(session: Session, *, user_id: UUID, category_id: UUID) -> list[str]:
     """What uses the category, in words; expenses in the trash count, as they may be restored."""
     questions = {

@@ -104,6 +104,14 @@ def load_expense(
     return records[0]
 
 
+def expenses_by_id(session: Reader, *, user_id: UUID, expense_ids: Sequence[UUID]) -> list[ExpenseRecord]:
+    """Those of the user's expenses that are there, in whatever order, also those in the trash."""
+    if not expense_ids:
+        return []
+    rows = session.execute(SOME, {"user_id": user_id, "expense_ids": expense_ids}).all()
+    return _records(session, user_id, rows)
+
+
 def list_expenses(
     session: Reader,
     *,

@@ -27,6 +27,7 @@ from core.services.budget_input import (
     checked_thresholds,
     period_columns,
 )
+from core.services.changes import delete_for_good
 from core.services.evaluation import forget_periods
 from core.services.locks import lock_user
 from core.services.spending import ask_for_evaluation, ask_for_evaluations
@@ -186,7 +187,7 @@ def delete_budget(
     lock_user(session, user_id=user_id)
     budget = load_budget(session, user_id=user_id, budget_id=budget_id)
     check_version(budget.version, expected_versions)
-    session.execute(delete(Budget).where(Budget.user_id == user_id, Budget.id == budget_id))
+    delete_for_good(session, "budget", [(user_id, budget_id)])
 
 
 def start_due_periods(session: Session, *, limit: int) -> int:

@@ -19,6 +19,7 @@ from core.models import Category, DailyConversion, DailySpending
 from core.queries.categories import CATEGORIES, find_category, load_category, users_of_category
 from core.rules.texts import search_key
 from core.services.category_moves import move_category_content
+from core.services.changes import delete_for_good
 from core.services.locks import lock_user
 from core.services.spending import ask_for_evaluation
 from core.services.versions import check_version
@@ -140,7 +141,7 @@ def delete_category(
     for totals in (DailySpending, DailyConversion):
         is_its_total = (totals.user_id == user_id, totals.category_id == category_id)
         session.execute(delete(totals).where(*is_its_total))
-    session.execute(delete(CATEGORIES).where(CATEGORIES.c.user_id == user_id, CATEGORIES.c.id == category_id))
+    delete_for_good(session, "category", [(user_id, category_id)])
 
 
 def _target(session: Session, category: Category, move_to: UUID) -> Category:

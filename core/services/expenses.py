@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import structs
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -19,6 +19,7 @@ from core.queries.expenses import ExpenseRecord, load_expense
 from core.rules.conversion import convert_parts, format_rate
 from core.rules.money import format_amount
 from core.rules.texts import search_key
+from core.services.changes import delete_for_good
 from core.services.expense_drafts import ExpenseInput, LineInput, RateInput, draft_expenses
 from core.services.spending import Spending, apply_spending, refusing_large_totals
 from core.services.versions import check_version
@@ -195,12 +196,7 @@ def purge_trash(session: Session) -> int:
         .with_for_update(skip_locked=True)
     ).all()
     if doomed:
-        session.execute(
-            delete(EXPENSES).where(
-                EXPENSES.c.user_id == bindparam("owner"), EXPENSES.c.id == bindparam("its_id")
-            ),
-            [{"owner": row.user_id, "its_id": row.id} for row in doomed],
-        )
+        delete_for_good(session, "expense", [(row.user_id, row.id) for row in doomed])
     return len(doomed)
 
 

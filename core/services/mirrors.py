@@ -12,7 +12,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from msgspec import structs
-from sqlalchemy import bindparam, delete, update
+from sqlalchemy import bindparam, update
 from sqlalchemy.orm import Session
 
 from core.ids import new_id
@@ -21,6 +21,7 @@ from core.models.spending import MAX_DAILY_TOTAL_MINOR, UNCATEGORISED
 from core.queries.expenses import EXPENSES, ExpenseRecord
 from core.queries.mirrors import TotalKey, categories_by_name, category_key, daily_totals, load_mirrors
 from core.rules.texts import search_key
+from core.services.changes import delete_for_good
 from core.services.expenses import insert_expenses, spending_of
 from core.services.spending import Spending, apply_spending
 
@@ -48,9 +49,6 @@ FOLLOW = (
             )
         }
     )
-)
-REMOVE = delete(EXPENSES).where(
-    EXPENSES.c.user_id == bindparam("owner"), EXPENSES.c.id == bindparam("its_id")
 )
 
 
@@ -164,7 +162,7 @@ class Mirrors:
         if self._followed:
             session.execute(FOLLOW, [_changes(new) for _old, new in self._followed])
         if self._lost:
-            session.execute(REMOVE, [{"owner": one.user_id, "its_id": one.id} for one in self._lost])
+            delete_for_good(session, "expense", [(one.user_id, one.id) for one in self._lost])
         created = [(None, new) for new in self._created]
         lost = [(old, None) for old in self._lost]
         # All totals at once: they are locked in the order of their keys.

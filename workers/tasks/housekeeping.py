@@ -13,6 +13,7 @@ from core.queries.invariants import conversion_differences, spending_differences
 from core.queries.ledger_invariants import ledger_differences, list_group_ids
 from core.queries.notifications import numbering_gaps
 from core.queries.users import list_user_ids
+from core.services.changes import FORGET_BATCH, forget_deletions
 from core.services.expenses import PURGE_BATCH, purge_trash
 from core.services.group_purge import purge_groups
 from core.services.idempotency import purge_keys
@@ -27,12 +28,13 @@ log = logging.getLogger(__name__)
 
 @shared_task(name=Tick.PURGE)
 def purge_task() -> None:
-    """Remove what has outlived its promise: old trash, deleted groups, stored answers, ended logins."""
+    """Remove what has outlived its promise: trash, word of deletions, groups, answers, logins."""
     runtime = current_runtime()
-    purged = PURGE_BATCH
-    while purged == PURGE_BATCH:
-        with runtime.database.transaction() as session:
-            purged = purge_trash(session)
+    for purge_some, batch in ((purge_trash, PURGE_BATCH), (forget_deletions, FORGET_BATCH)):
+        purged = batch
+        while purged == batch:
+            with runtime.database.transaction() as session:
+                purged = purge_some(session)
     has_more = True
     while has_more:
         with runtime.database.transaction() as session:
