@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 from bench.alerts import alerting
+from bench.changes import copying
 from bench.charts import charting
 from bench.groups import balancing, grouping
 from bench.insight import analysing
@@ -24,6 +25,7 @@ MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
     "planning": planning,
     "analysing": analysing,
     "charting": charting,
+    "copying": copying,
 }
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
 
