@@ -26,6 +26,7 @@ PROCESSES = {
     "api": ["api"],
     "gateway": ["ws_gateway"],
     "worker": ["workers", "worker"],
+    "builder": ["workers", "builder"],
     "beat": ["workers", "beat"],
 }
 

@@ -13,7 +13,11 @@ that the template needs; see `core/queries/mails.py`."""
 SPLIT_GROUP_EXPENSE = "split_group_expense"
 """Key: `group id:expense id`. Payload: `{}`; what is to be posted is in the expense's row."""
 
-OUTBOX_JOBS = (EVALUATE_BUDGETS, DELIVER_NOTIFICATIONS, SPLIT_GROUP_EXPENSE, SEND_MAIL)
+LONG_JOBS: tuple[str, ...] = ()
+"""Jobs that may take minutes, such as a file of a million expenses. They have a queue and workers of their
+own (`python -m workers builder`), so that no alert waits for a file; see `workers/long_jobs.py`."""
+
+OUTBOX_JOBS = (EVALUATE_BUDGETS, DELIVER_NOTIFICATIONS, SPLIT_GROUP_EXPENSE, SEND_MAIL, *LONG_JOBS)
 
 
 class Tick:
