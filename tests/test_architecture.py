@@ -23,8 +23,8 @@ PRODUCT = ("core", *PROCESSES)
 LAYERS = ("core.rules", "core.charts", "core.models", "core.queries", "core.services", "core.commands")
 
 LEAVES = {
-    "clock", "config", "database", "errors", "files", "ids", "job_names", "logging", "mailer", "rate_files",
-    "security", "statements",
+    "archive", "clock", "config", "database", "errors", "field_errors", "files", "ids", "job_names",
+    "logging", "mailer", "rate_files", "security", "statements",
 }  # fmt: skip
 """Modules of core that import none of its layers but the rules; every layer above the models may use them."""
 
@@ -65,6 +65,7 @@ OUTSIDERS = {
     "jwt": {"core.security"},
     "psycopg": {"core.database"},
     "vl_convert": {"core.charts.rendering"},
+    "ijson": {"core.archive.parsing", "core.statements"},
 }
 """Libraries that only these parts may know, so that each can be replaced in one place."""
 

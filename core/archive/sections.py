@@ -1,0 +1,59 @@
+"""Which lists an archive has, and in which order: what others refer to comes before them.
+
+Budgets come after the expenses that they count, and their alerts right behind them, so that an import puts
+in a budget when its figures are complete: none alerts on the way there.
+"""
+
+from collections.abc import Mapping
+
+from core.archive.group_records import (
+    ActivityItem,
+    GroupExpenseItem,
+    GroupItem,
+    InvitationItem,
+    PostingItem,
+    SettlementItem,
+)
+from core.archive.records import (
+    AlertItem,
+    AttachmentItem,
+    BudgetItem,
+    CategoryItem,
+    ExpenseItem,
+    FilePart,
+    NotificationItem,
+    PaceAlertItem,
+    Record,
+    RuleItem,
+    SessionItem,
+)
+
+FORMAT = "outlay"
+VERSION = 1
+"""Counts up when an older reader would misunderstand, or lose, what a newer writer means."""
+
+IMPORTED: Mapping[str, type[Record]] = {
+    "categories": CategoryItem,
+    "rules": RuleItem,
+    "expenses": ExpenseItem,
+    "files": FilePart,
+    "attachments": AttachmentItem,
+    "budgets": BudgetItem,
+    "alerts": AlertItem,
+    "pace_alerts": PaceAlertItem,
+}
+"""What an import takes in. They stand in this order, so that one reading is enough."""
+
+FOR_READING: Mapping[str, type[Record]] = {
+    "notifications": NotificationItem,
+    "groups": GroupItem,
+    "group_expenses": GroupExpenseItem,
+    "settlements": SettlementItem,
+    "postings": PostingItem,
+    "group_activity": ActivityItem,
+    "invitations": InvitationItem,
+    "sessions": SessionItem,
+}
+"""What an import counts and passes over: `docs/decisions/0020-archive.md` says why."""
+
+SECTIONS: Mapping[str, type[Record]] = {**IMPORTED, **FOR_READING}
