@@ -13,6 +13,8 @@ from pathlib import Path
 
 from core import job_names
 from core.config import Settings
+from core.models import Base
+from core.queries.files import NAMES
 from workers.app import JOBS, LEASED_JOBS, create_app
 from workers.schedules import beat_schedule
 
@@ -218,6 +220,12 @@ def test_what_clients_keep_copies_of_is_deleted_in_one_place() -> None:
         if isinstance(node.args[0], ast.Name) and node.args[0].id in copied
     ]
     assert wrong == []
+
+
+def test_the_sweep_of_files_knows_every_column_that_names_them() -> None:
+    """One that it does not know would lose its files the next night."""
+    columns = {table.c.sha256 for table in Base.metadata.tables.values() if "sha256" in table.c}
+    assert columns == set(NAMES)
 
 
 def test_every_flush_says_why() -> None:
