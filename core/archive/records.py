@@ -258,3 +258,21 @@ class SessionItem(Record):
     last_used_at: Instant
     expires_at: Instant
     revoked_at: Instant | None
+
+
+class ExportItem(Record):
+    """A file that was asked for, without its content: it can be built again."""
+
+    id: UUID
+    format: str
+    dialect: str | None
+    filters: dict[str, Any]
+    sort: str
+    name: str
+    state: str
+    row_count: int | None
+    size: int | None
+    error: str | None
+    created_at: Instant
+    finished_at: Instant | None
+    expires_at: Instant | None

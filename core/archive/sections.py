@@ -20,6 +20,7 @@ from core.archive.records import (
     BudgetItem,
     CategoryItem,
     ExpenseItem,
+    ExportItem,
     FilePart,
     NotificationItem,
     PaceAlertItem,
@@ -31,6 +32,10 @@ from core.archive.records import (
 FORMAT = "outlay"
 VERSION = 1
 """Counts up when an older reader would misunderstand, or lose, what a newer writer means."""
+
+MAX_ARCHIVE_BYTES = 4 * 1024**3
+"""All attachments that a user may have are two thirds of that in base64; the rest is for three million
+expenses."""
 
 IMPORTED: Mapping[str, type[Record]] = {
     "categories": CategoryItem,
@@ -52,6 +57,7 @@ FOR_READING: Mapping[str, type[Record]] = {
     "postings": PostingItem,
     "group_activity": ActivityItem,
     "invitations": InvitationItem,
+    "exports": ExportItem,
     "sessions": SessionItem,
 }
 """What an import counts and passes over: `docs/decisions/0020-archive.md` says why."""

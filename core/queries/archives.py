@@ -17,6 +17,7 @@ from core.archive.records import (
     BudgetPeriod,
     CategoryItem,
     ExpenseItem,
+    ExportItem,
     FilePart,
     LineItem,
     NotificationItem,
@@ -30,7 +31,17 @@ from core.archive.records import (
 )
 from core.errors import NotFound
 from core.files import FileStore
-from core.models import Alert, Attachment, Category, LoginSession, Notification, PaceAlert, User, table_of
+from core.models import (
+    Alert,
+    Attachment,
+    Category,
+    Export,
+    LoginSession,
+    Notification,
+    PaceAlert,
+    User,
+    table_of,
+)
 from core.queries.archived_groups import group_records
 from core.queries.budgets import BudgetRecord, list_budgets
 from core.queries.expense_parts import Line, lines_of, tags_of
@@ -45,6 +56,7 @@ BATCH = 2_000
 ALERTS = table_of(Alert)
 ATTACHMENTS = table_of(Attachment)
 CATEGORIES = table_of(Category)
+EXPORTS = table_of(Export)
 NOTIFICATIONS = table_of(Notification)
 PACE_ALERTS = table_of(PaceAlert)
 SESSIONS = table_of(LoginSession)
@@ -81,6 +93,7 @@ def archive_records(rows: Connection, *, user_id: UUID, files: FileStore) -> Ite
     yield "pace_alerts", _pace_alerts(rows, user_id)
     yield "notifications", _notifications(rows, user_id)
     yield from group_records(rows, user_id=user_id)
+    yield "exports", _exports(rows, user_id)
     yield "sessions", _sessions(rows, user_id)
 
 
@@ -251,6 +264,13 @@ def _notifications(rows: Connection, user_id: UUID) -> Iterator[Record]:
     query = select(*columns).where(NOTIFICATIONS.c.user_id == user_id)
     for row in _streamed(rows, query.order_by(NOTIFICATIONS.c.seq)):
         yield NotificationItem(**row._mapping)
+
+
+def _exports(rows: Connection, user_id: UUID) -> Iterator[Record]:
+    columns = [EXPORTS.c[name] for name in ExportItem.__struct_fields__]
+    query = select(*columns).where(EXPORTS.c.user_id == user_id)
+    for row in _streamed(rows, query.order_by(EXPORTS.c.id)):
+        yield ExportItem(**row._mapping)
 
 
 def _sessions(rows: Connection, user_id: UUID) -> Iterator[Record]:
