@@ -19,6 +19,7 @@ from workers.tasks import (
     files,
     groups,
     housekeeping,
+    imports,
     mails,
     notifications,
     settlements,
@@ -34,7 +35,17 @@ JOBS: dict[str, ApplyJob] = {
 LEASED_JOBS = frozenset({SEND_MAIL})
 """Outbox jobs with an effect outside of the database; their tasks do them by `workers/leased.py`."""
 
-TASK_MODULES = (budgets, exchange_rates, files, groups, housekeeping, mails, notifications, settlements)
+TASK_MODULES = (
+    budgets,
+    exchange_rates,
+    files,
+    groups,
+    housekeeping,
+    imports,
+    mails,
+    notifications,
+    settlements,
+)
 """Imported, so that their tasks are known."""
 
 Role = Literal["worker", "builder"]
