@@ -20,6 +20,7 @@ from workers.tasks import (
     files,
     groups,
     housekeeping,
+    imports,
     mails,
     notifications,
     settlements,
@@ -36,8 +37,17 @@ LEASED_JOBS = frozenset({SEND_MAIL})
 """Outbox jobs with an effect outside of the database; their tasks do them by `workers/leased.py`."""
 
 TASK_MODULES = (
-    budgets, exchange_rates, exports, files, groups, housekeeping, mails, notifications, settlements,
-)  # fmt: skip
+    budgets,
+    exchange_rates,
+    exports,
+    files,
+    groups,
+    housekeeping,
+    imports,
+    mails,
+    notifications,
+    settlements,
+)
 """Imported, so that their tasks are known."""
 
 Role = Literal["worker", "builder"]

@@ -13,6 +13,7 @@ from core.models.exports import Export
 from core.models.group_expenses import GroupExpense, GroupShare
 from core.models.groups import Group, GroupActivity, GroupMember, Invitation
 from core.models.idempotency import IdempotencyKey
+from core.models.imports import Import, ImportMapping, ImportRow
 from core.models.ledger import PairBalance, Posting
 from core.models.notifications import Notification
 from core.models.outbox import OutboxRow
@@ -46,6 +47,9 @@ __all__ = [
     "GroupMember",
     "GroupShare",
     "IdempotencyKey",
+    "Import",
+    "ImportMapping",
+    "ImportRow",
     "Invitation",
     "LoginSession",
     "Notification",

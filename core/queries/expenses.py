@@ -105,11 +105,17 @@ def load_expense(
     return records[0]
 
 
-def expenses_by_id(session: Reader, *, user_id: UUID, expense_ids: Sequence[UUID]) -> list[ExpenseRecord]:
-    """Those of the user's expenses that are there, in whatever order, also those in the trash."""
+def expenses_by_id(
+    session: Reader, *, user_id: UUID, expense_ids: Sequence[UUID], for_update: bool = False
+) -> list[ExpenseRecord]:
+    """Those of the user's expenses that are there, in whatever order, also those in the trash.
+
+    With `for_update` their rows stay locked until the transaction ends.
+    """
     if not expense_ids:
         return []
-    rows = session.execute(SOME, {"user_id": user_id, "expense_ids": expense_ids}).all()
+    query = SOME_FOR_UPDATE if for_update else SOME
+    rows = session.execute(query, {"user_id": user_id, "expense_ids": expense_ids}).all()
     return _records(session, user_id, rows)
 
 
@@ -250,6 +256,8 @@ _OWN = _SELECT.where(EXPENSES.c.user_id == _bound("user_id"))
 ONE = _OWN.where(EXPENSES.c.id == _bound("expense_id"))
 ONE_FOR_UPDATE = ONE.with_for_update()
 SOME = _OWN.where(EXPENSES.c.id.in_(bindparam("expense_ids", expanding=True)))
+# In key order, so that two transactions never wait for each other in a circle.
+SOME_FOR_UPDATE = SOME.order_by(EXPENSES.c.id).with_for_update()
 
 
 def _records(session: Reader, user_id: UUID, rows: Sequence[Any]) -> list[ExpenseRecord]:
