@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from core.archive.fields import (
+    PLAIN,
     Amount,
     CategoryName,
     Color,
@@ -179,7 +180,7 @@ class FilePart(Record):
 class AttachmentItem(Record):
     id: UUID
     expense_id: UUID
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: Annotated[str, Meta(min_length=1, max_length=200, pattern=PLAIN)]
     type: Annotated[str, Meta(max_length=50)]
     bytes: Count
     sha256: Hash
