@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
     name=Tick.SWEEP_FILES, acks_late=False, soft_time_limit=SWEEP_TIME_S, time_limit=SWEEP_TIME_S + 60
 )
 def sweep_files_task() -> None:
-    """A tick: remove files that nothing names any more, or never did."""
+    """A tick: remove files that no row names any more, or never did."""
     runtime = current_runtime()
     sweep_files(runtime.database, FileStore(runtime.settings.files))
 
