@@ -31,6 +31,7 @@ from api.resources.group_expenses import GroupExpenses, OneGroupExpense
 from api.resources.group_members import GroupMembers, OneGroupMember
 from api.resources.groups import Groups, OneGroup
 from api.resources.health import Health
+from api.resources.imports import ImportCommit, ImportRows, Imports, OneImport
 from api.resources.invitations import (
     GroupInvitations,
     InvitationAcceptance,
@@ -89,6 +90,10 @@ def _own_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/expenses/{expense_id:uuid}/restore", ExpenseRestoration(collaborators)),
         ("/expenses/{expense_id:uuid}/attachments", Attachments(collaborators)),
         ("/expenses/{expense_id:uuid}/attachments/{attachment_id:uuid}", OneAttachment(collaborators)),
+        ("/imports", Imports(collaborators)),
+        ("/imports/{import_id:uuid}", OneImport(collaborators)),
+        ("/imports/{import_id:uuid}/rows", ImportRows(collaborators)),
+        ("/imports/{import_id:uuid}/commit", ImportCommit(collaborators)),
         ("/rules", Rules(collaborators)),
         ("/rules/{rule_id:uuid}", OneRule(collaborators)),
         ("/rules/try", RuleTrial(collaborators)),

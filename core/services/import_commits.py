@@ -173,7 +173,7 @@ def _record(session: Session, record: ImportRecord, rows: Sequence[StoredRow], p
     importer = format_of(record.format)
     try:
         with session.begin_nested():
-            return list(importer.commit(session, record, rows, plan.category_ids))
+            return list(importer.record_rows(session, record, rows, plan.category_ids))
     except InvalidInput:
         return _record_one_by_one(session, importer, record, rows, plan)
 
@@ -185,7 +185,7 @@ def _record_one_by_one(
     for row in rows:
         try:
             with session.begin_nested():
-                refusals += importer.commit(session, record, [row], plan.category_ids)
+                refusals += importer.record_rows(session, record, [row], plan.category_ids)
         except InvalidInput as error:
             field = error.fields[0]
             refusals.append(Refusal(row, field.pointer.removeprefix("/") or None, field.detail))

@@ -71,7 +71,7 @@ class ImportFormat(Protocol):
             UnreadableFile
         """
 
-    def commit(
+    def record_rows(
         self,
         session: Session,
         record: ImportRecord,
@@ -84,5 +84,5 @@ class ImportFormat(Protocol):
             InvalidInput: one of several cannot be recorded; then they are given again, one by one.
         """
 
-    def undo(self, session: Session, record: ImportRecord, rows: Sequence[StoredRow]) -> None:
-        """Take back what `commit` has made of the rows, as far as it is still there."""
+    def undo_rows(self, session: Session, record: ImportRecord, rows: Sequence[StoredRow]) -> None:
+        """Take back what `record_rows` has made of the rows, as far as it is still there."""

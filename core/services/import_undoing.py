@@ -46,7 +46,7 @@ def undo_rows(session: Session, record: ImportRecord) -> bool:
     )
     if not rows:
         return False
-    format_of(record.format).undo(session, record, rows)
+    format_of(record.format).undo_rows(session, record, rows)
     mark_rows(session, record, [row.position for row in rows], "undone")
     session.execute(
         update(IMPORTS)

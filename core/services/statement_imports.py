@@ -59,7 +59,7 @@ class StatementImports:
         rows = read_statement(file, file_format=self._format, mapping=mapping)
         return OpenedFile(mapping, _findings(proposal), _new_rows(rows))
 
-    def commit(
+    def record_rows(
         self,
         session: Session,
         record: ImportRecord,
@@ -76,7 +76,7 @@ class StatementImports:
         add_spending(session, (part for expense in expenses for part in spending_of(expense)))
         return ()
 
-    def undo(self, session: Session, record: ImportRecord, rows: Sequence[StoredRow]) -> None:
+    def undo_rows(self, session: Session, record: ImportRecord, rows: Sequence[StoredRow]) -> None:
         ids = [row.expense_id for row in rows if row.expense_id is not None]
         remove_expenses(session, user_id=record.user_id, expense_ids=ids)
 

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 @shared_task(name=Tick.PURGE)
 def purge_task() -> None:
-    """Remove what has outlived its promise: trash, deletions, groups, previews, answers, logins, files."""
+    """Remove what has outlived its promise: trash, word of deletions, groups, files, answers, logins."""
     runtime = current_runtime()
     for purge_some, batch in ((purge_trash, PURGE_BATCH), (forget_deletions, FORGET_BATCH)):
         purged = batch
