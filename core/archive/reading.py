@@ -1,5 +1,6 @@
 """Reads an archive record by record: what is wrong with one is said of it, and the others go on."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
@@ -10,8 +11,8 @@ import msgspec
 from core.archive.fields import Instant, is_plausible
 from core.archive.parsing import RawValue, raw_values
 from core.archive.records import Profile, Record
-from core.archive.sections import FORMAT, IMPORTED, SECTIONS, VERSION
-from core.errors import FieldError
+from core.archive.sections import FORMAT, IMPORTED, MAX_ENTRIES, SECTIONS, VERSION
+from core.errors import FieldError, InvalidInput
 from core.field_errors import field_error
 from core.statements.refusals import UnreadableFile
 
@@ -40,6 +41,15 @@ class BadEntry:
     position: int
     error: FieldError
 
+    @classmethod
+    def of(cls, entry: Entry, error: InvalidInput) -> "BadEntry":
+        """What is wrong with a record; the error's pointer leads there from its top."""
+        wrong = error.below(f"/{entry.section}/{entry.position}").fields[0]
+        return cls(entry.section, entry.position, wrong)
+
+
+AnyEntry = Entry | BadEntry
+
 
 @dataclass(frozen=True, slots=True)
 class Archive:
@@ -49,7 +59,7 @@ class Archive:
     """
 
     user: Profile
-    entries: Iterator[Entry | BadEntry] = field(repr=False)
+    entries: Iterator[AnyEntry] = field(repr=False)
 
 
 class _Head(msgspec.Struct, forbid_unknown_fields=True):
@@ -103,11 +113,12 @@ def _read_head(head: Mapping[str, Any]) -> Profile:
     return user
 
 
-def _entries(values: Iterator[RawValue]) -> Iterator[Entry | BadEntry]:
-    place = 0
+def _entries(values: Iterator[RawValue]) -> Iterator[AnyEntry]:
+    place, seen = 0, set[str]()
     for value in values:
-        if value.position is None:
-            _refuse(value)
+        if value.position is None or (value.position == 0 and value.name in seen):
+            raise _refusal(value)
+        seen.add(value.name)
         kind = IMPORTED.get(value.name)
         if kind is None:
             yield Entry(value.name, value.position or 0, None)
@@ -117,10 +128,12 @@ def _entries(values: Iterator[RawValue]) -> Iterator[Entry | BadEntry]:
                 f"{value.pointer}: the lists have to stand in the order {', '.join(IMPORTED)}"
             )
         place = PLACES[value.name]
+        if (value.position or 0) >= MAX_ENTRIES.get(value.name, sys.maxsize):
+            raise UnreadableFile(f"/{value.name}: may have {MAX_ENTRIES[value.name]} records")
         yield _entry(value, kind)
 
 
-def _entry(value: RawValue, kind: type[Record]) -> Entry | BadEntry:
+def _entry(value: RawValue, kind: type[Record]) -> AnyEntry:
     position = value.position or 0
     try:
         record = msgspec.convert(value.value, kind)
@@ -136,9 +149,11 @@ def _wrong_instants(record: Record) -> list[str]:
     return [name for name in INSTANTS[type(record)] if not is_plausible(getattr(record, name))]
 
 
-def _refuse(value: RawValue) -> None:
+def _refusal(value: RawValue) -> UnreadableFile:
+    if value.position is not None:
+        return UnreadableFile(f"/{value.name}: stands there twice")
     if value.name in SECTIONS:
-        raise UnreadableFile(f"{value.pointer}: has to be a list")
+        return UnreadableFile(f"{value.pointer}: has to be a list")
     if value.name in _Head.__struct_fields__:
-        raise UnreadableFile(f"{value.pointer}: has to stand before the lists")
-    raise UnreadableFile(f"{value.pointer}: nothing in an archive is called so")
+        return UnreadableFile(f"{value.pointer}: has to stand before the lists")
+    return UnreadableFile(f"{value.pointer}: nothing in an archive is called so")

@@ -4,6 +4,7 @@ Budgets come after the expenses that they count, and their alerts right behind t
 in a budget when its figures are complete: none alerts on the way there.
 """
 
+import re
 from collections.abc import Mapping
 
 from core.archive.group_records import (
@@ -62,4 +63,14 @@ FOR_READING: Mapping[str, type[Record]] = {
 }
 """What an import counts and passes over: `docs/decisions/0020-archive.md` says why."""
 
+MAX_ENTRIES: Mapping[str, int] = {"categories": 5_000, "rules": 1_000, "budgets": 1_000}
+"""Of lists that are taken in as a whole: ten times as many as a user may have of each."""
+
 SECTIONS: Mapping[str, type[Record]] = {**IMPORTED, **FOR_READING}
+
+BEGINNING = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"format"\s*:\s*"outlay"')
+
+
+def is_archive(head: bytes) -> bool:
+    """Whether a file that begins so is meant to be an archive."""
+    return BEGINNING.match(head) is not None

@@ -7,14 +7,16 @@ from core.models.base import Base
 
 
 class ImportedRecord(Base):
-    """What the import of an archive has made, in the version that it had then, so that it can be undone."""
+    """What the import of an archive has made, in the version that it had then, so that it can be undone.
+
+    Settings that it has changed are those of the user.
+    """
 
     __tablename__ = "imported_records"
     __table_args__ = (
         ForeignKeyConstraint(["user_id", "import_id"], ["imports.user_id", "imports.id"], ondelete="CASCADE"),
         CheckConstraint(
-            "kind IN ('category', 'rule', 'expense', 'attachment', 'budget')",
-            name="kind",
+            "kind IN ('category', 'rule', 'expense', 'attachment', 'budget', 'settings')", name="kind"
         ),
     )
 

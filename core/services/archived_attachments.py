@@ -3,9 +3,10 @@
 import binascii
 import hashlib
 from base64 import b64decode
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
@@ -13,12 +14,13 @@ from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from core.archive.fields import NOTHING
-from core.archive.reading import BadEntry, Entry
+from core.archive.reading import Entry
 from core.archive.records import AttachmentItem, FilePart
 from core.errors import InvalidInput, invalid
 from core.files import Draft, FileStore
 from core.models import Attachment, table_of
 from core.queries.attachments import attached_bytes
+from core.services.archived_drafts import Drafts, draft_each, items_of
 from core.services.archived_expenses import known_expenses
 from core.services.attachments import (
     MAX_ATTACHED_BYTES,
@@ -26,6 +28,9 @@ from core.services.attachments import (
     MAX_ATTACHMENTS,
     attachable_type,
 )
+
+MAX_FILES = 100_000
+"""Of an archive: each is remembered until the last attachment is read."""
 
 ATTACHMENTS = table_of(Attachment)
 KNOWN = select(ATTACHMENTS.c.id).where(
@@ -39,6 +44,9 @@ COUNTS = (
     )
     .group_by(ATTACHMENTS.c.expense_id)
 )
+
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,8 @@ class ArchivedFiles:
         """Raises:
         InvalidInput: once for each file.
         """
+        if len(self.whole) >= MAX_FILES:
+            raise invalid("", f"an archive may have {MAX_FILES} files")
         current = self._current
         if current is None or current.sha256 != part.sha256:
             self.close()
@@ -140,67 +150,51 @@ class _Assembly:
         self._stack.close()
 
 
-@dataclass(slots=True)
-class AttachmentIntake:
-    """What becomes of some of an archive's attachments; `rows` are new."""
+class AttachmentDrafting:
+    """Drafts attachments, of files whose content came along only: a hash proves nothing by itself."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    known: int = 0
-    problems: list[BadEntry] = field(default_factory=list)
-
-
-def draft_attachments(
-    session: Session, *, user_id: UUID, entries: Iterable[Entry], files: Mapping[str, WholeFile]
-) -> AttachmentIntake:
-    """Nothing is stored. Only files whose content came along can be attached: a hash alone proves nothing.
-
-    The caller holds the user's lock if they are to be stored.
-    """
-    intake = AttachmentIntake()
-    items = [(entry, entry.record) for entry in entries if isinstance(entry.record, AttachmentItem)]
-    drafting = _Drafting(session, user_id, [item for _, item in items], files)
-    for entry, item in items:
-        if item.id in drafting.known:
-            intake.known += 1
-            continue
-        try:
-            intake.rows.append(drafting.draft(item))
-        except InvalidInput as error:
-            wrong = error.below(f"/{entry.section}/{entry.position}").fields[0]
-            intake.problems.append(BadEntry(entry.section, entry.position, wrong))
-    return intake
-
-
-class _Drafting:
-    def __init__(
-        self, session: Session, user_id: UUID, items: list[AttachmentItem], files: Mapping[str, WholeFile]
-    ) -> None:
+    def __init__(self, user_id: UUID, files: ArchivedFiles) -> None:
         self._user_id = user_id
         self._files = files
-        ids = [item.id for item in items]
-        expense_ids = list({item.expense_id for item in items})
-        self.known = set(session.scalars(KNOWN, {"owner": user_id, "ids": ids}))
-        self._expenses = known_expenses(session, user_id=user_id, expense_ids=expense_ids)
-        rows = session.execute(COUNTS, {"owner": user_id, "ids": expense_ids})
-        self._counts: dict[UUID, int] = {row[0]: row[1] for row in rows}
-        self._bytes = attached_bytes(session, user_id=user_id)
 
-    def draft(self, item: AttachmentItem) -> dict[str, Any]:
-        """Raises: InvalidInput."""
+    def draft(self, session: Session, entries: Iterable[Entry], *, is_trial: bool) -> Drafts[Row]:
+        """A trial cannot tell whether the expenses are there, as it stores none."""
+        items = items_of(entries, AttachmentItem)
+        expense_ids = list({item.expense_id for _, item in items})
+        parameters = {"owner": self._user_id, "ids": [item.id for _, item in items]}
+        known = set(session.scalars(KNOWN, parameters))
+        expenses = known_expenses(session, user_id=self._user_id, expense_ids=expense_ids)
+        counted = session.execute(COUNTS, {"owner": self._user_id, "ids": expense_ids})
+        counts = Counter[UUID]({row[0]: row[1] for row in counted})
+        room = MAX_ATTACHED_BYTES - attached_bytes(session, user_id=self._user_id)
+
+        def draft(item: AttachmentItem) -> Row | None:
+            nonlocal room
+            if item.id in known:
+                return None
+            if not is_trial and item.expense_id not in expenses:
+                raise invalid("/expense_id", "no such expense")
+            if counts[item.expense_id] >= MAX_ATTACHMENTS:
+                raise invalid("/expense_id", f"an expense may have {MAX_ATTACHMENTS} attachments")
+            file = self._file(item)
+            if file.size > room:
+                raise invalid("", f"all attachments together may have {MAX_ATTACHED_BYTES} bytes")
+            known.add(item.id)
+            counts[item.expense_id] += 1
+            room -= file.size
+            return self._row(item, file)
+
+        return draft_each(items, draft)
+
+    def _file(self, item: AttachmentItem) -> WholeFile:
         if item.id == NOTHING:
             raise invalid("/id", "is no id of its own")
-        if item.expense_id not in self._expenses:
-            raise invalid("/expense_id", "no such expense")
-        file = self._files.get(item.sha256)
+        file = self._files.whole.get(item.sha256)
         if file is None:
             raise invalid("/sha256", "the content of the file is not in the archive, or is damaged")
-        if self._counts.get(item.expense_id, 0) >= MAX_ATTACHMENTS:
-            raise invalid("/expense_id", f"an expense may have {MAX_ATTACHMENTS} attachments")
-        if self._bytes + file.size > MAX_ATTACHED_BYTES:
-            raise invalid("", f"all attachments together may have {MAX_ATTACHED_BYTES} bytes")
-        self.known.add(item.id)
-        self._counts[item.expense_id] = self._counts.get(item.expense_id, 0) + 1
-        self._bytes += file.size
+        return file
+
+    def _row(self, item: AttachmentItem, file: WholeFile) -> Row:
         return {
             "user_id": self._user_id,
             "id": item.id,
@@ -213,6 +207,6 @@ class _Drafting:
         }
 
 
-def store_attachments(session: Session, intake: AttachmentIntake) -> None:
-    if intake.rows:
-        session.execute(insert(ATTACHMENTS), intake.rows)
+def store_attachments(session: Session, rows: Sequence[Row]) -> None:
+    if rows:
+        session.execute(insert(ATTACHMENTS), rows)

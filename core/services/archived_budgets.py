@@ -5,21 +5,23 @@ evaluation knows what was told already, and misses nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
+from msgspec import structs
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from core.archive.fields import NOTHING
-from core.archive.reading import BadEntry, Entry
+from core.archive.reading import Entry
 from core.archive.records import AlertItem, BudgetItem, PaceAlertItem
 from core.errors import InvalidInput, invalid
 from core.models import Alert, Budget, BudgetAmount, BudgetCategory, PaceAlert, table_of
 from core.rules.money import AmountError, parse_amount
-from core.rules.periods import is_supported
+from core.rules.periods import MAX_DAY
+from core.services.archived_drafts import Drafts, draft_each, items_of
 from core.services.budget_input import (
     checked_amount,
     checked_currency,
@@ -40,54 +42,48 @@ CHOSEN = table_of(BudgetCategory)
 ALERTS = table_of(Alert)
 PACE_ALERTS = table_of(PaceAlert)
 
+Row = dict[str, Any]
 
-@dataclass(slots=True)
-class BudgetIntake:
-    """What becomes of an archive's budgets; the rows of three tables are new."""
 
-    budgets: list[dict[str, Any]] = field(default_factory=list)
-    amounts: list[dict[str, Any]] = field(default_factory=list)
-    categories: list[dict[str, Any]] = field(default_factory=list)
-    known: int = 0
-    problems: list[BadEntry] = field(default_factory=list)
+@dataclass(frozen=True, slots=True)
+class NewBudget:
+    """The rows of a budget in three tables."""
+
+    row: Row
+    amounts: list[Row]
+    categories: list[Row]
 
 
 def draft_budgets(
     session: Session, *, user_id: UUID, entries: Iterable[Entry], category_ids: Mapping[UUID, UUID]
-) -> BudgetIntake:
-    """Nothing is stored. The caller holds the user's lock if they are to be."""
-    intake = BudgetIntake()
+) -> Drafts[NewBudget]:
+    """`category_ids` lead from the archive's categories to the user's.
+
+    The caller holds the user's lock if they are to be stored.
+    """
     ids = set(session.scalars(select(BUDGETS.c.id).where(BUDGETS.c.user_id == user_id)))
-    for entry in entries:
-        item = entry.record
-        if not isinstance(item, BudgetItem):
-            continue
+
+    def draft(item: BudgetItem) -> NewBudget | None:
         if item.id in ids:
-            intake.known += 1
-            continue
-        try:
-            if len(ids) >= MAX_BUDGETS:
-                raise invalid("", f"there are {MAX_BUDGETS} budgets already, which is the most")
-            _draft(item, user_id, category_ids, intake)
-        except InvalidInput as error:
-            wrong = error.below(f"/{entry.section}/{entry.position}").fields[0]
-            intake.problems.append(BadEntry(entry.section, entry.position, wrong))
-        else:
-            ids.add(item.id)
-    return intake
+            return None
+        if len(ids) >= MAX_BUDGETS:
+            raise invalid("", f"there are {MAX_BUDGETS} budgets already, which is the most")
+        drafted = _draft(item, user_id, category_ids)
+        ids.add(item.id)
+        return drafted
+
+    return draft_each(items_of(entries, BudgetItem), draft)
 
 
-def _draft(item: BudgetItem, user_id: UUID, category_ids: Mapping[UUID, UUID], intake: BudgetIntake) -> None:
+def _draft(item: BudgetItem, user_id: UUID, category_ids: Mapping[UUID, UUID]) -> NewBudget:
     """Raises: InvalidInput."""
     if item.id == NOTHING:
         raise invalid("/id", "is no id of its own")
-    if not is_supported(item.starts_on) or item.starts_on < FIRST_START:
-        raise invalid("/starts_on", f"cannot be before {FIRST_START}")
+    if not FIRST_START <= item.starts_on <= MAX_DAY:
+        raise invalid("/starts_on", f"must be between {FIRST_START} and {MAX_DAY}")
     currency, period = checked_currency(item.currency), item.period
     rule = checked_rule(period.kind, period.every, period.anchor, period.ends_on, item.starts_on)
     key = {"user_id": user_id, "budget_id": item.id}
-    amounts = [{**key, **one} for one in _amounts(item)]
-    chosen = [{**key, "category_id": one} for one in _categories(item, category_ids)]
     row = {
         "user_id": user_id,
         "id": item.id,
@@ -105,9 +101,8 @@ def _draft(item: BudgetItem, user_id: UUID, category_ids: Mapping[UUID, UUID], i
         "created_at": item.created_at,
         "updated_at": item.updated_at,
     }
-    intake.budgets.append(row)
-    intake.amounts += amounts
-    intake.categories += chosen
+    categories = [{**key, "category_id": one} for one in _categories(item, category_ids)]
+    return NewBudget(row, [{**key, **amount} for amount in _amounts(item)], categories)
 
 
 def _amounts(item: BudgetItem) -> list[dict[str, Any]]:
@@ -130,72 +125,62 @@ def _categories(item: BudgetItem, category_ids: Mapping[UUID, UUID]) -> list[UUI
     return list(dict.fromkeys(category_ids[one] for one in item.category_ids))
 
 
-def store_budgets(session: Session, *, user_id: UUID, intake: BudgetIntake) -> None:
-    if not intake.budgets:
+def store_budgets(session: Session, *, user_id: UUID, budgets: Sequence[NewBudget]) -> None:
+    if not budgets:
         return
-    forget_deleted(session, user_id=user_id, ids=[row["id"] for row in intake.budgets])
-    session.execute(insert(BUDGETS), intake.budgets)
-    session.execute(insert(AMOUNTS), intake.amounts)
-    if intake.categories:
-        session.execute(insert(CHOSEN), intake.categories)
+    forget_deleted(session, user_id=user_id, ids=[budget.row["id"] for budget in budgets])
+    session.execute(insert(BUDGETS), [budget.row for budget in budgets])
+    session.execute(insert(AMOUNTS), [row for budget in budgets for row in budget.amounts])
+    categories = [row for budget in budgets for row in budget.categories]
+    if categories:
+        session.execute(insert(CHOSEN), categories)
 
 
-class AlertIntake:
-    """Takes the alerts of budgets that have just come; others have theirs already."""
+class AlertDrafting:
+    """Drafts the alerts of budgets that have just come; others have theirs already."""
 
     def __init__(self, user_id: UUID, budget_ids: Iterable[UUID]) -> None:
-        self.made = self.known = 0
-        self.problems: list[BadEntry] = []
         self._user_id = user_id
         self._budget_ids = frozenset(budget_ids)
         self._open = set[tuple[UUID, date, int]]()
         self._paces = set[tuple[UUID, date]]()
 
-    def store(self, session: Session, entries: Sequence[Entry]) -> None:
-        """Store alerts of either kind, in the transaction of their budgets."""
-        ids = [entry.record.id for entry in entries if isinstance(entry.record, AlertItem)]
-        known = set(session.scalars(self._known(ids)))
-        alerts, paces = list[dict[str, Any]](), list[dict[str, Any]]()
-        for entry in entries:
-            item = entry.record
-            try:
-                if isinstance(item, AlertItem) and self._is_new(item, known):
-                    alerts.append(self._alert(item))
-                elif isinstance(item, PaceAlertItem) and self._is_new_pace(item):
-                    paces.append(self._pace(item))
-                else:
-                    self.known += 1
-            except InvalidInput as error:
-                wrong = error.below(f"/{entry.section}/{entry.position}").fields[0]
-                self.problems.append(BadEntry(entry.section, entry.position, wrong))
-        if alerts:
-            session.execute(insert(ALERTS), alerts)
-        if paces:
-            session.execute(insert(PACE_ALERTS), paces)
-        self.made += len(alerts) + len(paces)
+    def draft_alerts(self, session: Session, entries: Iterable[Entry]) -> Drafts[Row]:
+        items = items_of(entries, AlertItem)
+        ids = [item.id for _, item in items]
+        known = set(
+            session.scalars(
+                select(ALERTS.c.id).where(ALERTS.c.user_id == self._user_id, ALERTS.c.id.in_(ids))
+            )
+        )
 
-    def _known(self, ids: list[UUID]) -> Any:
-        return select(ALERTS.c.id).where(ALERTS.c.user_id == self._user_id, ALERTS.c.id.in_(ids))
+        def draft(item: AlertItem) -> Row | None:
+            key = (item.budget_id, item.period_start, item.threshold)
+            is_open_twice = item.resolved_at is None and key in self._open
+            if item.id in known or item.budget_id not in self._budget_ids or is_open_twice:
+                return None
+            row = self._alert(item)
+            known.add(item.id)
+            if item.resolved_at is None:
+                self._open.add(key)
+            return row
 
-    def _is_new(self, item: AlertItem, known: set[UUID]) -> bool:
-        if item.budget_id not in self._budget_ids or item.id in known:
-            return False
-        known.add(item.id)
-        key = (item.budget_id, item.period_start, item.threshold)
-        if item.resolved_at is None and key in self._open:
-            return False
-        if item.resolved_at is None:
-            self._open.add(key)
-        return True
+        return draft_each(items, draft)
 
-    def _is_new_pace(self, item: PaceAlertItem) -> bool:
-        key = (item.budget_id, item.period_start)
-        if item.budget_id not in self._budget_ids or key in self._paces:
-            return False
-        self._paces.add(key)
-        return True
+    def draft_paces(self, entries: Iterable[Entry]) -> Drafts[Row]:
+        def draft(item: PaceAlertItem) -> Row | None:
+            key = (item.budget_id, item.period_start)
+            if item.budget_id not in self._budget_ids or key in self._paces:
+                return None
+            self._paces.add(key)
+            return {"user_id": self._user_id, **structs.asdict(item)}
 
-    def _alert(self, item: AlertItem) -> dict[str, Any]:
+        return draft_each(items_of(entries, PaceAlertItem), draft)
+
+    def _alert(self, item: AlertItem) -> Row:
+        """Raises: InvalidInput."""
+        if item.id == NOTHING:
+            raise invalid("/id", "is no id of its own")
         return {
             "user_id": self._user_id,
             "id": item.id,
@@ -210,13 +195,15 @@ class AlertIntake:
             "resolved_at": item.resolved_at,
         }
 
-    def _pace(self, item: PaceAlertItem) -> dict[str, Any]:
-        return {
-            "user_id": self._user_id,
-            "budget_id": item.budget_id,
-            "period_start": item.period_start,
-            "created_at": item.created_at,
-        }
+
+def store_alerts(session: Session, alerts: Sequence[Row]) -> None:
+    if alerts:
+        session.execute(insert(ALERTS), alerts)
+
+
+def store_paces(session: Session, paces: Sequence[Row]) -> None:
+    if paces:
+        session.execute(insert(PACE_ALERTS), paces)
 
 
 def _figure(text: str, currency: str, pointer: str) -> int:

@@ -1,7 +1,6 @@
 """Rules of an archive, behind those that are there, in their order."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 import msgspec
@@ -10,54 +9,41 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from core.archive.fields import NOTHING
-from core.archive.reading import BadEntry, Entry
+from core.archive.reading import Entry
 from core.archive.records import Condition, RuleItem
 from core.errors import FieldError, InvalidInput, invalid
 from core.field_errors import field_error
 from core.queries.expense_rules import RULES, RuleRecord, list_rules
 from core.rules.conditions import ConditionError, count_conditions, read_condition
+from core.services.archived_drafts import Drafts, draft_each, items_of
 from core.services.expense_rules import MAX_ALL_CONDITIONS, MAX_RULES
-
-
-@dataclass(slots=True)
-class RuleIntake:
-    """What becomes of an archive's rules; `records` are new."""
-
-    records: list[RuleRecord] = field(default_factory=list)
-    known: int = 0
-    problems: list[BadEntry] = field(default_factory=list)
 
 
 def draft_rules(
     session: Session, *, user_id: UUID, entries: Iterable[Entry], category_ids: Mapping[UUID, UUID]
-) -> RuleIntake:
-    """Nothing is stored. The caller holds the user's lock if it is to be."""
-    there = list_rules(session, user_id=user_id)
-    drafting = _Drafting(user_id, there, category_ids)
-    intake = RuleIntake()
-    items = [(entry, entry.record) for entry in entries if isinstance(entry.record, RuleItem)]
-    for entry, item in sorted(items, key=lambda one: one[1].position):
-        if item.id in drafting.ids:
-            intake.known += 1
-            continue
-        try:
-            intake.records.append(drafting.draft(item))
-        except InvalidInput as error:
-            wrong = error.below(f"/{entry.section}/{entry.position}").fields[0]
-            intake.problems.append(BadEntry(entry.section, entry.position, wrong))
-    return intake
+) -> Drafts[RuleRecord]:
+    """The caller holds the user's lock if they are to be stored."""
+    drafting = _Drafting(user_id, list_rules(session, user_id=user_id), category_ids)
+    return draft_each(
+        sorted(items_of(entries, RuleItem), key=lambda one: one[1].position),
+        drafting.draft,
+    )
 
 
 class _Drafting:
-    def __init__(self, user_id: UUID, there: list[RuleRecord], category_ids: Mapping[UUID, UUID]) -> None:
-        self.ids = {rule.id for rule in there}
+    """`category_ids` lead from the archive's categories to the user's."""
+
+    def __init__(self, user_id: UUID, there: Sequence[RuleRecord], category_ids: Mapping[UUID, UUID]) -> None:
         self._user_id = user_id
         self._category_ids = category_ids
+        self._ids = {rule.id for rule in there}
         self._last = max((rule.position for rule in there), default=0)
         self._conditions = sum(count_conditions(rule.condition) for rule in there)
 
-    def draft(self, item: RuleItem) -> RuleRecord:
+    def draft(self, item: RuleItem) -> RuleRecord | None:
         """Raises: InvalidInput."""
+        if item.id in self._ids:
+            return None
         if item.id == NOTHING:
             raise invalid("/id", "is no id of its own")
         _check_condition(item)
@@ -68,9 +54,9 @@ class _Drafting:
         if category_id is None and then.category_id is not None:
             raise invalid("/then/category_id", "no such category")
         count = count_conditions(item.when)
-        if len(self.ids) >= MAX_RULES or self._conditions + count > MAX_ALL_CONDITIONS:
+        if len(self._ids) >= MAX_RULES or self._conditions + count > MAX_ALL_CONDITIONS:
             raise invalid("", f"{MAX_RULES} rules with {MAX_ALL_CONDITIONS} conditions are the most")
-        self.ids.add(item.id)
+        self._ids.add(item.id)
         self._conditions += count
         self._last += 1
         return RuleRecord(
@@ -101,6 +87,6 @@ def _check_condition(item: RuleItem) -> None:
         raise invalid(f"/when{error.pointer}", error.detail) from error
 
 
-def store_rules(session: Session, intake: RuleIntake) -> None:
-    if intake.records:
-        session.execute(insert(RULES), [structs.asdict(record) for record in intake.records])
+def store_rules(session: Session, rules: Sequence[RuleRecord]) -> None:
+    if rules:
+        session.execute(insert(RULES), [structs.asdict(rule) for rule in rules])
