@@ -25,8 +25,8 @@ MAX_RECORD_BRACKETS = 10_000
 MAX_DEPTH = 24
 """Of lists and objects within a record: conditions of rules take ten."""
 
-MAX_SHOWN_CHARS = 40
-"""Of a name in the file that is said back to the user."""
+MAX_SHOWN_CHARS = 200
+"""Of what stands in the file and is said back to the user."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -47,8 +47,13 @@ class RawValue:
 
     @property
     def pointer(self) -> str:
-        name = self.name[:MAX_SHOWN_CHARS].replace("~", "~0").replace("/", "~1")
+        name = shown(self.name).replace("~", "~0").replace("/", "~1")
         return f"/{name}" if self.position is None else f"/{name}/{self.position}"
+
+
+def shown(text: str) -> str:
+    """The text, or its beginning, without characters that do not show."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:MAX_SHOWN_CHARS])
 
 
 def raw_values(file: BinaryIO, *, lists: Mapping[str, bool]) -> Iterator[RawValue]:

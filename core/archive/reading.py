@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from core.archive.fields import Instant, is_plausible
-from core.archive.parsing import RawValue, raw_values
+from core.archive.parsing import RawValue, raw_values, shown
 from core.archive.records import Profile, Record
 from core.archive.sections import FORMAT, IMPORTED, MAX_ENTRIES, SECTIONS, VERSION
 from core.errors import FieldError, InvalidInput
@@ -99,7 +99,7 @@ def _check_version(head: Mapping[str, Any]) -> None:
     if type(version) is not int:
         raise UnreadableFile("an archive says its version behind its format")
     if version != VERSION:
-        raise UnreadableFile(f"of version {str(version)[:20]}, and only {VERSION} is known here")
+        raise UnreadableFile(f"of version {shown(str(version))}, and only {VERSION} is known here")
 
 
 def _read_head(head: Mapping[str, Any]) -> Profile:
@@ -107,7 +107,7 @@ def _read_head(head: Mapping[str, Any]) -> Profile:
         user = msgspec.convert(dict(head), _Head).user
     except msgspec.ValidationError as error:
         wrong = field_error(str(error))
-        raise UnreadableFile(f"{wrong.pointer}: {wrong.detail}") from error
+        raise UnreadableFile(shown(f"{wrong.pointer}: {wrong.detail}")) from error
     if wrong_instants := _wrong_instants(user):
         raise UnreadableFile(f"/user/{wrong_instants[0]}: {IMPLAUSIBLE}")
     return user
@@ -139,7 +139,8 @@ def _entry(value: RawValue, kind: type[Record]) -> AnyEntry:
         record = msgspec.convert(value.value, kind)
     except msgspec.ValidationError as error:
         wrong = field_error(str(error))
-        return BadEntry(value.name, position, FieldError(value.pointer + wrong.pointer, wrong.detail))
+        pointer = shown(value.pointer + wrong.pointer)
+        return BadEntry(value.name, position, FieldError(pointer, shown(wrong.detail)))
     if names := _wrong_instants(record):
         return BadEntry(value.name, position, FieldError(f"{value.pointer}/{names[0]}", IMPLAUSIBLE))
     return Entry(value.name, position, record)

@@ -11,12 +11,12 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.archive.parsing import shown
 from core.archive.reading import AnyEntry, BadEntry
 from core.archive.records import Profile
 from core.errors import InvalidInput
 from core.queries.imports import IMPORTS, ROWS, ArchiveList, ImportRecord, Problem
 from core.queries.users import load_user
-from core.rules.texts import storable
 from core.services.accounts import change_profile
 from core.services.archive_intake import TRACES, ArchiveIntake
 from core.services.import_commits import tell_user
@@ -169,7 +169,7 @@ def _keep_problems(session: Session, record: ImportRecord, intake: ArchiveIntake
     """Keep problems as rows of the import, instead of those there were; answers the first of them."""
     session.execute(delete(ROWS).where(ROWS.c.user_id == record.user_id, ROWS.c.import_id == record.id))
     problems = [
-        Problem(bad.position + 1, bad.error.pointer, storable(bad.error.detail), "")
+        Problem(bad.position + 1, shown(bad.error.pointer), shown(bad.error.detail), "")
         for bad in intake.problems
     ]
     store_rows(session, record, problems, first=0, tally=intake.tally)
@@ -190,5 +190,5 @@ def _notes(session: Session, record: ImportRecord, intake: ArchiveIntake, user: 
     different = [name for name in SETTINGS if getattr(now, name) != getattr(user, name)]
     if different:
         values = ", ".join(f"{name} {getattr(user, name)}" for name in different)
-        notes.append(f"the settings ({values}) are taken over only if the commit says so")
+        notes.append(f"the settings ({shown(values)}) are taken over only if the commit says so")
     return notes
