@@ -20,7 +20,7 @@ MAX_TEXT_CHARS = 100_000
 
 
 class Elements(ContentHandler):
-    """Tells a subclass of the elements, by their names without a prefix, within limits that all files have."""
+    """Tells a subclass of the elements, by names without a prefix and within limits that all files have."""
 
     def __init__(self) -> None:
         super().__init__()
