@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.database import insert_rows
 from core.ids import new_id
 from core.queries.changes import DELETIONS, FEEDS, NUMBERED, Kind
 from core.services.dialects import insert_into
@@ -125,6 +126,16 @@ def delete_for_good(session: Session, kind: Kind, keys: Sequence[tuple[UUID, UUI
 def forget_deleted(session: Session, *, user_id: UUID, ids: Sequence[UUID]) -> None:
     """Take back the word of deletions: the rows are there again, as new changes."""
     session.execute(FORGET_SOME, {"owner": user_id, "ids": ids})
+
+
+def delete_many_for_good(session: Session, kind: Kind, *, user_id: UUID, ids: Sequence[UUID]) -> None:
+    """As `delete_for_good`, for thousands of a user's; it fits no pipeline."""
+    table, now = NUMBERED[kind], clock.now()
+    session.execute(delete(table).where(table.c.user_id == user_id, table.c.id.in_(ids)))
+    # Ids come from archives too: another kind of thing may have gone under the same one.
+    forget_deleted(session, user_id=user_id, ids=ids)
+    words = {"user_id": user_id, "kind": kind, "deleted_at": now}
+    insert_rows(session, DELETIONS, [{**words, "id": row_id} for row_id in ids])
 
 
 def forget_deletions(session: Session) -> int:

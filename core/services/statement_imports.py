@@ -26,7 +26,7 @@ from core.rules.money import is_currency
 from core.rules.periods import is_supported
 from core.rules.texts import storable
 from core.services.expense_removal import remove_expenses
-from core.services.expenses import insert_expenses, spending_of
+from core.services.expenses import insert_many_expenses, spending_of
 from core.services.import_protocol import NewRow, OpenedFile, Refusal
 from core.services.spending import add_spending
 from core.statements.formats import Format
@@ -72,7 +72,7 @@ class StatementImports:
         there = {one.id for one in category_names(session, user_id=record.user_id)}
         filed = {name: one for name, one in category_ids.items() if one in there}
         expenses = [_expense(record.user_id, row, filed, rules) for row in rows]
-        insert_expenses(session, expenses)
+        insert_many_expenses(session, expenses)
         add_spending(session, (part for expense in expenses for part in spending_of(expense)))
         return ()
 
