@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from core.archive.reading import AnyEntry, BadEntry, Entry
 from core.archive.records import ExpenseItem, FilePart
+from core.database import insert_rows
 from core.errors import InvalidInput
 from core.models import ImportedRecord, table_of
 from core.queries.expenses import ExpenseRecord
@@ -113,9 +113,7 @@ class ArchiveIntake:
     def trace(self, session: Session, kind: str, made: Iterable[tuple[UUID, int]]) -> None:
         """Keep what was made, and in which versions, for whoever undoes it."""
         key = {"user_id": self._user_id, "import_id": self._import_id, "kind": kind}
-        session.execute(
-            insert(TRACES), [{**key, "id": record_id, "version": version} for record_id, version in made]
-        )
+        insert_rows(session, TRACES, [{**key, "id": one, "version": version} for one, version in made])
 
     def _take_categories(self, session: Session, entries: Sequence[Entry]) -> None:
         drafts, ids = draft_categories(session, user_id=self._user_id, entries=entries)

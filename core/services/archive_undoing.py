@@ -22,7 +22,7 @@ from core.services.accounts import change_profile
 from core.services.archive_imports import begin_archive_commit
 from core.services.archive_intake import TRACES
 from core.services.categories import delete_category
-from core.services.changes import delete_for_good
+from core.services.changes import delete_for_good, delete_many_for_good
 from core.services.expense_removal import trash_expenses
 from core.services.expense_rules import delete_rule
 from core.services.expenses import spending_of
@@ -84,8 +84,7 @@ def _undo_expenses(session: Session, record: ImportRecord, traces: Traces) -> No
     touched = [one for one in found if one.id not in gone]
     _keep_attachments(session, record, touched)
     trash_expenses(session, [one for one in touched if one.deleted_at is None])
-    if untouched:
-        delete_for_good(session, "expense", [(record.user_id, one.id) for one in untouched])
+    delete_many_for_good(session, "expense", user_id=record.user_id, ids=list(gone))
     counted = (one for one in found if one.deleted_at is None)
     add_spending(session, (part.reversed() for one in counted for part in spending_of(one)))
 

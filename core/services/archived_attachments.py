@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from core.archive.fields import NOTHING
 from core.archive.reading import Entry
 from core.archive.records import AttachmentItem, FilePart
+from core.database import insert_rows
 from core.errors import InvalidInput, invalid
 from core.files import Draft, FileStore
 from core.models import Attachment, table_of
@@ -208,5 +209,4 @@ class AttachmentDrafting:
 
 
 def store_attachments(session: Session, rows: Sequence[Row]) -> None:
-    if rows:
-        session.execute(insert(ATTACHMENTS), rows)
+    insert_rows(session, ATTACHMENTS, rows)

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from core.archive.fields import NOTHING
 from core.archive.reading import Entry
 from core.archive.records import AlertItem, BudgetItem, PaceAlertItem
+from core.database import insert_rows
 from core.errors import InvalidInput, invalid
 from core.models import Alert, Budget, BudgetAmount, BudgetCategory, PaceAlert, table_of
 from core.rules.money import AmountError, parse_amount
@@ -197,13 +198,11 @@ class AlertDrafting:
 
 
 def store_alerts(session: Session, alerts: Sequence[Row]) -> None:
-    if alerts:
-        session.execute(insert(ALERTS), alerts)
+    insert_rows(session, ALERTS, alerts)
 
 
 def store_paces(session: Session, paces: Sequence[Row]) -> None:
-    if paces:
-        session.execute(insert(PACE_ALERTS), paces)
+    insert_rows(session, PACE_ALERTS, paces)
 
 
 def _figure(text: str, currency: str, pointer: str) -> int:

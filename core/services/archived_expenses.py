@@ -18,7 +18,7 @@ from core.queries.expenses import EXPENSES, ExpenseRecord
 from core.services.archived_drafts import Drafts, draft_each, items_of
 from core.services.changes import forget_deleted
 from core.services.expense_drafts import DraftContext, ExpenseInput, LineInput, RateInput, draft_expense
-from core.services.expenses import insert_expenses, spending_of
+from core.services.expenses import insert_many_expenses, spending_of
 from core.services.spending import add_spending
 
 SOURCE = "import"
@@ -107,6 +107,6 @@ def store_expenses(session: Session, *, user_id: UUID, expenses: Sequence[Expens
         InvalidInput: a day's total would leave what a total may hold.
     """
     forget_deleted(session, user_id=user_id, ids=[expense.id for expense in expenses])
-    insert_expenses(session, expenses)
+    insert_many_expenses(session, expenses)
     counted = (expense for expense in expenses if expense.deleted_at is None)
     add_spending(session, (part for expense in counted for part in spending_of(expense)))
