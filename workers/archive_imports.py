@@ -1,6 +1,7 @@
 """How the jobs of imports read, commit and undo an archive: batch by batch, in transactions of their own."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import BinaryIO
 
@@ -58,7 +59,7 @@ def commit_archive_import(runtime: Runtime, lease: Lease, record: ImportRecord, 
         choice = begin_archive_commit(session, record)
     with ArchivedFiles(FileStore(runtime.settings.files)) as files:
         intake = ArchiveIntake(user_id=record.user_id, import_id=record.id, files=files)
-        for stage, run in groupby(batches(archive.entries), key=_stage):
+        for stage, run in groupby(_ahead(batches(archive.entries)), key=_stage):
             if stage == "files":
                 for _, batch in run:
                     intake.take_files(batch)
@@ -70,6 +71,15 @@ def commit_archive_import(runtime: Runtime, lease: Lease, record: ImportRecord, 
     with runtime.writing() as session:
         finish_archive_commit(session, record, intake, user=archive.user, choice=choice)
         lease.settle(session)
+
+
+def _ahead(found: Iterator[Batch]) -> Iterator[Batch]:
+    """The batches, each read while the one before it is stored: half of that is waiting for the database."""
+    with ThreadPoolExecutor(1, thread_name_prefix="archive") as thread:
+        coming = thread.submit(next, found, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, found, None)
+            yield batch
 
 
 def _stage(batch: Batch) -> str:

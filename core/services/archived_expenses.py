@@ -4,14 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from msgspec import structs
-from sqlalchemy import bindparam, select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.archive.fields import NOTHING
 from core.archive.reading import Entry
 from core.archive.records import ExpenseItem
-from core.database import Reader
 from core.errors import invalid
 from core.models.expenses import MIRROR
 from core.queries.expenses import EXPENSES, ExpenseRecord
@@ -24,9 +23,12 @@ from core.services.spending import add_spending
 SOURCE = "import"
 """Of what was a share in a group's expense: here it follows no group."""
 
-KNOWN = select(EXPENSES.c.id).where(
-    EXPENSES.c.user_id == bindparam("owner"), EXPENSES.c.id.in_(bindparam("expense_ids", expanding=True))
-)
+_OWN = select(EXPENSES.c.id).where(EXPENSES.c.user_id == bindparam("owner"))
+KNOWN = {
+    # Thousands of parameters would take as long as the query many times over.
+    "postgresql": _OWN.where(EXPENSES.c.id == any_(bindparam("expense_ids", type_=ARRAY(Uuid())))),
+    "sqlite": _OWN.where(EXPENSES.c.id.in_(bindparam("expense_ids", expanding=True))),
+}
 
 
 class ExpenseDrafting:
@@ -46,10 +48,10 @@ class ExpenseDrafting:
             rules={},
         )
 
-    def draft(self, rows: Reader, entries: Iterable[Entry]) -> Drafts[ExpenseRecord]:
+    def draft(self, session: Session, entries: Iterable[Entry]) -> Drafts[ExpenseRecord]:
         """What is there already, in the trash or not, stays as it is."""
         items = items_of(entries, ExpenseItem)
-        known = known_expenses(rows, user_id=self._user_id, expense_ids=[item.id for _, item in items])
+        known = known_expenses(session, user_id=self._user_id, expense_ids=[item.id for _, item in items])
 
         def draft(item: ExpenseItem) -> ExpenseRecord | None:
             if item.id in known:
@@ -95,9 +97,12 @@ class ExpenseDrafting:
         return None if category_id is None else self._category_ids.get(category_id, NOTHING)
 
 
-def known_expenses(rows: Reader, *, user_id: UUID, expense_ids: Sequence[UUID]) -> set[UUID]:
+def known_expenses(session: Session, *, user_id: UUID, expense_ids: Sequence[UUID]) -> set[UUID]:
     """Those of the ids that the user's expenses have, in the trash or not."""
-    return {row.id for row in rows.execute(KNOWN, {"owner": user_id, "expense_ids": expense_ids})}
+    found = session.scalars(
+        KNOWN[session.get_bind().dialect.name], {"owner": user_id, "expense_ids": expense_ids}
+    )
+    return set(found)
 
 
 def store_expenses(session: Session, *, user_id: UUID, expenses: Sequence[ExpenseRecord]) -> None:
