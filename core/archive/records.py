@@ -277,3 +277,31 @@ class ExportItem(Record):
     created_at: Instant
     finished_at: Instant | None
     expires_at: Instant | None
+
+
+class ImportItem(Record):
+    """A file that was imported: its expenses are among the others."""
+
+    id: UUID
+    state: str
+    format: str | None
+    name: str
+    size: int
+    group_id: UUID | None
+    row_count: int
+    problem_count: int
+    duplicate_count: int
+    committed_count: int
+    first_day: date | None
+    last_day: date | None
+    created_at: Instant
+    updated_at: Instant
+    finished_at: Instant | None
+
+
+class ImportMappingItem(Record):
+    """How the columns of a bank's files are read."""
+
+    fingerprint: str
+    mapping: dict[str, Any]
+    used_at: Instant

@@ -23,6 +23,8 @@ from core.archive.records import (
     ExpenseItem,
     ExportItem,
     FilePart,
+    ImportItem,
+    ImportMappingItem,
     NotificationItem,
     PaceAlertItem,
     Record,
@@ -58,6 +60,8 @@ FOR_READING: Mapping[str, type[Record]] = {
     "postings": PostingItem,
     "group_activity": ActivityItem,
     "invitations": InvitationItem,
+    "imports": ImportItem,
+    "import_mappings": ImportMappingItem,
     "exports": ExportItem,
     "sessions": SessionItem,
 }

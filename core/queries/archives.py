@@ -19,6 +19,8 @@ from core.archive.records import (
     ExpenseItem,
     ExportItem,
     FilePart,
+    ImportItem,
+    ImportMappingItem,
     LineItem,
     NotificationItem,
     OwnRate,
@@ -47,6 +49,7 @@ from core.queries.budgets import BudgetRecord, list_budgets
 from core.queries.expense_parts import Line, lines_of, tags_of
 from core.queries.expense_rules import list_rules
 from core.queries.expenses import COLUMNS, EXPENSES, ExpenseRecord
+from core.queries.imports import IMPORTS, MAPPINGS
 from core.rules.conversion import format_rate
 from core.rules.money import format_amount
 
@@ -93,6 +96,8 @@ def archive_records(rows: Connection, *, user_id: UUID, files: FileStore) -> Ite
     yield "pace_alerts", _pace_alerts(rows, user_id)
     yield "notifications", _notifications(rows, user_id)
     yield from group_records(rows, user_id=user_id)
+    yield "imports", _imports(rows, user_id)
+    yield "import_mappings", _import_mappings(rows, user_id)
     yield "exports", _exports(rows, user_id)
     yield "sessions", _sessions(rows, user_id)
 
@@ -264,6 +269,20 @@ def _notifications(rows: Connection, user_id: UUID) -> Iterator[Record]:
     query = select(*columns).where(NOTIFICATIONS.c.user_id == user_id)
     for row in _streamed(rows, query.order_by(NOTIFICATIONS.c.seq)):
         yield NotificationItem(**row._mapping)
+
+
+def _imports(rows: Connection, user_id: UUID) -> Iterator[Record]:
+    columns = [IMPORTS.c[name] for name in ImportItem.__struct_fields__]
+    query = select(*columns).where(IMPORTS.c.user_id == user_id)
+    for row in _streamed(rows, query.order_by(IMPORTS.c.id)):
+        yield ImportItem(**row._mapping)
+
+
+def _import_mappings(rows: Connection, user_id: UUID) -> Iterator[Record]:
+    columns = [MAPPINGS.c[name] for name in ImportMappingItem.__struct_fields__]
+    query = select(*columns).where(MAPPINGS.c.user_id == user_id)
+    for row in _streamed(rows, query.order_by(MAPPINGS.c.fingerprint)):
+        yield ImportMappingItem(**row._mapping)
 
 
 def _exports(rows: Connection, user_id: UUID) -> Iterator[Record]:

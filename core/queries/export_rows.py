@@ -51,6 +51,14 @@ ExpenseRow = tuple[
 the user's own rate and the rate itself (in parts of `RATE_SCALE`), tags (`tags_in`), lines (`lines_in`)."""
 
 
+LineRow = tuple[str, str, int, str, str | None, str | None, str | None]
+"""Id and date of the expense, minor units, currency, id of the category, payee, note."""
+
+
+class FileTooLarge(Exception):
+    """The file would be larger than is allowed or makes sense; the message is for the user."""
+
+
 class PartRow(NamedTuple):
     """A line of an expense, in its currency's minor units; the category by the id that it has in rows."""
 
@@ -122,6 +130,25 @@ def expense_batches(building: Building) -> Iterator[Sequence[ExpenseRow]]:
         chosen, user_id=building.user_id, filters=building.filters, sort=building.sort
     )
     yield from raw_rows(rows, query, parameters, size=BATCH)
+
+
+def line_batches(building: Building) -> Iterator[Sequence[LineRow]]:
+    """The lines of the expenses of the file in its order, `BATCH` at a time."""
+    rows, columns = building.rows, EXPENSES.c
+    chosen = [
+        _as_text(columns.id, rows),
+        cast(columns.spent_on, Text),
+        LINES.c.amount_minor,
+        columns.currency,
+        _as_text(LINES.c.category_id, rows),
+        columns.payee,
+        LINES.c.note,
+    ]
+    query, parameters = listing(
+        chosen, user_id=building.user_id, filters=building.filters, sort=building.sort
+    )
+    is_own = (LINES.c.user_id == columns.user_id) & (LINES.c.expense_id == columns.id)
+    yield from raw_rows(rows, query.where(is_own).order_by(LINES.c.position), parameters, size=BATCH)
 
 
 def id_text(id_: str) -> str:

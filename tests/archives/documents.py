@@ -65,9 +65,8 @@ def category_lists(draw: Any) -> list[dict[str, Any]]:
     tops = draw(st.lists(lines_of_text, max_size=4, unique_by=lambda name: search_key(name.strip())))
     found = [_category(draw, name, None) for name in tops if name.strip()]
     for parent in list(found):
-        for name in draw(st.lists(st.sampled_from(("a", "b", *TRICKY)), max_size=2, unique=True)):
-            if name.strip():
-                found.append(_category(draw, name, parent["id"]))
+        names = draw(st.lists(st.sampled_from(("a", "b", *TRICKY)), max_size=2, unique=True))
+        found += [_category(draw, name, parent["id"]) for name in names]
     return sorted(found, key=lambda one: (one["parent_id"] is not None, UUID(one["id"]).int))
 
 

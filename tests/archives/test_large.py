@@ -4,8 +4,6 @@ import itertools
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.archives.archivist import Archivist
 from tests.archives.large import write_large
 

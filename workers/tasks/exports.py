@@ -14,7 +14,8 @@ from core.job_names import BUILD_EXPORT
 from core.models import Export
 from core.queries.export_archive import build_archive
 from core.queries.export_csv import build_csv
-from core.queries.export_rows import BuildFile, Building
+from core.queries.export_rows import BuildFile, Building, FileTooLarge
+from core.queries.export_xlsx import build_xlsx
 from core.services.exports import (
     MAX_KEPT_BYTES,
     begin_export,
@@ -28,7 +29,7 @@ from workers.long_jobs import LONG_TASK, Lease, LongJob, work_off_long
 from workers.process import current_runtime
 from workers.runtime import Runtime
 
-BUILDERS: Mapping[str, BuildFile] = {"csv": build_csv, "json": build_archive}
+BUILDERS: Mapping[str, BuildFile] = {"csv": build_csv, "xlsx": build_xlsx, "json": build_archive}
 """By the format of the export."""
 
 MAX_BYTES = {"json": MAX_ARCHIVE_BYTES}
@@ -45,10 +46,6 @@ class NotWanted(Exception):
     """The export has been deleted, or its owner."""
 
 
-class TooLarge(Exception):
-    """The file takes more room than a user may have."""
-
-
 @dataclass(slots=True)
 class _Work:
     """An export that is being built."""
@@ -62,7 +59,7 @@ class _Work:
 
     def write(self, data: bytes) -> None:
         if self.draft.size + len(data) > self.max_bytes:
-            raise TooLarge
+            raise FileTooLarge(TOO_LARGE.format(self.max_bytes))
         self.draft.write(data)
 
     def tell(self, done: int, total: int) -> None:
@@ -97,9 +94,9 @@ def build_export(runtime: Runtime, lease: Lease) -> None:
         with runtime.writing() as session:
             lease.settle(session)
         return
-    except TooLarge:
+    except FileTooLarge as error:
         with runtime.writing() as session:
-            fail_export(session, user_id=user_id, export_id=export_id, error=TOO_LARGE.format(max_bytes))
+            fail_export(session, user_id=user_id, export_id=export_id, error=str(error))
             lease.settle(session)
         return
     with runtime.writing() as session:
