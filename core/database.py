@@ -1,13 +1,25 @@
 """The engine for PostgreSQL and SQLite, and the transactions that the edges open on it."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from psycopg import sql
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Engine,
+    Select,
+    Table,
+    create_engine,
+    event,
+    insert,
+    make_url,
+)
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -102,8 +114,9 @@ def _create_engine(url: str, *, pool_size: int, lock_timeout_ms: int) -> Engine:
     settings = {
         "statement_timeout": STATEMENT_TIMEOUT_MS,
         "lock_timeout": lock_timeout_ms,
-        # Instants come back in UTC.
+        # Instants come back in UTC, and days that are cast to text as ISO dates.
         "timezone": "UTC",
+        "datestyle": "ISO",
     }
     return create_engine(
         parsed,
@@ -159,6 +172,34 @@ def _begin_sqlite_transaction(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def raw_rows(
+    connection: Connection, query: Select[Any], parameters: Mapping[str, Any], *, size: int
+) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows of a query as the driver has them, `size` at a time, and no more of them in memory.
+
+    Without the conversions of SQLAlchemy, which take longer than all the rest where rows are read by the
+    million. Whoever wants the same on both databases has the query cast everything to texts and numbers.
+
+    While the caller deals with some, the next ones are fetched: until the end the connection is for nothing
+    else.
+    """
+    streaming = connection.execution_options(stream_results=True, max_row_buffer=size)
+    with (
+        streaming.execute(query, parameters) as found,
+        ThreadPoolExecutor(1, thread_name_prefix="rows") as thread,
+    ):
+        coming = thread.submit(_fetch, found, size)
+        while batch := coming.result():
+            coming = thread.submit(_fetch, found, size)
+            yield batch
+
+
+def _fetch(found: CursorResult[Any], size: int) -> list[tuple[Any, ...]]:
+    # The strategy of a result whose cursor is at its end is another one.
+    rows: list[tuple[Any, ...]] = found.cursor_strategy.fetchmany(found, found.cursor, size)
+    return rows
+
+
 @contextmanager
 def pipelined(session: Session) -> Iterator[None]:
     """Send statements that answer nothing without waiting for one before the next; errors come at the end.
@@ -172,6 +213,31 @@ def pipelined(session: Session) -> Iterator[None]:
     try:
         with connection.pipeline():
             yield
+    except psycopg.Error as error:
+        raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
+
+
+def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert many rows, all with the same columns: on PostgreSQL by COPY, in a tenth of the client's time.
+
+    It fits no pipeline.
+    """
+    if not rows:
+        return
+    dialect = session.get_bind().dialect
+    if dialect.name != "postgresql":
+        session.execute(insert(table), rows)
+        return
+    names = list(rows[0])
+    types = [str(table.c[name].type.compile(dialect)).partition("(")[0].lower() for name in names]
+    columns = sql.SQL(", ").join(map(sql.Identifier, names))
+    command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table.name), columns)
+    connection: Any = session.connection().connection.driver_connection
+    try:
+        with connection.cursor() as cursor, cursor.copy(command) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row([row[name] for name in names])
     except psycopg.Error as error:
         raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
 
