@@ -22,9 +22,10 @@ TAG = "Exports"
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8; header=present",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "json": "application/json",
 }
 
-FILE = Media("text/csv", "date,amount,currency …", others=[MEDIA_TYPES["xlsx"]])
+FILE = Media("text/csv", "date,amount,currency …", others=[MEDIA_TYPES["xlsx"], MEDIA_TYPES["json"]])
 
 
 class Exports:
@@ -52,7 +53,8 @@ class Exports:
     async def on_post(self, req: Request, resp: Response) -> None:
         """Have a file of expenses built; a notification says when it is there.
 
-        In CSV a text that a spreadsheet program would take for a formula has an apostrophe before it.
+        In CSV a text that a spreadsheet program would take for a formula has an apostrophe before it. `json`
+        is an archive of all that is one's own, attachments included, which `POST /v1/imports` takes back.
         """
         user_id = req.context.principal.user_id
         wanted = req.context.json.to_request()

@@ -26,9 +26,11 @@ from api.schemas.imports import (
     ImportRowQuery,
 )
 from api.uploads import Upload, read_upload
-from api.validation import decode_json, field_error
+from api.validation import decode_json
+from core.archive.sections import MAX_ARCHIVE_BYTES, is_archive
 from core.database import Reader
 from core.errors import InvalidInput
+from core.field_errors import field_error
 from core.queries.imports import (
     ImportRecord,
     find_import,
@@ -116,11 +118,13 @@ class Imports:
     async def on_post(self, req: Request, resp: Response) -> None:
         """Have a file read for a preview, of which what is chosen can be committed.
 
-        Its format and the meaning of its columns are found out; the preview shows how, for correction. The
+        Its format and the meaning of its columns are found out; the preview shows how, for correction. An
+        archive (the `json` of `POST /v1/exports`) is taken in as a whole: what is there already stays as it
+        is, and groups, which are not one person's, are not made anew. The
         answer waits for the preview for a moment; a large file is still `queued` or `reading` then.
         """
         user_id = req.context.principal.user_id
-        upload = await read_upload(req, self._files, max_bytes=MAX_FILE_BYTES, fields=FIELDS)
+        upload = await read_upload(req, self._files, max_bytes=_max_bytes, fields=FIELDS)
         new = _new_import(upload)
 
         def begin(session: Session) -> Answer:
@@ -258,6 +262,11 @@ def _view(session: Reader, record: ImportRecord) -> ImportOut:
 
 def _accepted(session: Reader, record: ImportRecord) -> Answer:
     return accepted(_view(session, record), location=f"/v1/imports/{record.id}", version=record.version)
+
+
+def _max_bytes(head: bytes) -> int:
+    """Of a file that begins so: an archive holds all attachments, and is much larger than a statement."""
+    return MAX_ARCHIVE_BYTES if is_archive(head) else MAX_FILE_BYTES
 
 
 def _new_import(upload: Upload) -> NewImport:

@@ -95,6 +95,14 @@ class ProblemOut(msgspec.Struct):
         return cls(one.line, one.field, one.reason, one.text)
 
 
+class ArchiveListOut(msgspec.Struct):
+    """A list of an archive."""
+
+    name: Annotated[str, Meta(examples=["expenses"])]
+    new: Annotated[int, Meta(description="Records that a commit makes, or has made.", examples=[1204])]
+    known: Annotated[int, Meta(description="Records that are there already.", examples=[0])]
+
+
 class FailureOut(msgspec.Struct):
     """Why the file cannot be read or recorded."""
 
@@ -150,6 +158,11 @@ class ImportOut(msgspec.Struct, kw_only=True):
     last_day: Day | None
     sums: list[SumOut]
     categories: list[ImportCategoryOut]
+    lists: Annotated[list[ArchiveListOut], Meta(description="Of an archive, which is taken in as a whole.")]
+    notes: Annotated[
+        list[str],
+        Meta(description="Of an archive: what of it is not taken in, or not as it is.", examples=[[]]),
+    ]
     first_problems: Annotated[list[ProblemOut], Meta(description="All of them are in the list of rows.")]
     error: Annotated[FailureOut | None, Meta(description="Why it has failed.", examples=[None])]
     created_at: Instant
@@ -185,6 +198,8 @@ class ImportOut(msgspec.Struct, kw_only=True):
             last_day=record.last_day,
             sums=[SumOut.of(one) for one in found.sums],
             categories=[_category(one, categories) for one in found.categories],
+            lists=[ArchiveListOut(one.name, one.new, one.known) for one in found.lists],
+            notes=list(found.notes),
             first_problems=[ProblemOut.of(one) for one in found.problems],
             error=_failure(record.failure),
             created_at=record.created_at,
@@ -278,6 +293,13 @@ class CommitIn(msgspec.Struct, forbid_unknown_fields=True):
         ),
     ] = {}
 
+    settings: Annotated[
+        bool,
+        Meta(
+            description="Of an archive: take over its user's name, time zone and currency.", examples=[False]
+        ),
+    ] = False
+
     def to_choice(self) -> Choice:
         """Raises:
         InvalidInput
@@ -291,6 +313,7 @@ class CommitIn(msgspec.Struct, forbid_unknown_fields=True):
                 name: wanted if wanted in (None, CREATE) else str(UUID(wanted))
                 for name, wanted in self.categories.items()
             },
+            settings=self.settings,
         )
 
 

@@ -13,6 +13,7 @@ from core.models.exports import Export
 from core.models.group_expenses import GroupExpense, GroupShare
 from core.models.groups import Group, GroupActivity, GroupMember, Invitation
 from core.models.idempotency import IdempotencyKey
+from core.models.imported_records import ImportedRecord
 from core.models.imports import Import, ImportMapping, ImportRow
 from core.models.ledger import PairBalance, Posting
 from core.models.notifications import Notification
@@ -50,6 +51,7 @@ __all__ = [
     "Import",
     "ImportMapping",
     "ImportRow",
+    "ImportedRecord",
     "Invitation",
     "LoginSession",
     "Notification",

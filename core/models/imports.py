@@ -39,7 +39,7 @@ class Import(Base):
     state: Mapped[str] = mapped_column(String(12))
     format: Mapped[str | None] = mapped_column(String(20))
     name: Mapped[str] = mapped_column(String(200))
-    size: Mapped[int]
+    size: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
     group_id: Mapped[UUID | None]
     mapping: Mapped[dict[str, Any] | None]

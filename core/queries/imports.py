@@ -60,6 +60,14 @@ class Problem(msgspec.Struct, frozen=True):
     text: str
 
 
+class ArchiveList(msgspec.Struct, frozen=True):
+    """A list of an archive: how many of its records are new, and how many are there already."""
+
+    name: str
+    new: int
+    known: int
+
+
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """What is in a file, beside its rows: see `core/statements/mapping.py`."""
 
@@ -73,6 +81,10 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     categories: tuple[NamedCategory, ...] = ()
     problems: tuple[Problem, ...] = ()
     """The first of them."""
+
+    lists: tuple[ArchiveList, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Of an archive: sentences for the user about what is not taken in as it is."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -216,6 +228,12 @@ def _mapping(document: dict[str, Any] | None) -> ColumnMapping | None:
 def count_open_imports(session: Reader, *, user_id: UUID) -> int:
     query = select(func.count()).where(IMPORTS.c.user_id == user_id, IMPORTS.c.state.in_(OPEN))
     return session.scalar(query) or 0
+
+
+def open_bytes(session: Reader, *, user_id: UUID) -> int:
+    """Of the files of the user's imports that wait."""
+    query = select(func.coalesce(func.sum(IMPORTS.c.size), 0))
+    return int(session.scalar(query.where(IMPORTS.c.user_id == user_id, IMPORTS.c.state.in_(OPEN))) or 0)
 
 
 def is_one_under_way(session: Reader, *, user_id: UUID) -> bool:

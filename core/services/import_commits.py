@@ -262,19 +262,21 @@ def finish_commit(session: Session, record: ImportRecord) -> None:
     users = lock_users(session, [record.user_id])
     require_state(session, record, "committing")
     change_state(session, record, "succeeded", finished_at=clock.now(), sha256=None, choice=None)
-    _tell(session, record, users)
+    tell_user(session, record, users)
 
 
-def give_up_commit(session: Session, *, user_id: UUID, import_id: UUID) -> None:
+def give_up_commit(
+    session: Session, *, user_id: UUID, import_id: UUID, failure: Failure = NOT_FINISHED
+) -> None:
     """Say that it is not going to be done; what is recorded stays until the user undoes it."""
     users = lock_users(session, [user_id])
     record = find_import(session, user_id=user_id, import_id=import_id, for_update=True)
     if record is not None and record.state == "committing":
-        fail_import(session, record, NOT_FINISHED, finished_at=clock.now(), sha256=None)
-        _tell(session, record, users)
+        fail_import(session, record, failure, finished_at=clock.now(), sha256=None)
+        tell_user(session, record, users)
 
 
-def _tell(session: Session, record: ImportRecord, users: Mapping[UUID, LockedUser]) -> None:
+def tell_user(session: Session, record: ImportRecord, users: Mapping[UUID, LockedUser]) -> None:
     """Notify the user, and have all days of the file evaluated."""
     now = load_import(session, user_id=record.user_id, import_id=record.id)
     data = {

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 
+from core.archive.sections import MAX_ARCHIVE_BYTES
 from core.errors import invalid
 from core.services.import_protocol import ImportFormat
 from core.services.statement_imports import StatementImports
-from core.statements.formats import STATEMENTS, Format
+from core.statements.formats import ARCHIVE, STATEMENTS, Format
 
 IMPORTED: Mapping[Format, ImportFormat] = {name: StatementImports(name) for name in sorted(STATEMENTS)}
 
 MAX_FILE_BYTES = max(one.max_bytes for one in IMPORTED.values())
-"""Of a file of which the format is not known yet."""
+"""Of a file of which the format is not known yet, unless it begins as an archive."""
 
 
 def format_of(name: Format | None) -> ImportFormat:
@@ -27,6 +28,6 @@ def check_size(name: Format, size: int) -> None:
     """Raises:
     InvalidInput: the file is larger than its format may be.
     """
-    limit = format_of(name).max_bytes
+    limit = MAX_ARCHIVE_BYTES if name == ARCHIVE else format_of(name).max_bytes
     if size > limit:
         raise invalid("/file", f"may have {limit} bytes in this format")

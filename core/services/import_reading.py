@@ -128,6 +128,13 @@ def add_rows(
         ImportGone
     """
     require_state(session, record, "reading")
+    store_rows(session, record, rows, first=first, tally=tally)
+
+
+def store_rows(
+    session: Session, record: ImportRecord, rows: Iterable[NewRow | Problem], *, first: int, tally: Tally
+) -> None:
+    """As `add_rows`, whatever the state."""
     values = [
         _problem_values(record, position, row, tally)
         if isinstance(row, Problem)

@@ -8,7 +8,7 @@ state has one job at most, and leads on in the transaction that settles it:
 """
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.archive.sections import MAX_ARCHIVE_BYTES
 from core.errors import Conflict, NotFound, invalid
 from core.files import StoredFile
 from core.ids import new_id
@@ -31,6 +32,7 @@ from core.queries.imports import (
     count_open_imports,
     is_one_under_way,
     load_import,
+    open_bytes,
 )
 from core.services.dialects import insert_into
 from core.services.import_categories import CREATE
@@ -38,11 +40,16 @@ from core.services.import_formats import check_size
 from core.services.locks import lock_user
 from core.services.outbox import Job, stage_jobs
 from core.services.versions import check_version
-from core.statements.formats import SHARED, STATEMENTS, Format
+from core.statements.formats import ARCHIVE, SHARED, STATEMENTS, Format
+from core.statements.limits import MAX_FILE_BYTES
 from core.statements.mapping import Mapping as ColumnMapping
 
 MAX_OPEN_IMPORTS = 20
 """Of a user: each keeps a file of up to 32 MB and as many rows for a week."""
+
+MAX_OPEN_BYTES = MAX_ARCHIVE_BYTES + MAX_OPEN_IMPORTS * MAX_FILE_BYTES
+"""Of the files of a user's imports that wait: one archive of the largest size. One user must not fill
+everybody's disk."""
 
 MAX_KEPT_MAPPINGS = 100
 """Of a user, one for each kind of file; beyond it the one goes that was not used for longest."""
@@ -63,12 +70,14 @@ class NewImport:
 class Choice:
     """What of a file is to be recorded: `only` these lines or all `but` those; suspected duplicates only as
     far as `duplicates` says, all or some lines. `categories` say otherwise than the preview under what names
-    in the file are to be filed: a category's id, `CREATE`, or None for nothing."""
+    in the file are to be filed: a category's id, `CREATE`, or None for nothing. An archive is taken in as a
+    whole, with the `settings` of its user if they are wanted."""
 
     only: frozenset[int] | None = None
     but: frozenset[int] = frozenset()
     duplicates: bool | frozenset[int] = False
     categories: Mapping[str, str | None] = field(default_factory=dict)
+    settings: bool = False
 
 
 def request_import(session: Session, *, user_id: UUID, new: NewImport) -> ImportRecord:
@@ -86,6 +95,8 @@ def request_import(session: Session, *, user_id: UUID, new: NewImport) -> Import
         _check_group(session, user_id, new.group_id, new.format)
     if count_open_imports(session, user_id=user_id) >= MAX_OPEN_IMPORTS:
         raise Conflict(f"{MAX_OPEN_IMPORTS} imports wait already; commit or delete one first")
+    if open_bytes(session, user_id=user_id) + new.file.size > MAX_OPEN_BYTES:
+        raise Conflict(f"imports that wait may have {MAX_OPEN_BYTES} bytes; commit or delete one first")
     import_id, now = new_id(), clock.now()
     counts = ("row", "problem", "duplicate", "credit", "chosen", "committed")
     values: dict[str, Any] = {
@@ -163,6 +174,7 @@ def commit_import(session: Session, *, user_id: UUID, import_id: UUID, choice: C
     if record.state != "preview":
         raise Conflict(f"it is {record.state}; only a preview can be committed")
     _check_nothing_under_way(session, user_id)
+    _check_whole(record, choice)
     _check_categories(session, record, choice)
     _keep_mapping(session, record)
     change_state(session, record, "committing", choice=_document(choice), chosen_count=0)
@@ -224,6 +236,14 @@ def _check_nothing_under_way(session: Session, user_id: UUID) -> None:
         raise Conflict("another import is being committed or undone; try again when that is done")
 
 
+def _check_whole(record: ImportRecord, choice: Choice) -> None:
+    """An archive is taken in as a whole, and nothing else has settings."""
+    if record.format != ARCHIVE and choice.settings:
+        raise invalid("/settings", "only an archive has settings")
+    if record.format == ARCHIVE and replace(choice, settings=False) != Choice():
+        raise invalid("", "an archive is taken in as a whole; of it only settings can be chosen")
+
+
 def _check_categories(session: Session, record: ImportRecord, choice: Choice) -> None:
     in_file = {one.name for one in record.findings.categories}
     ids = [UUID(one) for one in choice.categories.values() if one not in (None, CREATE)]
@@ -245,6 +265,7 @@ def _document(choice: Choice) -> dict[str, Any]:
                 choice.duplicates if isinstance(choice.duplicates, bool) else sorted(choice.duplicates)
             ),
             "categories": choice.categories,
+            "settings": choice.settings,
         }
     )
     return document

@@ -30,6 +30,7 @@ from core.models import (
     Export,
     IdempotencyKey,
     Import,
+    ImportedRecord,
     ImportMapping,
     ImportRow,
     Notification,
@@ -195,6 +196,10 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
             (Export, {**own, **_export(now)}),
             (Import, {**own, **_import(import_id, now)}),
             (ImportRow, {**own, **_import_row(import_id)}),
+            (
+                ImportedRecord,
+                {**own, "import_id": import_id, "kind": "expense", "id": expense_id, "version": 1},
+            ),
             (ImportMapping, {**own, "fingerprint": "f", "mapping": {}, "used_at": now}),
             (ChangeFeed, {**own, "epoch": new_id(), "seq": 1, "forgotten_seq": 0}),
             (Deletion, {**own, "id": new_id(), "kind": "expense", "deleted_at": now}),

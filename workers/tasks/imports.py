@@ -8,6 +8,7 @@ from uuid import UUID
 from celery import shared_task
 from sqlalchemy.orm import Session
 
+from core.archive.sections import is_archive
 from core.errors import InvalidInput, invalid
 from core.files import FileStore
 from core.job_names import COMMIT_IMPORT, READ_IMPORT, UNDO_IMPORT
@@ -34,7 +35,9 @@ from core.services.import_reading import (
 )
 from core.services.import_undoing import begin_undoing, finish_undoing, give_up_undoing, undo_rows
 from core.services.outbox import ClaimedRow
-from core.statements.formats import HEAD_BYTES, SHARED, Format, detect_format
+from core.statements.formats import ARCHIVE, HEAD_BYTES, SHARED, Format, detect_format
+from core.statements.refusals import UnreadableFile
+from workers.archive_imports import commit_archive_import, read_archive_import, undo_archive_import
 from workers.long_jobs import LONG_TASK, Lease, LongJob, work_off_long
 from workers.process import current_runtime
 from workers.runtime import Runtime
@@ -83,6 +86,9 @@ class _Reading:
     def _read(self) -> None:
         with _open_file(self._runtime, self._record) as file:
             file_format = self._find_format(file)
+            if file_format == ARCHIVE:
+                read_archive_import(self._runtime, self._lease, self._record, file)
+                return
             with self._runtime.database.reading() as session:
                 opened = self._opened = format_of(file_format).open(session, self._record, file)
             self._store_rows(opened)
@@ -99,8 +105,10 @@ class _Reading:
             self._lease.settle(session)
 
     def _find_format(self, file: BinaryIO) -> Format:
-        self._format = self._format or detect_format(file.read(HEAD_BYTES), self._record.name)
-        file.seek(0)
+        if self._format is None:
+            head = file.read(HEAD_BYTES)
+            self._format = ARCHIVE if is_archive(head) else detect_format(head, self._record.name)
+            file.seek(0)
         check_size(self._format, self._record.size)
         if self._record.group_id is not None and self._format not in SHARED:
             raise invalid("/group_id", "files of this format become your own expenses, not a group's")
@@ -121,7 +129,7 @@ def _open_file(runtime: Runtime, record: ImportRecord) -> BinaryIO:
     try:
         return FileStore(runtime.settings.files).open(record.sha256 or "")
     except FileNotFoundError as error:
-        raise invalid("/file", "it is not kept any more; upload it again") from error
+        raise UnreadableFile("it is not kept any more; upload it again") from error
 
 
 def _mark_duplicates(runtime: Runtime, lease: Lease, record: ImportRecord) -> int:
@@ -149,6 +157,9 @@ def commit_import(runtime: Runtime, lease: Lease) -> None:
     try:
         with runtime.database.reading() as session:
             record, plan = begin_commit(session, user_id=user_id, import_id=import_id)
+        if record.format == ARCHIVE:
+            _commit_archive(runtime, lease, record)
+            return
         if plan is None:
             # The preview may be a week old. Nothing of it is recorded yet, so it does not find itself.
             _mark_duplicates(runtime, lease, record)
@@ -167,12 +178,28 @@ def commit_import(runtime: Runtime, lease: Lease) -> None:
         _settle(runtime, lease)
 
 
+def _commit_archive(runtime: Runtime, lease: Lease, record: ImportRecord) -> None:
+    """Its file is read once more, and what was a preview may be gone, or damaged, by now."""
+    try:
+        with _open_file(runtime, record) as file:
+            commit_archive_import(runtime, lease, record, file)
+    except UnreadableFile as error:
+        field = error.fields[0]
+        failure = Failure(field.pointer, field.detail)
+        with runtime.writing() as session:
+            give_up_commit(session, user_id=record.user_id, import_id=record.id, failure=failure)
+            lease.settle(session)
+
+
 def undo_import(runtime: Runtime, lease: Lease) -> None:
     """Take back what was recorded of an import."""
     user_id, import_id = _ids(lease.row)
     try:
         with runtime.database.reading() as session:
             record = begin_undoing(session, user_id=user_id, import_id=import_id)
+        if record.format == ARCHIVE:
+            undo_archive_import(runtime, lease, record)
+            return
         has_more = True
         while has_more:
             with runtime.writing() as session:
