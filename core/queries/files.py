@@ -5,9 +5,9 @@ from collections.abc import Collection
 from sqlalchemy import select, union
 from sqlalchemy.orm import Session
 
-from core.models import Attachment, table_of
+from core.models import Attachment, Report, table_of
 
-NAMES = (table_of(Attachment).c.sha256,)
+NAMES = (table_of(Attachment).c.sha256, table_of(Report).c.sha256)
 """The columns that name files, each with an index. What is missing here loses its files."""
 
 
