@@ -41,8 +41,9 @@ def created(view: Any, *, location: str | None = None, version: int | None = Non
     return Answer(201, encoder.encode(view), location=location, etag=_etag(version))
 
 
-def accepted() -> Answer:
-    return Answer(202)
+def accepted(view: Any = None, *, location: str | None = None) -> Answer:
+    """Work that was asked for; `location` is where to see how far it is."""
+    return Answer(202, None if view is None else encoder.encode(view), location=location)
 
 
 def no_content() -> Answer:

@@ -225,6 +225,7 @@ def _complete_responses(responses: dict[str, Any], problems: set[int], endpoint:
         names = (
             ["ETag", *(["Location"] if status == 201 else [])] if getattr(model, "HAS_ETAG", False) else []
         )
+        names += ["Location"] if status == 202 and model is not None else []
         names += PROBLEM_HEADERS.get(status, [])
         if names:
             responses[str(status)]["headers"] = header_references(names)

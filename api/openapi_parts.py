@@ -75,7 +75,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "examples": ['"3"']},
     },
     "Location": {
-        "description": "Where to read what was created.",
+        "description": "Where to read what was created or asked for.",
         "required": True,
         "schema": {"type": "string", "examples": [f"/v1/expenses/{ID_EXAMPLE}"]},
     },

@@ -25,6 +25,7 @@ from api.resources.debts import Balances, DebtReminder, GroupDebts, MyDebts, Set
 from api.resources.exchange_rates import ExchangeRates
 from api.resources.expense_rules import OneRule, Rules, RuleTrial
 from api.resources.expenses import ExpenseRestoration, Expenses, ExpensesBulk, OneExpense
+from api.resources.exports import ExportDownload, Exports, OneExport
 from api.resources.group_activity import Activity
 from api.resources.group_expenses import GroupExpenses, OneGroupExpense
 from api.resources.group_members import GroupMembers, OneGroupMember
@@ -157,4 +158,7 @@ def _insight_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/analytics/charts/{name}.png", PngChart(collaborators)),
         ("/analytics/charts/{name}.json", ChartSpecification(collaborators)),
         ("/exchange-rates", ExchangeRates(collaborators)),
+        ("/exports", Exports(collaborators)),
+        ("/exports/{export_id:uuid}", OneExport(collaborators)),
+        ("/exports/{export_id:uuid}/download", ExportDownload(collaborators)),
     ]

@@ -13,10 +13,13 @@ that the template needs; see `core/queries/mails.py`."""
 SPLIT_GROUP_EXPENSE = "split_group_expense"
 """Key: `group id:expense id`. Payload: `{}`; what is to be posted is in the expense's row."""
 
-BUILD_REPORT = "build_report"
-"""Key: user id. Payload: `{"report_id": id}`; what it is about is in the report's row."""
+BUILD_EXPORT = "build_export"
+"""Key: user id. Payload: `{"export_id": …}`; what is wanted is in the export's row."""
 
-LONG_JOBS: tuple[str, ...] = (BUILD_REPORT,)
+BUILD_REPORT = "build_report"
+"""Key: user id. Payload: `{"report_id": …}`; what it is about is in the report's row."""
+
+LONG_JOBS = (BUILD_EXPORT, BUILD_REPORT)
 """Jobs that may take minutes, such as a file of a million expenses. They have a queue and workers of their
 own (`python -m workers builder`), so that no alert waits for a file; see `workers/long_jobs.py`."""
 

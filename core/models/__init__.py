@@ -9,6 +9,7 @@ from core.models.changes import ChangeFeed, Deletion
 from core.models.exchange_rates import ExchangeRate
 from core.models.expense_rules import ExpenseRule
 from core.models.expenses import Expense, ExpenseLine, ExpenseTag
+from core.models.exports import Export
 from core.models.group_expenses import GroupExpense, GroupShare
 from core.models.groups import Group, GroupActivity, GroupMember, Invitation
 from core.models.idempotency import IdempotencyKey
@@ -39,6 +40,7 @@ __all__ = [
     "ExpenseLine",
     "ExpenseRule",
     "ExpenseTag",
+    "Export",
     "Group",
     "GroupActivity",
     "GroupExpense",

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     bindparam,
     case,
+    func,
     literal_column,
     or_,
     select,
@@ -130,6 +131,17 @@ def list_expenses(
     return _records(session, user_id, session.execute(query, parameters).all())
 
 
+def listing(
+    columns: Sequence[ColumnElement[Any]], *, user_id: UUID, filters: ExpenseFilter, sort: Sort
+) -> tuple[Select[Any], dict[str, Any]]:
+    """All that a list has, in its order and without a limit, for whoever reads it piece by piece: the query
+    and its parameters. Without columns it counts them.
+    """
+    given = _parameters(filters)
+    query = _narrowed(select(*columns or [func.count()]), frozenset(given), filters.is_in_trash)
+    return query.order_by(*_order(sort)) if columns else query, {"user_id": user_id, **given}
+
+
 def sort_value(record: ExpenseRecord, sort: Sort) -> date | int | UUID:
     """The record's value of what the list is sorted by: with its id it says where the next page begins."""
     match sort.removeprefix("-"):
@@ -202,30 +214,42 @@ def _page_query(
     given: frozenset[str], is_in_trash: bool, sort: Sort, is_continued: bool, limit: int
 ) -> Select[Any]:
     """The limit is part of the text: PostgreSQL plans for a tenth of all rows where it is a parameter."""
-    columns = EXPENSES.c
-    trash = columns.deleted_at.is_not(None) if is_in_trash else columns.deleted_at.is_(None)
-    query = _SELECT.where(trash, *(CONDITIONS[name]() for name in sorted(given)))
+    query = _narrowed(_SELECT, given, is_in_trash)
+    if is_continued:
+        key = _sort_key(sort)
+        after = tuple_(_bound("after_value", key.type), _bound("after_id", EXPENSES.c.id.type))
+        position = tuple_(key, EXPENSES.c.id)
+        query = query.where(position < after if sort.startswith("-") else position > after)
+    return query.order_by(*_order(sort)).limit(literal_column(str(limit)))
+
+
+def _narrowed(query: Select[Any], given: Set[str], is_in_trash: bool) -> Select[Any]:
+    deleted_at = EXPENSES.c.deleted_at
+    trash = deleted_at.is_not(None) if is_in_trash else deleted_at.is_(None)
+    own = EXPENSES.c.user_id == _bound("user_id")
+    return query.where(own, trash, *(CONDITIONS[name]() for name in sorted(given)))
+
+
+def _sort_key(sort: Sort) -> ColumnElement[Any]:
     keys: Mapping[str, ColumnElement[Any]] = {
-        "spent_on": columns.spent_on,
+        "spent_on": EXPENSES.c.spent_on,
         "amount": _comparable_amount(),
         # UUIDv7 begins with the time of its making.
-        "created_at": columns.id,
+        "created_at": EXPENSES.c.id,
     }
-    key, is_descending = keys[sort.removeprefix("-")], sort.startswith("-")
-    if is_continued:
-        after = tuple_(_bound("after_value", key.type), _bound("after_id", columns.id.type))
-        position = tuple_(key, columns.id)
-        query = query.where(position < after if is_descending else position > after)
-    order = (key.desc(), columns.id.desc()) if is_descending else (key, columns.id)
-    return query.order_by(*order).limit(literal_column(str(limit)))
+    return keys[sort.removeprefix("-")]
 
 
-_SELECT = select(*COLUMNS, EXPENSES.c.tag_count, EXPENSES.c.line_count).where(
-    EXPENSES.c.user_id == _bound("user_id")
-)
-ONE = _SELECT.where(EXPENSES.c.id == _bound("expense_id"))
+def _order(sort: Sort) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    key, tie = _sort_key(sort), EXPENSES.c.id
+    return (key.desc(), tie.desc()) if sort.startswith("-") else (key, tie)
+
+
+_SELECT = select(*COLUMNS, EXPENSES.c.tag_count, EXPENSES.c.line_count)
+_OWN = _SELECT.where(EXPENSES.c.user_id == _bound("user_id"))
+ONE = _OWN.where(EXPENSES.c.id == _bound("expense_id"))
 ONE_FOR_UPDATE = ONE.with_for_update()
-SOME = _SELECT.where(EXPENSES.c.id.in_(bindparam("expense_ids", expanding=True)))
+SOME = _OWN.where(EXPENSES.c.id.in_(bindparam("expense_ids", expanding=True)))
 
 
 def _records(session: Reader, user_id: UUID, rows: Sequence[Any]) -> list[ExpenseRecord]:

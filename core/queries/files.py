@@ -5,9 +5,9 @@ from collections.abc import Collection
 from sqlalchemy import select, union
 from sqlalchemy.orm import Session
 
-from core.models import Attachment, Report, table_of
+from core.models import Attachment, Export, Report, table_of
 
-NAMES = (table_of(Attachment).c.sha256, table_of(Report).c.sha256)
+NAMES = tuple(table_of(model).c.sha256 for model in (Attachment, Export, Report))
 """The columns that name files, each with an index. What is missing here loses its files."""
 
 

@@ -15,6 +15,7 @@ from core.queries.notifications import numbering_gaps
 from core.queries.users import list_user_ids
 from core.services.changes import FORGET_BATCH, forget_deletions
 from core.services.expenses import PURGE_BATCH, purge_trash
+from core.services.exports import purge_exports
 from core.services.group_purge import purge_groups
 from core.services.idempotency import purge_keys
 from core.services.sessions import purge_sessions
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @shared_task(name=Tick.PURGE)
 def purge_task() -> None:
-    """Remove what has outlived its promise: trash, word of deletions, groups, answers, logins."""
+    """Remove what has outlived its promise: trash, word of deletions, groups, answers, logins, exports."""
     runtime = current_runtime()
     for purge_some, batch in ((purge_trash, PURGE_BATCH), (forget_deletions, FORGET_BATCH)):
         purged = batch
@@ -39,7 +40,7 @@ def purge_task() -> None:
     while has_more:
         with runtime.database.transaction() as session:
             has_more = purge_groups(session)
-    for purge in (purge_keys, purge_sessions):
+    for purge in (purge_keys, purge_sessions, purge_exports):
         with runtime.database.transaction() as session:
             purge(session)
 
