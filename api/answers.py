@@ -41,9 +41,9 @@ def created(view: Any, *, location: str | None = None, version: int | None = Non
     return Answer(201, encoder.encode(view), location=location, etag=_etag(version))
 
 
-def accepted(view: Any = None, *, location: str | None = None) -> Answer:
+def accepted(view: Any = None, *, location: str | None = None, version: int | None = None) -> Answer:
     """Work that was asked for; `location` is where to see how far it is."""
-    return Answer(202, None if view is None else encoder.encode(view), location=location)
+    return Answer(202, None if view is None else encoder.encode(view), location=location, etag=_etag(version))
 
 
 def no_content() -> Answer:

@@ -22,6 +22,7 @@ from workers.tasks import (
     housekeeping,
     mails,
     notifications,
+    reports,
     settlements,
 )
 
@@ -36,7 +37,8 @@ LEASED_JOBS = frozenset({SEND_MAIL})
 """Outbox jobs with an effect outside of the database; their tasks do them by `workers/leased.py`."""
 
 TASK_MODULES = (
-    budgets, exchange_rates, exports, files, groups, housekeeping, mails, notifications, settlements,
+    budgets, exchange_rates, exports, files, groups, housekeeping, mails, notifications, reports,
+    settlements,
 )  # fmt: skip
 """Imported, so that their tasks are known."""
 

@@ -70,7 +70,7 @@ def _known(session: Session, rates: Sequence[DailyRate]) -> dict[tuple[str, date
 
 
 def _converting_users(session: Session, first_day: date) -> Mapping[UUID, date | None]:
-    """Users with a budget or report in another currency than what they spent since, and the first such day."""
+    """Users with a budget or report in another currency than what they spent, and the first such day."""
     found: dict[UUID, date | None] = {}
     has_other = (SPENDING.c.currency != BUDGETS.c.currency) & BUDGETS.c.archived_at.is_(None)
     is_told = (SPENDING.c.currency != REPORTS.c.currency) & (SPENDING.c.day < REPORTS.c.bears_until)

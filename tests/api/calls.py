@@ -45,6 +45,7 @@ def one_of_each(client: httpx.Client) -> dict[str, str]:
         "session_id": read(client, "/v1/me/sessions")["items"][0]["id"],
         "name": "budget-progress",
         "export_id": new_export(client)["id"],
+        "report_id": new_report(client)["id"],
         **_one_of_each_in_a_group(client),
     }
 
@@ -56,6 +57,10 @@ def new_attachment(client: httpx.Client, expense_id: str, content: bytes = PDF) 
 
 def new_export(client: httpx.Client, **fields: Any) -> dict[str, Any]:
     return _json(client.post("/v1/exports", json={"format": "csv", **fields}), 202)
+
+
+def new_report(client: httpx.Client, **fields: Any) -> dict[str, Any]:
+    return _json(client.post("/v1/reports", json={"kind": "monthly", "period": "2026-05", **fields}), 202)
 
 
 def _one_attachment(client: httpx.Client) -> dict[str, str]:

@@ -32,6 +32,7 @@ from core.models import (
     Notification,
     OutboxRow,
     PaceAlert,
+    Report,
     User,
 )
 from tests.api.accounts import add_budget, count, pointers, register_ada
@@ -190,6 +191,7 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
             (Attachment, {**in_expense, **_attachment(now)}),
             (ExpenseRule, {**own, **_rule(now)}),
             (Export, {**own, **_export(now)}),
+            (Report, {**own, **_report(today, now)}),
             (ChangeFeed, {**own, "epoch": new_id(), "seq": 1, "forgotten_seq": 0}),
             (Deletion, {**own, "id": new_id(), "kind": "expense", "deleted_at": now}),
             (Notification, {**own, "seq": 1, "kind": "digest.ready", "data": {}, "created_at": now}),
@@ -223,6 +225,21 @@ def _export(now: datetime) -> dict[str, Any]:
         "state": "queued",
         "progress": 0,
         "created_at": now,
+    }
+
+
+def _report(today: date, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "kind": "monthly",
+        "period_start": today.replace(day=1),
+        "currency": "EUR",
+        "state": "queued",
+        "is_awaited": True,
+        "version": 1,
+        "bears_until": today,
+        "created_at": now,
+        "updated_at": now,
     }
 
 
