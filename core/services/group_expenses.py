@@ -28,6 +28,7 @@ from core.rules.periods import MAX_DAY, MIN_DAY, is_supported
 from core.services.group_activity import note_activity
 from core.services.group_splits import resolve, with_everybody
 from core.services.outbox import Job, stage_jobs
+from core.services.report_upkeep import mark_stale
 from core.services.versions import check_version
 
 EXPENSES = table_of(GroupExpense)
@@ -160,6 +161,9 @@ def revise_group_expense(
     _check_former_members(scope, old, revised)
     _update(session, revised, **values)
     _note(session, scope, "expense.changed", revised, before=_differences(old, revised))
+    if revised.spent_on > old.spent_on:
+        # The job will know the later day only.
+        mark_stale(session, dict.fromkeys(_users(scope, {*old.paid, *old.shares}), old.spent_on))
     return revised
 
 
@@ -194,6 +198,11 @@ def _open_expense(
     record = load_group_expense(session, group_id=group_id, expense_id=expense_id, for_update=True)
     check_version(record.version, expected_versions)
     return scope, record
+
+
+def _users(scope: GroupScope, member_ids: Collection[UUID]) -> list[UUID]:
+    found = (scope.members[member_id].user_id for member_id in member_ids)
+    return [user_id for user_id in found if user_id is not None]
 
 
 def _resolved(

@@ -22,6 +22,7 @@ from core.rules.money import AmountError, is_currency, parse_amount
 from core.rules.periods import MAX_DAY, MIN_DAY, is_supported
 from core.rules.roles import is_at_least
 from core.services.ledger import Entry, post_entries, refusing_large_balances
+from core.services.report_upkeep import mark_stale
 from core.services.settlement_notices import announce
 
 SETTLEMENTS = table_of(Settlement)
@@ -100,6 +101,8 @@ def record_settlement(
     if is_confirmed:
         _post(session, _payment(record))
     announce(session, scope, record, "settlement.recorded")
+    if is_confirmed:
+        _mark_stale(session, scope, record)
     return record
 
 
@@ -187,6 +190,8 @@ def _move(
         entry = _payment(after)
         _post(session, entry if state == "confirmed" else entry.reversed(after.entry_count))
     announce(session, scope, after, f"settlement.{state}")
+    if is_posted:
+        _mark_stale(session, scope, after)
     return after
 
 
@@ -217,6 +222,12 @@ def _payment(settlement: SettlementRecord) -> Entry:
 def _post(session: Session, entry: Entry) -> None:
     with refusing_large_balances():
         post_entries(session, [entry])
+
+
+def _mark_stale(session: Session, scope: GroupScope, settlement: SettlementRecord) -> None:
+    """Both sides' balances have moved since that day."""
+    users = (scope.members[member_id].user_id for member_id in settlement.parties)
+    mark_stale(session, {user_id: settlement.paid_on for user_id in users if user_id is not None})
 
 
 def _payer_and_receiver(scope: GroupScope, given: NewSettlement) -> tuple[MemberRecord, MemberRecord]:
