@@ -24,7 +24,7 @@ LAYERS = ("core.rules", "core.charts", "core.models", "core.queries", "core.serv
 
 LEAVES = {
     "clock", "config", "database", "errors", "files", "ids", "job_names", "logging", "mailer", "rate_files",
-    "security",
+    "security", "statements",
 }  # fmt: skip
 """Modules of core that import none of its layers but the rules; every layer above the models may use them."""
 

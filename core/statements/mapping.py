@@ -1,0 +1,129 @@
+"""How the columns of a table are to be read: found out, shown for correction, kept for the next file."""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from core.statements.formats import Format
+from core.statements.limits import MAX_COLUMNS
+
+DateOrder = Literal["ymd", "dmy", "mdy", "ydm"]
+DecimalSign = Literal[".", ","]
+Delimiter = Literal[",", ";", "\t", "|"]
+AmountSign = Literal["negative_is_spent", "positive_is_spent"]
+Credits = Literal["import", "skip"]
+Encoding = Literal[
+    "utf-8", "utf-16-le", "utf-16-be",
+    "windows-1250", "windows-1251", "windows-1252", "windows-1253", "windows-1254", "windows-1257",
+    "iso-8859-1", "iso-8859-2", "iso-8859-9", "iso-8859-15",
+    "cp437", "cp850", "cp852", "mac-roman",
+    "big5", "euc-kr", "gb18030", "shift-jis",
+]  # fmt: skip
+"""Names that Python knows too. A byte order mark is always passed over."""
+
+Column = Annotated[int, Meta(ge=0, lt=MAX_COLUMNS)]
+"""Counted from 0."""
+
+Joined = Annotated[tuple[Column, ...], Meta(max_length=10)]
+
+
+class Columns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which column has which role. A row needs a day and either an amount or a debit or credit."""
+
+    day: Column | None = None
+    amount: Column | None = None
+    debit: Column | None = None
+    """Money that went out, if it has a column of its own."""
+
+    credit: Column | None = None
+    direction: Column | None = None
+    """Words such as D and C, Af and Bij, Soll and Haben for an amount without a sign."""
+
+    fee: Column | None = None
+    """What was charged on top of the amount; always money spent."""
+
+    currency: Column | None = None
+    payee: Column | None = None
+    payer: Column | None = None
+    """Who the money came from, if it came in, where a file has two columns for the two parties."""
+
+    note: Joined = ()
+    """Joined with spaces; what an earlier one says already is left out."""
+
+    category: Column | None = None
+    tags: Column | None = None
+    bank_id: Column | None = None
+    account: Column | None = None
+    status: Column | None = None
+    """Words such as "pending"; what was declined or reverted is passed over."""
+
+
+class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to read a file. Formats that are no tables heed `currency`, `credits` and `amount_sign`, and QIF
+    the encoding, the decimal sign and the order of dates too."""
+
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")]
+    """Where the file says none."""
+
+    encoding: Encoding = "utf-8"
+    delimiter: Delimiter = ","
+    decimal_sign: DecimalSign = "."
+    date_order: DateOrder = "ymd"
+    header_row: Annotated[int, Meta(ge=1)] | None = None
+    """The line, or row of the sheet, counted from 1; what is before it is passed over. None: the first line
+    is a row already."""
+
+    columns: Columns = Columns()
+    amount_sign: AmountSign = "negative_is_spent"
+    """Of the amount; with columns for debit and credit, how debits are written."""
+
+    credits: Credits = "import"
+    """Whether money that came in is imported, as a negative expense, or passed over."""
+
+    sheet: Annotated[str, Meta(max_length=100)] | None = None
+    """Of an XLSX file; None is the first one."""
+
+    texts: Literal["tidy", "exact"] = "tidy"
+    """Banks pad texts with spaces, which are removed. "exact" is for what we have exported ourselves."""
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found out about a file before reading it, from its first rows."""
+
+    mapping: Mapping
+    fingerprint: str
+    """The same for the next file of the same bank: by it a corrected mapping is found again."""
+
+    headers: tuple[str, ...] = ()
+    """The names of the columns; "Column 1" and so on where the file has none. Empty if it is no table."""
+
+    samples: tuple[tuple[str, ...], ...] = ()
+    """The first rows below the header, as they stand; long cells are shortened."""
+
+    sheets: tuple[str, ...] = ()
+    """Of an XLSX file."""
+
+    missing: tuple[str, ...] = ()
+    """Roles without which nothing can be read ("day", "amount") and for which no column was found."""
+
+    doubts: tuple[str, ...] = ()
+    """Sentences for the user about what could be read in two ways, such as 03/04/2026."""
+
+    is_date_order_certain: bool = True
+    is_decimal_sign_certain: bool = True
+
+
+def fingerprint(file_format: Format, headers: Iterable[str]) -> str:
+    """A short hash of the format and the names of the columns, in any case and spacing."""
+    raise NotImplementedError
+
+
+def carry_over(kept: Mapping, proposal: Proposal) -> Mapping:
+    """A mapping that was kept from an earlier file with the same fingerprint, on this file.
+
+    What belongs to the file itself is the proposal's: encoding, delimiter, sheet, the header's line, and the
+    order of dates and the decimal sign where this file shows them beyond doubt.
+    """
+    raise NotImplementedError
