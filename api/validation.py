@@ -54,7 +54,7 @@ def read_query(req: Request, model: Any) -> None:
     try:
         req.context.query = msgspec.convert(req.params, model, strict=False)
     except msgspec.ValidationError as error:
-        field = _field_error(str(error))
+        field = field_error(str(error))
         name = field.pointer.removeprefix("/").replace("~1", "/").replace("~0", "~")
         raise InvalidParameter(FieldError(name, field.detail)) from error
     # msgspec reads "null" as no value at all, which would silently ignore the parameter.
@@ -80,7 +80,7 @@ def decode_json(body: bytes, model: Any) -> Any:
     try:
         return decoder_of(model).decode(body)
     except msgspec.ValidationError as error:
-        raise InvalidInput(_field_error(str(error))) from error
+        raise InvalidInput(field_error(str(error))) from error
     except RecursionError as error:
         raise invalid("", "nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -101,7 +101,7 @@ async def read_form(req: Request, model: Any) -> Any:
     try:
         return msgspec.convert(fields, model, strict=False)
     except msgspec.ValidationError as error:
-        raise InvalidInput(_field_error(str(error))) from error
+        raise InvalidInput(field_error(str(error))) from error
 
 
 async def read_body(req: Request) -> bytes:
@@ -123,7 +123,7 @@ def decoder_of(model: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(model)
 
 
-def _field_error(message: str) -> FieldError:
+def field_error(message: str) -> FieldError:
     """msgspec's `… - at `$.lines[0].amount`` as a pointer and a reason."""
     path = match["path"] if (match := ERROR_PATH.search(message)) else ""
     pointer = re.sub(r"\[(\d+)\]", r".\1", path).replace(".", "/")

@@ -13,7 +13,17 @@ that the template needs; see `core/queries/mails.py`."""
 SPLIT_GROUP_EXPENSE = "split_group_expense"
 """Key: `group id:expense id`. Payload: `{}`; what is to be posted is in the expense's row."""
 
-LONG_JOBS: tuple[str, ...] = ()
+BUILD_EXPORT = "build_export"
+"""Key: user id. Payload: `{"export_id": …}`; what is wanted is in the export's row."""
+
+READ_IMPORT = "read_import"
+"""Key: `user id:import id`. Payload: `{}`; what is to be done is in the import's row. So with the next two."""
+
+COMMIT_IMPORT = "commit_import"
+
+UNDO_IMPORT = "undo_import"
+
+LONG_JOBS = (BUILD_EXPORT, READ_IMPORT, COMMIT_IMPORT, UNDO_IMPORT)
 """Jobs that may take minutes, such as a file of a million expenses. They have a queue and workers of their
 own (`python -m workers builder`), so that no alert waits for a file; see `workers/long_jobs.py`."""
 

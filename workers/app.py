@@ -16,9 +16,11 @@ from workers.schedules import beat_schedule
 from workers.tasks import (
     budgets,
     exchange_rates,
+    exports,
     files,
     groups,
     housekeeping,
+    imports,
     mails,
     notifications,
     settlements,
@@ -34,7 +36,9 @@ JOBS: dict[str, ApplyJob] = {
 LEASED_JOBS = frozenset({SEND_MAIL})
 """Outbox jobs with an effect outside of the database; their tasks do them by `workers/leased.py`."""
 
-TASK_MODULES = (budgets, exchange_rates, files, groups, housekeeping, mails, notifications, settlements)
+TASK_MODULES = (
+    budgets, exchange_rates, exports, files, groups, housekeeping, imports, mails, notifications, settlements,
+)  # fmt: skip
 """Imported, so that their tasks are known."""
 
 Role = Literal["worker", "builder"]

@@ -72,6 +72,17 @@ class Lease:
         if not settle_leased(session, self.row):
             raise LeaseLost(self.row.key)
 
+    def hold(self, session: Session) -> None:
+        """Keep the row, in a transaction in between: what that writes, nobody but the holder may.
+
+        It is best the last statement, as the renewing thread waits for it.
+
+        Raises:
+            LeaseLost
+        """
+        if not renew_lease(session, self.row, lease=LEASE):
+            raise LeaseLost(self.row.key)
+
     def fail(self, session: Session, error: str) -> None:
         """Have the row tried again later."""
         fail_leased(session, self.row, error=error)

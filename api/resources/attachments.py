@@ -7,6 +7,7 @@ from api.answers import Answer, created, no_content, ok
 from api.collaborators import Collaborators
 from api.file_answers import send_file
 from api.openapi import Media, endpoint
+from api.openapi_parts import UPLOAD
 from api.schemas.attachments import AttachmentList, AttachmentOut
 from api.uploads import read_upload
 from core.errors import invalid
@@ -40,7 +41,7 @@ class Attachments:
 
         (await self._transactions.read(attachments)).send(resp)
 
-    @endpoint(TAG, has_upload=True, answers={201: AttachmentOut})
+    @endpoint(TAG, upload=UPLOAD, answers={201: AttachmentOut})
     async def on_post(self, req: Request, resp: Response, expense_id: UUID) -> None:
         """Attach a picture or PDF of up to 10 MB to an expense.
 

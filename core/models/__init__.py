@@ -9,9 +9,11 @@ from core.models.changes import ChangeFeed, Deletion
 from core.models.exchange_rates import ExchangeRate
 from core.models.expense_rules import ExpenseRule
 from core.models.expenses import Expense, ExpenseLine, ExpenseTag
+from core.models.exports import Export
 from core.models.group_expenses import GroupExpense, GroupShare
 from core.models.groups import Group, GroupActivity, GroupMember, Invitation
 from core.models.idempotency import IdempotencyKey
+from core.models.imports import Import, ImportMapping, ImportRow
 from core.models.ledger import PairBalance, Posting
 from core.models.notifications import Notification
 from core.models.outbox import OutboxRow
@@ -38,12 +40,16 @@ __all__ = [
     "ExpenseLine",
     "ExpenseRule",
     "ExpenseTag",
+    "Export",
     "Group",
     "GroupActivity",
     "GroupExpense",
     "GroupMember",
     "GroupShare",
     "IdempotencyKey",
+    "Import",
+    "ImportMapping",
+    "ImportRow",
     "Invitation",
     "LoginSession",
     "Notification",

@@ -91,6 +91,15 @@ def apply_spending(session: Session, parts: Iterable[Spending]) -> None:
     Raises:
         InvalidInput: a day's total would leave what a total may hold.
     """
+    ask_for_evaluations(session, add_spending(session, parts))
+
+
+def add_spending(session: Session, parts: Iterable[Spending]) -> dict[UUID, date]:
+    """Add the parts to the totals; answers from which day on each user's budgets are to be evaluated.
+
+    Raises:
+        InvalidInput: a day's total would leave what a total may hold.
+    """
     totals: dict[tuple[UUID, date, UUID, str], tuple[int, int]] = {}
     first_days: dict[UUID, date] = {}
     converted: list[Spending] = []
@@ -104,7 +113,7 @@ def apply_spending(session: Session, parts: Iterable[Spending]) -> None:
     _add(session, totals)
     if converted:
         _add_conversions(session, converted)
-    ask_for_evaluations(session, first_days)
+    return first_days
 
 
 def _add(session: Session, totals: Mapping[tuple[UUID, date, UUID, str], tuple[int, int]]) -> None:

@@ -44,6 +44,7 @@ def one_of_each(client: httpx.Client) -> dict[str, str]:
         "rule_id": new_rule(client)["id"],
         "session_id": read(client, "/v1/me/sessions")["items"][0]["id"],
         "name": "budget-progress",
+        "export_id": new_export(client)["id"],
         **_one_of_each_in_a_group(client),
     }
 
@@ -51,6 +52,10 @@ def one_of_each(client: httpx.Client) -> dict[str, str]:
 def new_attachment(client: httpx.Client, expense_id: str, content: bytes = PDF) -> dict[str, Any]:
     files = {"file": ("receipt.pdf", content)}
     return _json(client.post(f"/v1/expenses/{expense_id}/attachments", files=files), 201)
+
+
+def new_export(client: httpx.Client, **fields: Any) -> dict[str, Any]:
+    return _json(client.post("/v1/exports", json={"format": "csv", **fields}), 202)
 
 
 def _one_attachment(client: httpx.Client) -> dict[str, str]:

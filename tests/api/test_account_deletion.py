@@ -27,6 +27,7 @@ from core.models import (
     ExpenseLine,
     ExpenseRule,
     ExpenseTag,
+    Export,
     IdempotencyKey,
     Notification,
     OutboxRow,
@@ -188,6 +189,7 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
             (DailyConversion, {**own, **total, "into_currency": "USD", "converted_minor": 110}),
             (Attachment, {**in_expense, **_attachment(now)}),
             (ExpenseRule, {**own, **_rule(now)}),
+            (Export, {**own, **_export(now)}),
             (ChangeFeed, {**own, "epoch": new_id(), "seq": 1, "forgotten_seq": 0}),
             (Deletion, {**own, "id": new_id(), "kind": "expense", "deleted_at": now}),
             (Notification, {**own, "seq": 1, "kind": "digest.ready", "data": {}, "created_at": now}),
@@ -207,6 +209,19 @@ def _attachment(now: datetime) -> dict[str, Any]:
         "media_type": "application/pdf",
         "size": 1,
         "sha256": "0" * 64,
+        "created_at": now,
+    }
+
+
+def _export(now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "format": "csv",
+        "filters": {},
+        "sort": "spent_on",
+        "name": "expenses.csv",
+        "state": "queued",
+        "progress": 0,
         "created_at": now,
     }
 

@@ -1,0 +1,17 @@
+"""How amounts look in files for spreadsheet programs."""
+
+from core.rules.money import scale
+
+
+def number_format(currency: str) -> str:
+    """The format of a cell with an amount: `#,##0.00 [$EUR]`, and for JPY without decimals.
+
+    The code in brackets stands for the currency whatever the program's language (ISO/IEC 29500-1, 18.8.31).
+    """
+    return f"{plain_number_format(currency)} [${currency}]"
+
+
+def plain_number_format(currency: str) -> str:
+    """As `number_format`, for where the currency stands beside the amount."""
+    decimals = scale(currency)
+    return f"#,##0.{'0' * decimals}" if decimals else "#,##0"

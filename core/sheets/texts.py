@@ -1,0 +1,46 @@
+"""Texts in the cells of files for spreadsheet programs, which take some of them for formulas.
+
+In CSV a cell has no type, so a text that begins like a formula gets an apostrophe before it, and loses it
+again when it is read: `escape` and `unescape` are exact for every text, as one that begins with apostrophes
+and then like a formula gets one more. (A tab, which some put there instead, is dropped by some programs.)
+Numbers and dates are never touched.
+
+In XLSX a cell says that it is a text: there nothing is escaped, and nothing must be unescaped.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+
+FORMULA_LIKE = re.compile(r"'*[\s\0]*[=+\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20]")
+"""What programs take for the beginning of a formula (OWASP ASVS 5.0, 1.2.10), also after white space, and in
+the full-width forms that some read like the plain ones."""
+
+SAFE_STARTS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+"""With these nothing like a formula begins; most texts need no further look."""
+
+
+def escape(text: str) -> str:
+    """The text as a cell of CSV that no program takes for a formula."""
+    return text if text[:1] in SAFE_STARTS or not FORMULA_LIKE.match(text) else f"'{text}"
+
+
+def unescape(cell: str) -> str:
+    """The text of which `escape` has made the cell; any other cell is as it is."""
+    return cell[1:] if cell.startswith("'") and FORMULA_LIKE.match(cell, 1) else cell
+
+
+def join_tags(tags: Iterable[str]) -> str:
+    """Tags in one cell: `holiday, "sea, sand"`. Only one with a comma or a quotation mark in it is quoted."""
+    return ", ".join(f'"{tag.replace(chr(34), chr(34) * 2)}"' if _is_quoted(tag) else tag for tag in tags)
+
+
+def split_tags(cell: str) -> list[str]:
+    """What `join_tags` has joined, or somebody has written like that; empty ones are left out."""
+    rows = csv.reader(io.StringIO(cell.replace("\r", " ").replace("\n", " ")), skipinitialspace=True)
+    return [tag.strip() for row in rows for tag in row if tag.strip()]
+
+
+def _is_quoted(tag: str) -> bool:
+    return "," in tag or '"' in tag
