@@ -36,12 +36,16 @@ log = logging.getLogger(__name__)
 
 
 class CurrencySum(msgspec.Struct, frozen=True):
-    """What all readable rows in a currency come to; both sums are positive."""
+    """What all readable rows in a currency come to; all sums are positive.
+
+    What members of a group have repaid each other is neither spent nor received.
+    """
 
     currency: str
     rows: int
     spent_minor: int
     received_minor: int
+    repaid_minor: int = 0
 
 
 class NamedCategory(msgspec.Struct, frozen=True):
@@ -49,6 +53,20 @@ class NamedCategory(msgspec.Struct, frozen=True):
 
     name: str
     rows: int
+
+
+class NamedPerson(msgspec.Struct, frozen=True):
+    """Somebody in a file of shared expenses, and who in the group that seems to be.
+
+    `balances` is what the file comes to for them, in minor units by currency; who is even in one is missing.
+    `repayments` counts those that they have received; with `is_asked` these wait for their word.
+    """
+
+    name: str
+    member_id: UUID | None
+    balances: dict[str, int]
+    repayments: int
+    is_asked: bool
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -71,6 +89,9 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     doubts: tuple[str, ...] = ()
     sums: tuple[CurrencySum, ...] = ()
     categories: tuple[NamedCategory, ...] = ()
+    people: tuple[NamedPerson, ...] = ()
+    """Of a file of shared expenses; its rows know them by their places here."""
+
     problems: tuple[Problem, ...] = ()
     """The first of them."""
 
@@ -80,6 +101,13 @@ class Failure(msgspec.Struct, frozen=True):
 
     pointer: str
     detail: str
+
+
+class ImportMembers(msgspec.Struct, frozen=True):
+    """Who in the group the people of the file are, by their names there; some were `made` members for it."""
+
+    ids: dict[str, UUID]
+    made: tuple[UUID, ...]
 
 
 class ImportRecord(msgspec.Struct, frozen=True):
@@ -96,6 +124,7 @@ class ImportRecord(msgspec.Struct, frozen=True):
     mapping: ColumnMapping | None
     has_own_mapping: bool
     findings: Findings
+    members: ImportMembers | None
     row_count: int
     problem_count: int
     duplicate_count: int
@@ -123,6 +152,14 @@ class RowData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     extra: msgspec.Raw | None = None
 
 
+class SharedParts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The `extra` of a row of shared expenses: minor units by the places of people in `Findings.people`."""
+
+    paid: dict[int, int]
+    shares: dict[int, int]
+    is_repayment: bool = False
+
+
 class StoredRow(msgspec.Struct, frozen=True, gc=False):
     """A row of an import; `data` is a `RowData` as JSON, or the `Problem` that it is."""
 
@@ -146,7 +183,14 @@ class StoredRow(msgspec.Struct, frozen=True, gc=False):
     def problem(self) -> Problem:
         return PROBLEM.decode(self.data)
 
+    @property
+    def parts(self) -> SharedParts | None:
+        """None where the row is nobody's but the user's own."""
+        extra = self.details.extra
+        return None if extra is None else SHARED_PARTS.decode(extra)
 
+
+SHARED_PARTS = msgspec.json.Decoder(SharedParts)
 ROW_DATA = msgspec.json.Decoder(RowData)
 PROBLEM = msgspec.json.Decoder(Problem)
 
@@ -197,6 +241,7 @@ def _record(row: dict[str, Any]) -> ImportRecord:
         **row,
         "mapping": _mapping(row["mapping"]),
         "findings": msgspec.convert(row["findings"], Findings),
+        "members": None if row["members"] is None else msgspec.convert(row["members"], ImportMembers),
         "failure": None if row["failure"] is None else msgspec.convert(row["failure"], Failure),
     }
     return ImportRecord(**values)
@@ -241,6 +286,13 @@ def list_import_rows(
         query = query.where(ROWS.c.state.in_(states))
     rows = session.execute(query.order_by(ROWS.c.position).limit(limit))
     return [StoredRow(*row) for row in rows]
+
+
+def count_import_rows(session: Reader, *, user_id: UUID, import_id: UUID, state: RowState) -> int:
+    query = select(func.count()).where(
+        ROWS.c.user_id == user_id, ROWS.c.import_id == import_id, ROWS.c.state == state
+    )
+    return session.scalar(query) or 0
 
 
 def kept_mapping(session: Reader, *, user_id: UUID, fingerprint: str) -> ColumnMapping | None:

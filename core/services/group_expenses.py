@@ -4,7 +4,7 @@ Here an expense is only written down as it is wanted, with its resolved split. T
 (`core/services/group_splitting.py`) posts it to the ledger.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 from uuid import UUID
 
@@ -67,7 +67,7 @@ def record_group_expense(
     with pipelined(session):
         session.execute(INSERT, structs.asdict(record))
         _note(session, scope, "expense.added", record)
-        _ask_for_split(session, record)
+        ask_for_splits(session, [(group_id, record.id)])
     return record
 
 
@@ -185,11 +185,12 @@ def _update(session: Session, record: GroupExpenseRecord, **values: Any) -> None
             is_quiet=False,
         )
     )
-    _ask_for_split(session, record)
+    ask_for_splits(session, [(record.group_id, record.id)])
 
 
-def _ask_for_split(session: Session, record: GroupExpenseRecord) -> None:
-    stage_jobs(session, [Job(SPLIT_GROUP_EXPENSE, f"{record.group_id}:{record.id}", {})])
+def ask_for_splits(session: Session, keys: Iterable[tuple[UUID, UUID]]) -> None:
+    """Have expenses `(group id, expense id)` posted as they are wanted now."""
+    stage_jobs(session, [Job(SPLIT_GROUP_EXPENSE, f"{group_id}:{one}", {}) for group_id, one in keys])
 
 
 def _note(session: Session, scope: GroupScope, kind: str, record: GroupExpenseRecord, **more: Any) -> None:
