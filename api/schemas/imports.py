@@ -66,10 +66,8 @@ class SumOut(msgspec.Struct):
 
     @classmethod
     def of(cls, one: CurrencySum) -> "SumOut":
-        spent, received = (
-            format_amount(minor, one.currency) for minor in (one.spent_minor, one.received_minor)
-        )
-        return cls(one.currency, one.rows, spent, received)
+        spent = format_amount(one.spent_minor, one.currency)
+        return cls(one.currency, one.rows, spent, format_amount(one.received_minor, one.currency))
 
 
 class ImportCategoryOut(msgspec.Struct):
@@ -125,8 +123,8 @@ class ImportOut(msgspec.Struct, kw_only=True):
     mapping: Annotated[
         ColumnMapping | None,
         Meta(
-            description="How the file is read, as it was found out, kept from the last file of the same bank, "
-            "or given.",
+            description="How the file is read, as found out, kept from the last file of the same bank, or "
+            "given.",
             examples=[{"currency": "EUR", "columns": {"day": 0, "payee": 1, "amount": 2}}],
         ),
     ]

@@ -1,10 +1,12 @@
 """Finding out which rows of an import are there already."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from datetime import date, timedelta
+from itertools import islice
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, select
 
 from core.models import Expense, table_of
 from core.queries.imports import ROW_DATA, ROWS, ImportRecord
@@ -21,16 +23,19 @@ from core.rules.duplicates import (
 )
 
 EXPENSES = table_of(Expense)
-EARLIER = ROWS.alias("earlier")
+ASKED_ROWS = 2_000
+"""Keys in a statement, whose parameters are limited. A join of what is large with what was written a moment
+ago would need fewer, but PostgreSQL, which knows nothing of that yet, may take an hour for it."""
 
 STREAMED_ROWS = 5_000
 """Of a result that are in memory at a time."""
 
-Days = tuple[date, date]
-"""The first and the last day of the rows."""
 
-Existing = Callable[[Connection, ImportRecord, Days], Iterator[tuple[int, UUID]]]
-"""Reads what is recorded and looks like one of an import's ready rows: match keys and ids."""
+Looks = Set[tuple[date, int]]
+"""Days and amounts of rows."""
+
+Existing = Callable[[Connection, ImportRecord, Looks], Iterator[tuple[int, UUID]]]
+"""Reads what is recorded and has the look of one of an import's rows: match keys and ids."""
 
 
 def find_duplicates(rows: Connection, record: ImportRecord, existing: Existing) -> dict[int, Suspicion]:
@@ -39,58 +44,75 @@ def find_duplicates(rows: Connection, record: ImportRecord, existing: Existing) 
     All statements on `rows` see the same state of the database; `existing` reads what is recorded.
     """
     user_id, import_id = record.user_id, record.id
-    is_ready = is_ready_row(user_id, import_id)
-    days = rows.execute(select(func.min(ROWS.c.day), func.max(ROWS.c.day)).where(is_ready)).one()
-    if days[0] is None:
+    query = select(ROWS.c.position, ROWS.c.match_key, ROWS.c.bank_key, ROWS.c.day, ROWS.c.amount_minor).where(
+        _is_ready(user_id, import_id)
+    )
+    candidates: list[Candidate] = []
+    looks = set[tuple[date, int]]()
+    for position, match, bank, day, amount in stream(rows, query.order_by(ROWS.c.position)):
+        candidates.append(Candidate(position, match, bank))
+        looks.add((day, amount))
+    if not candidates:
         return {}
-    query = select(ROWS.c.position, ROWS.c.match_key, ROWS.c.bank_key).where(is_ready)
-    candidates = [Candidate(*row) for row in rows.execute(query.order_by(ROWS.c.position))]
-    keys = {one.match_key for one in candidates}
-    recorded = (one for one in existing(rows, record, (days[0], days[1])) if one[0] in keys)
-    found = suspect(candidates, _known(rows, user_id, import_id), recorded)
+    known = _known(rows, user_id, import_id, candidates)
+    found = suspect(candidates, known, existing(rows, record, looks))
     if record.group_id is not None:
         # What a bank has not booked yet is in no file of shared expenses.
         return found
-    return found | _booked_twins(rows, user_id, import_id, found, *days)
+    days = [day for day, _amount in looks]
+    return found | _booked_twins(rows, user_id, import_id, found, min(days), max(days))
 
 
-def is_ready_row(user_id: UUID, import_id: UUID) -> ColumnElement[bool]:
-    return (ROWS.c.user_id == user_id) & (ROWS.c.import_id == import_id) & (ROWS.c.state == "ready")
+def stream(rows: Connection, query: Any) -> Any:
+    """The rows of a query, without having all of them in memory."""
+    return rows.execute(query, execution_options={"yield_per": STREAMED_ROWS})
+
+
+def _is_ready(user_id: UUID, import_id: UUID) -> ColumnElement[bool]:
+    """Rows of formats that know no duplicates have no key."""
+    return and_(
+        ROWS.c.user_id == user_id,
+        ROWS.c.import_id == import_id,
+        ROWS.c.state == "ready",
+        ROWS.c.match_key.is_not(None),
+    )
 
 
 def _is_earlier(user_id: UUID, import_id: UUID) -> ColumnElement[bool]:
-    return (
-        (EARLIER.c.user_id == user_id) & (EARLIER.c.import_id != import_id) & (EARLIER.c.state == "committed")
-    )
+    return and_(ROWS.c.user_id == user_id, ROWS.c.import_id != import_id, ROWS.c.state == "committed")
 
 
-def _known(rows: Connection, user_id: UUID, import_id: UUID) -> list[Known]:
-    """Rows of earlier imports that have one of the file's keys, the last one first."""
+def _known(rows: Connection, user_id: UUID, import_id: UUID, candidates: Sequence[Candidate]) -> list[Known]:
+    """Rows of earlier imports that have one of the file's keys."""
     found: dict[tuple[UUID, int], Known] = {}
-    columns = (EARLIER.c.import_id, EARLIER.c.position, EARLIER.c.match_key, EARLIER.c.bank_key)
-    for name in ("bank_key", "match_key"):
-        keys = select(ROWS.c[name]).where(is_ready_row(user_id, import_id), ROWS.c[name].is_not(None))
-        query = select(*columns, EARLIER.c.expense_id).where(
-            _is_earlier(user_id, import_id), EARLIER.c[name].in_(keys)
-        )
-        for earlier_id, position, *known in rows.execute(query):
-            found[earlier_id, position] = Known(*known)
+    if rows.execute(select(ROWS.c.position).where(_is_earlier(user_id, import_id)).limit(1)).first() is None:
+        return []
+    for name in ("match_key", "bank_key"):
+        given = dict.fromkeys(getattr(one, name) for one in candidates)
+        given.pop(None, None)
+        keys = iter(given)
+        while asked := list(islice(keys, ASKED_ROWS)):
+            query = select(
+                ROWS.c.import_id, ROWS.c.position, ROWS.c.match_key, ROWS.c.bank_key, ROWS.c.expense_id
+            ).where(_is_earlier(user_id, import_id), ROWS.c[name].in_(asked))
+            for earlier_id, position, *known in rows.execute(query):
+                found[earlier_id, position] = Known(*known)
     return list(found.values())
 
 
-def own_expenses(rows: Connection, record: ImportRecord, days: Days) -> Iterator[tuple[int, UUID]]:
-    """The user's own expenses outside the trash that look like one of the rows, with their match keys."""
-    is_ready = is_ready_row(record.user_id, record.id)
-    looks = select(ROWS.c.day, ROWS.c.amount_minor, ROWS.c.currency).where(is_ready)
-    columns = (EXPENSES.c.spent_on, EXPENSES.c.amount_minor, EXPENSES.c.currency)
-    query = select(EXPENSES.c.id, *columns, EXPENSES.c.payee).where(
+def own_expenses(rows: Connection, record: ImportRecord, looks: Looks) -> Iterator[tuple[int, UUID]]:
+    """The user's own expenses outside the trash that have the look of one of the rows."""
+    days = [day for day, _amount in looks]
+    query = select(
+        EXPENSES.c.id, EXPENSES.c.spent_on, EXPENSES.c.amount_minor, EXPENSES.c.currency, EXPENSES.c.payee
+    ).where(
         EXPENSES.c.user_id == record.user_id,
+        EXPENSES.c.spent_on.between(min(days), max(days)),
         EXPENSES.c.deleted_at.is_(None),
-        EXPENSES.c.spent_on.between(*days),
-        tuple_(*columns).in_(looks),
     )
-    for expense_id, *look in rows.execute(query, execution_options={"yield_per": STREAMED_ROWS}):
-        yield match_key(*look), expense_id
+    for expense_id, day, amount, currency, payee in stream(rows, query):
+        if (day, amount) in looks:
+            yield match_key(day, amount, currency, payee), expense_id
 
 
 def _booked_twins(
@@ -103,31 +125,26 @@ def _booked_twins(
 ) -> dict[int, Suspicion]:
     """Rows that were pending in an earlier file, as far as they have not been found by other means."""
     span = timedelta(days=MAX_PENDING_DAYS)
-    is_near = (
-        _is_earlier(user_id, import_id)
-        & EARLIER.c.is_pending
-        & EARLIER.c.day.between(first - span, last + span)
-    )
+    is_near = ROWS.c.day.between(first - span, last + span)
     taken = {one.expense_id for one in found.values()}
-    look = ("day", "amount_minor", "currency", "data")
-    query = select(EARLIER.c.expense_id, *(EARLIER.c[name] for name in look)).where(is_near)
-    pending = [
-        Pending(day, _twin_key(amount, currency, data), expense_id)
-        for expense_id, day, amount, currency, data in rows.execute(query)
-        if expense_id not in taken
-    ]
+    columns = (ROWS.c.day, ROWS.c.amount_minor, ROWS.c.currency, ROWS.c.data)
+    waiting = select(ROWS.c.expense_id, *columns).where(
+        _is_earlier(user_id, import_id), ROWS.c.is_pending, is_near
+    )
+    pending, amounts = list[Pending](), set[int]()
+    for expense_id, day, amount, currency, data in rows.execute(waiting):
+        if expense_id not in taken:
+            pending.append(Pending(day, _twin_key(amount, currency, data), expense_id))
+            amounts.add(amount)
     if not pending:
         return {}
-    amounts = select(EARLIER.c.amount_minor, EARLIER.c.currency).where(is_near)
-    booked = select(ROWS.c.position, *(ROWS.c[name] for name in look)).where(
-        is_ready_row(user_id, import_id),
-        ROWS.c.is_pending.is_(False),
-        tuple_(ROWS.c.amount_minor, ROWS.c.currency).in_(amounts),
+    booked = select(ROWS.c.position, *columns).where(
+        _is_ready(user_id, import_id), ROWS.c.is_pending.is_(False)
     )
     own = (
         Pending(day, _twin_key(amount, currency, data), position=position)
-        for position, day, amount, currency, data in rows.execute(booked)
-        if position not in found
+        for position, day, amount, currency, data in stream(rows, booked)
+        if position not in found and amount in amounts
     )
     return booked_twins(own, pending)
 

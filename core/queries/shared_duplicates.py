@@ -1,16 +1,17 @@
 """Finding out which rows of a file of shared expenses are in the group already, whoever has written them."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from itertools import product
 from math import prod
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, CursorResult, Select, select, tuple_
+from sqlalchemy import Connection, Select, select
 
 from core.models import GroupExpense, Settlement, table_of
-from core.queries.import_duplicates import STREAMED_ROWS, Days, is_ready_row
-from core.queries.imports import ROWS, ImportRecord
+from core.queries.import_duplicates import Looks, stream
+from core.queries.imports import ImportRecord
 from core.rules.duplicates import shared_key
 
 EXPENSES = table_of(GroupExpense)
@@ -38,48 +39,39 @@ class _People:
         return [names for names in product(*options) if len(set(names)) == len(names)]
 
 
-def shared_entries(rows: Connection, record: ImportRecord, days: Days) -> Iterator[tuple[int, UUID]]:
-    """The group's expenses and standing repayments that look like one of the rows, with their match keys."""
+def shared_entries(rows: Connection, record: ImportRecord, looks: Looks) -> Iterator[tuple[int, UUID]]:
+    """The group's expenses and standing repayments that have the look of one of the rows."""
     if record.group_id is None:
         return
     people, group_id = _People(record), record.group_id
-    for row in _expenses(rows, record, days):
-        payers = [UUID(member_id) for member_id, minor in row.resolved["paid"].items() if minor]
-        for names in people.guesses(payers):
-            look = (row.spent_on, row.amount_minor, row.currency)
-            yield shared_key(group_id, *look, description=row.description, people=sorted(names)), row.id
-    for row in _settlements(rows, record, days):
-        for names in people.guesses((row.from_member_id, row.to_member_id)):
-            look = (row.paid_on, row.amount_minor, row.currency)
-            yield shared_key(group_id, *look, description=None, people=names), row.id
+    for row in stream(rows, _expenses(group_id, looks)):
+        look = (row.spent_on, row.amount_minor)
+        if look in looks:
+            payers = [UUID(member_id) for member_id, minor in row.resolved["paid"].items() if minor]
+            for names in people.guesses(payers):
+                parts = {"description": row.description, "people": sorted(names)}
+                yield shared_key(group_id, *look, row.currency, **parts), row.id
+    for row in stream(rows, _settlements(group_id, looks)):
+        look = (row.paid_on, row.amount_minor)
+        if look in looks:
+            for names in people.guesses((row.from_member_id, row.to_member_id)):
+                yield shared_key(group_id, *look, row.currency, description=None, people=names), row.id
 
 
-def _expenses(rows: Connection, record: ImportRecord, days: Days) -> CursorResult[Any]:
+def _expenses(group_id: UUID, looks: Looks) -> Select[Any]:
     table = EXPENSES.c
-    query = select(
+    return select(
         table.id, table.spent_on, table.amount_minor, table.currency, table.description, table.resolved
-    ).where(
-        table.group_id == record.group_id,
-        table.deleted_at.is_(None),
-        table.spent_on.between(*days),
-        tuple_(table.spent_on, table.amount_minor, table.currency).in_(_looks(record)),
-    )
-    return rows.execute(query, execution_options={"yield_per": STREAMED_ROWS})
+    ).where(table.group_id == group_id, table.deleted_at.is_(None), table.spent_on.between(*_span(looks)))
 
 
-def _settlements(rows: Connection, record: ImportRecord, days: Days) -> CursorResult[Any]:
+def _settlements(group_id: UUID, looks: Looks) -> Select[Any]:
     table = SETTLEMENTS.c
-    query = select(
+    return select(
         table.id, table.paid_on, table.amount_minor, table.currency, table.from_member_id, table.to_member_id
-    ).where(
-        table.group_id == record.group_id,
-        table.state != "reversed",
-        table.paid_on.between(*days),
-        tuple_(table.paid_on, table.amount_minor, table.currency).in_(_looks(record)),
-    )
-    return rows.execute(query, execution_options={"yield_per": STREAMED_ROWS})
+    ).where(table.group_id == group_id, table.state != "reversed", table.paid_on.between(*_span(looks)))
 
 
-def _looks(record: ImportRecord) -> Select[Any]:
-    is_ready = is_ready_row(record.user_id, record.id)
-    return select(ROWS.c.day, ROWS.c.amount_minor, ROWS.c.currency).where(is_ready)
+def _span(looks: Looks) -> tuple[date, date]:
+    days = [day for day, _amount in looks]
+    return min(days), max(days)

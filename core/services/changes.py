@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Select, Table, Update, bindparam, delete, 
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.database import insert_rows
 from core.ids import new_id
 from core.queries.changes import DELETIONS, FEEDS, NUMBERED, Kind
 from core.services.dialects import insert_into
@@ -100,6 +101,14 @@ def delete_for_good(session: Session, kind: Kind, keys: Sequence[tuple[UUID, UUI
         insert(DELETIONS),
         [{"user_id": user_id, "id": row_id, "kind": kind, "deleted_at": now} for user_id, row_id in keys],
     )
+
+
+def delete_many_for_good(session: Session, kind: Kind, *, user_id: UUID, ids: Sequence[UUID]) -> None:
+    """As `delete_for_good`, for thousands of a user's; it fits no pipeline."""
+    table, now = NUMBERED[kind], clock.now()
+    session.execute(delete(table).where(table.c.user_id == user_id, table.c.id.in_(ids)))
+    words = {"user_id": user_id, "kind": kind, "deleted_at": now}
+    insert_rows(session, DELETIONS, [{**words, "id": row_id} for row_id in ids])
 
 
 def forget_deletions(session: Session) -> int:

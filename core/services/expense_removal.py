@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.models import Attachment, Expense, table_of
 from core.queries.expenses import ExpenseRecord, expenses_by_id
-from core.services.changes import delete_for_good
+from core.services.changes import delete_many_for_good
 from core.services.expenses import spending_of
 from core.services.spending import add_spending
 
@@ -29,8 +29,7 @@ def remove_expenses(session: Session, *, user_id: UUID, expense_ids: Sequence[UU
     touched = [one for one in counted if one.version > 1 or one.id in attached]
     untouched = [one for one in counted if not (one.version > 1 or one.id in attached)]
     _trash(session, touched)
-    if untouched:
-        delete_for_good(session, "expense", [(user_id, one.id) for one in untouched])
+    delete_many_for_good(session, "expense", user_id=user_id, ids=[one.id for one in untouched])
     add_spending(session, (part.reversed() for one in counted for part in spending_of(one)))
 
 

@@ -5,7 +5,7 @@ whoever is killed. A row that is recorded is marked in the same transaction, and
 since it was read, so nothing is recorded twice.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
 import msgspec
@@ -20,6 +20,7 @@ from core.queries.imports import (
     Failure,
     ImportRecord,
     Problem,
+    RowState,
     StoredRow,
     find_import,
     list_import_rows,
@@ -44,7 +45,8 @@ MARK = (
     .where(
         ROWS.c.user_id == bindparam("owner"),
         ROWS.c.import_id == bindparam("its_import"),
-        ROWS.c.position.in_(bindparam("positions", expanding=True)),
+        ROWS.c.position.between(bindparam("first"), bindparam("last")),
+        ROWS.c.state == bindparam("old_state"),
     )
     .values(state=bindparam("new_state"))
 )
@@ -64,6 +66,11 @@ class StoredChoice(msgspec.Struct, frozen=True):
         if state == "ready" or isinstance(self.duplicates, bool):
             return state == "ready" or self.duplicates is True
         return line in self.duplicates
+
+    @property
+    def takes_all(self) -> bool:
+        """Of the rows that are no duplicates."""
+        return not self.but and self.only is None
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -117,6 +124,8 @@ def settle_plan(session: Session, record: ImportRecord) -> Plan:
 def _count_chosen(session: Session, record: ImportRecord, choice: StoredChoice) -> tuple[int, int, list[str]]:
     """How many rows are chosen, how many are duplicates, and the categories' names of those chosen."""
     known = {one.name for one in record.findings.categories}
+    if choice.takes_all and not has_duplicates(session, record):
+        return record.row_count, 0, [one.name for one in record.findings.categories]
     chosen = duplicates = 0
     names: dict[str, None] = {}
     after, rows = -1, list[StoredRow]()
@@ -130,6 +139,13 @@ def _count_chosen(session: Session, record: ImportRecord, choice: StoredChoice) 
                     names[name] = None
         after = rows[-1].position
     return chosen, duplicates, list(names)
+
+
+def has_duplicates(session: Session, record: ImportRecord) -> bool:
+    query = select(ROWS.c.position).where(
+        ROWS.c.user_id == record.user_id, ROWS.c.import_id == record.id, ROWS.c.state == "duplicate"
+    )
+    return session.execute(query.limit(1)).first() is not None
 
 
 def recordable_rows(session: Session, record: ImportRecord, *, after: int, limit: int) -> list[StoredRow]:
@@ -159,11 +175,9 @@ def commit_rows(session: Session, record: ImportRecord, plan: Plan, *, after: in
     chosen = [row for row in rows if plan.choice.takes(row.line, row.state)]
     if chosen:
         refusals = _record(session, record, chosen, plan)
-        refused = {one.row.position for one in refusals}
-        recorded = [row.position for row in chosen if row.position not in refused]
-        mark_rows(session, record, recorded, "committed")
+        mark_rows(session, record, chosen, "committed")
         _keep_refusals(session, record, refusals)
-        _count(session, record, recorded=len(recorded), refused=len(refused))
+        _count(session, record, recorded=len(chosen) - len(refusals), refused=len(refusals))
     return rows[-1].position
 
 
@@ -191,10 +205,24 @@ def _record_one_by_one(
     return refusals
 
 
-def mark_rows(session: Session, record: ImportRecord, positions: Sequence[int], state: str) -> None:
-    if positions:
-        parameters = {"owner": record.user_id, "its_import": record.id, "positions": positions}
-        session.execute(MARK, {**parameters, "new_state": state})
+def mark_rows(session: Session, record: ImportRecord, rows: Sequence[StoredRow], state: RowState) -> None:
+    """Lead rows, which are in the file's order, into another state."""
+    values = [
+        {"owner": record.user_id, "its_import": record.id, "old_state": old, "new_state": state, **run}
+        for old, run in _runs(rows)
+    ]
+    if values:
+        session.execute(MARK, values)
+
+
+def _runs(rows: Sequence[StoredRow]) -> Iterator[tuple[RowState, dict[str, int]]]:
+    """Stretches of rows in one state that stand one after the other in the file: mostly there is one."""
+    start = 0
+    for end, row in enumerate(rows, 1):
+        after = rows[end] if end < len(rows) else None
+        if after is None or after.position != row.position + 1 or after.state != row.state:
+            yield row.state, {"first": rows[start].position, "last": row.position}
+            start = end
 
 
 def _keep_refusals(session: Session, record: ImportRecord, refusals: Sequence[Refusal]) -> None:

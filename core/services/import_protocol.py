@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import invalid
 from core.queries.groups import GroupLock
-from core.queries.import_duplicates import Days
+from core.queries.import_duplicates import Looks
 from core.queries.imports import Findings, ImportMembers, ImportRecord, Problem, RowData, StoredRow
 from core.rules.texts import storable
 from core.services.notifications import NewNotification
@@ -97,7 +97,7 @@ class ImportFormat(Protocol):
             UnreadableFile
         """
 
-    def existing(self, rows: Connection, record: ImportRecord, days: Days) -> Iterator[tuple[int, UUID]]:
+    def existing(self, rows: Connection, record: ImportRecord, looks: Looks) -> Iterator[tuple[int, UUID]]:
         """What is recorded and looks like one of the ready rows: match keys and ids."""
 
     def record_rows(

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import msgspec
 from msgspec import structs
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
+from core.database import insert_rows
 from core.errors import InvalidInput
 from core.ids import new_id
 from core.queries.imports import (
@@ -133,8 +134,7 @@ def add_rows(
         else _row_values(record, position, row, tally)
         for position, row in enumerate(rows, first)
     ]
-    if values:
-        session.execute(insert(ROWS), values)
+    insert_rows(session, ROWS, values)
 
 
 def _problem_values(record: ImportRecord, position: int, row: Problem, tally: Tally) -> dict[str, Any]:

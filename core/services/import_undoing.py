@@ -51,7 +51,7 @@ def undo_rows(session: Session, record: ImportRecord) -> bool:
     if not rows:
         return False
     importer.undo_rows(session, record, rows)
-    mark_rows(session, record, [row.position for row in rows], "undone")
+    mark_rows(session, record, rows, "undone")
     session.execute(
         update(IMPORTS)
         .where(IMPORTS.c.user_id == record.user_id, IMPORTS.c.id == record.id)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from core.errors import Conflict, Forbidden, NotFound, invalid
 from core.queries.group_history import earlier_members, known_people, waiting_repayments, who_has_left
 from core.queries.groups import GroupLock, GroupScope, groups_with_members, lock_groups, open_group
-from core.queries.import_duplicates import Days
+from core.queries.import_duplicates import Looks
 from core.queries.imports import Findings, ImportMembers, ImportRecord, StoredRow, count_import_rows
 from core.queries.shared_duplicates import shared_entries
 from core.rules.people import match_people
@@ -60,8 +60,8 @@ class SharedImports:
         reading = SharedReading(scope.group.id, people, shared.entries)
         return OpenedFile(None, Findings(people=tuple(people)), reading.rows(), reading.completed)
 
-    def existing(self, rows: Connection, record: ImportRecord, days: Days) -> Iterator[tuple[int, UUID]]:
-        return shared_entries(rows, record, days)
+    def existing(self, rows: Connection, record: ImportRecord, looks: Looks) -> Iterator[tuple[int, UUID]]:
+        return shared_entries(rows, record, looks)
 
     def lock(
         self,

@@ -18,7 +18,7 @@ from core.services.group_expense_drafts import MAX_SHARED_MINOR
 from core.services.group_history import waits_for
 from core.services.import_protocol import NewRow, as_problem
 from core.statements.rows import RowProblem
-from core.statements.shared import SharedEntry
+from core.statements.shared_entries import SharedEntry
 
 MAX_TOTAL_MINOR = MAX_PAIR_BALANCE_MINOR // 4
 """Of all entries of a file in a currency: no file can bring two members' balance beyond what can be kept, and

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import Executable
+import msgspec
+from sqlalchemy import JSON, Executable, Text, bindparam, cast, column, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -42,6 +43,20 @@ ADD_CONVERSIONS = {
     "postgresql": _add_statement(postgresql.insert(CONVERSIONS)),
     "sqlite": _add_statement(sqlite.insert(CONVERSIONS)),
 }
+
+
+def _add_many_statement() -> Executable:
+    """As `ADD`, for many in one statement: by itself each takes three times as long."""
+    document = cast(bindparam("rows", type_=Text), JSON)
+    columns = (column(one.name, one.type) for one in TABLE.c)
+    given = func.json_to_recordset(document).table_valued(*columns).render_derived("given", with_types=True)
+    return _add_statement(postgresql.insert(TABLE).from_select(list(given.c.keys()), select(*given.c)))
+
+
+MANY = 100
+"""Totals for which that pays."""
+
+ADD_MANY = _add_many_statement()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +147,10 @@ def _add(session: Session, totals: Mapping[tuple[UUID, date, UUID, str], tuple[i
     ]
     if rows:
         with refusing_large_totals():
-            session.execute(ADD[session.get_bind().dialect.name], rows)
+            if len(rows) >= MANY and session.get_bind().dialect.name == "postgresql":
+                session.execute(ADD_MANY, {"rows": msgspec.json.encode(rows).decode()})
+            else:
+                session.execute(ADD[session.get_bind().dialect.name], rows)
 
 
 def _add_conversions(session: Session, parts: Iterable[Spending]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.queries.expense_rules import active_rules, outcome_of
 from core.queries.expenses import ExpenseRecord
-from core.queries.import_duplicates import Days, own_expenses
+from core.queries.import_duplicates import Looks, own_expenses
 from core.queries.imports import (
     Findings,
     ImportRecord,
@@ -28,7 +28,7 @@ from core.rules.money import is_currency
 from core.rules.periods import is_supported
 from core.rules.texts import storable
 from core.services.expense_removal import remove_expenses
-from core.services.expenses import insert_expenses, spending_of
+from core.services.expenses import insert_many_expenses, spending_of
 from core.services.import_protocol import NewRow, OpenedFile, Refusal, WithoutGroup, as_problem
 from core.services.spending import add_spending
 from core.statements.formats import Format
@@ -65,8 +65,8 @@ class StatementImports(WithoutGroup):
         rows = read_statement(file, file_format=self._format, mapping=mapping)
         return OpenedFile(mapping, _findings(proposal), _new_rows(rows))
 
-    def existing(self, rows: Connection, record: ImportRecord, days: Days) -> Iterator[tuple[int, UUID]]:
-        return own_expenses(rows, record, days)
+    def existing(self, rows: Connection, record: ImportRecord, looks: Looks) -> Iterator[tuple[int, UUID]]:
+        return own_expenses(rows, record, looks)
 
     def record_rows(
         self,
@@ -81,7 +81,7 @@ class StatementImports(WithoutGroup):
         there = {one.id for one in category_names(session, user_id=record.user_id)}
         filed = {name: one for name, one in category_ids.items() if one in there}
         expenses = [_expense(record.user_id, row, filed, rules) for row in rows]
-        insert_expenses(session, expenses)
+        insert_many_expenses(session, expenses)
         add_spending(session, (part for expense in expenses for part in spending_of(expense)))
         return ()
 

@@ -1,11 +1,13 @@
 """How the columns of a table are to be read: found out, shown for correction, kept for the next file."""
 
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from core.rules.texts import loose_key
 from core.statements.formats import Format
 from core.statements.limits import MAX_COLUMNS
 
@@ -29,6 +31,10 @@ Column = Annotated[int, Meta(ge=0, lt=MAX_COLUMNS)]
 Joined = Annotated[tuple[Column, ...], Meta(max_length=10)]
 
 
+FINGERPRINT_CHARS = 32
+"""128 bits: two banks never meet by chance."""
+
+
 class Columns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which column has which role. A row needs a day and either an amount or a debit or credit."""
 
@@ -48,6 +54,9 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     payee: Column | None = None
     payer: Column | None = None
     """Who the money came from, if it came in, where a file has two columns for the two parties."""
+
+    merchant: Column | None = None
+    """Who was paid by card, if that has a column of its own; where it is filled it stands for the payee."""
 
     note: Joined = ()
     """Joined with spaces; what an earlier one says already is left out."""
@@ -117,7 +126,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 
 def fingerprint(file_format: Format, headers: Iterable[str]) -> str:
     """A short hash of the format and the names of the columns, in any case and spacing."""
-    raise NotImplementedError
+    text = "\n".join((file_format, *(" ".join(loose_key(header).split()) for header in headers)))
+    return sha256(text.encode("utf-8", "replace")).hexdigest()[:FINGERPRINT_CHARS]
 
 
 def carry_over(kept: Mapping, proposal: Proposal) -> Mapping:
@@ -126,4 +136,13 @@ def carry_over(kept: Mapping, proposal: Proposal) -> Mapping:
     What belongs to the file itself is the proposal's: encoding, delimiter, sheet, the header's line, and the
     order of dates and the decimal sign where this file shows them beyond doubt.
     """
-    raise NotImplementedError
+    own = proposal.mapping
+    return msgspec.structs.replace(
+        kept,
+        encoding=own.encoding,
+        delimiter=own.delimiter,
+        sheet=own.sheet,
+        header_row=own.header_row,
+        date_order=own.date_order if proposal.is_date_order_certain else kept.date_order,
+        decimal_sign=own.decimal_sign if proposal.is_decimal_sign_certain else kept.decimal_sign,
+    )

@@ -1,48 +1,21 @@
 """Expenses of a group as Splitwise and spliit export them, such that everybody's balance stays the same."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from core.statements.formats import Format
+from core.statements.limits import MAX_ROWS
+from core.statements.refusals import UnreadableFile
 from core.statements.rows import RowProblem
+from core.statements.shared_entries import SharedEntry, SharedFile
+from core.statements.spliit import open_spliit_csv, open_spliit_json
+from core.statements.splitwise import open_splitwise
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharedEntry:
-    """An expense or a repayment. People are indices into `SharedFile.people`.
-
-    What was paid and what the shares are both sum to the amount; who has nothing in one is not in it. Texts
-    are as in `StatementRow`.
-    """
-
-    line: int
-    day: date
-    description: str
-    category: str | None
-    currency: str
-    amount_minor: int
-    """Never zero; negative is a refund."""
-
-    paid: Mapping[int, int]
-    shares: Mapping[int, int]
-    is_settlement: bool
-    """A repayment: the one who has paid it has given it to the one whose share it is."""
-
-    note: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SharedFile:
-    people: tuple[str, ...]
-    """Their names in the file, never empty and no two the same."""
-
-    currency: str | None
-    """The group's own; None if the file only says that of each entry."""
-
-    entries: Iterator[SharedEntry | RowProblem]
-    """In the file's order, each read when it is asked for. Raises UnreadableFile as `read_statement` does."""
+_OPENERS: dict[Format, Callable[[BinaryIO, str], SharedFile]] = {
+    "splitwise": open_splitwise,
+    "spliit_csv": open_spliit_csv,
+    "spliit_json": open_spliit_json,
+}
 
 
 def read_shared(file: BinaryIO, *, file_format: Format, default_currency: str) -> SharedFile:
@@ -51,4 +24,12 @@ def read_shared(file: BinaryIO, *, file_format: Format, default_currency: str) -
     Raises:
         UnreadableFile
     """
-    raise NotImplementedError
+    opened = _OPENERS[file_format](file, default_currency)
+    return SharedFile(opened.people, opened.currency, _bounded(opened.entries))
+
+
+def _bounded(entries: Iterator[SharedEntry | RowProblem]) -> Iterator[SharedEntry | RowProblem]:
+    for number, entry in enumerate(entries, start=1):
+        if number > MAX_ROWS:
+            raise UnreadableFile(f"has more than {MAX_ROWS} rows")
+        yield entry

@@ -1,0 +1,113 @@
+"""CSV as banks and programs write it: any delimiter and encoding, remarks before and below the table."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from typing import BinaryIO, get_args
+
+from core.statements.cells import Cell, Record, RecordReader, problem
+from core.statements.limits import MAX_COLUMNS, MAX_PREAMBLE_LINES
+from core.statements.mapping import Delimiter, Encoding, Mapping
+from core.statements.refusals import UnreadableFile
+from core.statements.rows import RowProblem, StatementRow
+from core.statements.tables import find_header, has_movement
+from core.statements.text_lines import RecordTooLong, TextLines
+from core.statements.vocabulary import ROLES_BY_NAME, header_key
+
+MAX_REREADS = 100
+"""Quotation marks that never close and are put right by reading their lines again, in a file."""
+
+SNIFFED_LINES = 200
+"""By which the delimiter is found out."""
+
+
+class BrokenRecord(ValueError):
+    """A record that is none; the message is meant for the user."""
+
+
+def read_csv(file: BinaryIO, mapping: Mapping) -> Iterator[StatementRow | RowProblem]:
+    """As `reading.read_statement`, for CSV."""
+    reader = RecordReader(mapping)
+    lines = TextLines(file, mapping.encoding)
+    for _ in islice(lines, (mapping.header_row or 1) - 1):
+        lines.begin_record()
+    header: list[Cell] | None = None
+    for line, cells in records_of(
+        lines, mapping.delimiter, is_exact=mapping.texts == "exact", is_strict=True
+    ):
+        if isinstance(cells, RowProblem):
+            yield cells
+        elif header is None and mapping.header_row is not None:
+            header = cells
+            if len(header) < reader.width:
+                reason = f"has no column {reader.width} in line {line}, which names the columns"
+                raise UnreadableFile(reason, pointer="/mapping/columns")
+        # Some banks repeat the header every few lines.
+        elif cells != header and (row := reader.read(line, cells)) is not None:
+            yield row
+
+
+def records_of(
+    lines: TextLines, delimiter: Delimiter, *, is_exact: bool = False, is_strict: bool = False
+) -> Iterator[tuple[int, list[Cell] | RowProblem]]:
+    """The first line and the cells of each record, or what is wrong with it.
+
+    A quotation mark that never closes swallows what follows. If `is_strict`, it shows by a record of several
+    lines that has not as many cells as the first one: then only its first line is given up.
+    """
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=not is_exact)
+    width: int | None = None
+    rereads = 0
+    while True:
+        line = lines.begin_record()
+        try:
+            cells = next(reader, None)
+            if cells is None:
+                return
+            if not cells:
+                continue
+            _check(cells, width if len(lines.taken) > 1 else None)
+        except (csv.Error, RecordTooLong, BrokenRecord) as error:
+            yield line, _given_up(line, lines, error, is_reread=rereads < MAX_REREADS)
+            rereads += 1
+            continue
+        width = (width or len(cells)) if is_strict else None
+        yield line, cells  # type: ignore[misc]  # a list of texts is a list of cells that nobody adds to
+
+
+def _check(cells: list[str], width: int | None) -> None:
+    if len(cells) > MAX_COLUMNS:
+        raise BrokenRecord(f"has more than {MAX_COLUMNS} columns")
+    if width is not None and len(cells) != width:
+        raise BrokenRecord("has a quotation mark that never closes")
+
+
+def _given_up(line: int, lines: TextLines, error: Exception, *, is_reread: bool) -> RowProblem:
+    first, *rest = lines.taken
+    if is_reread:
+        lines.give_back(rest)
+    reason = str(error) if isinstance(error, BrokenRecord) else "has a quotation mark that never closes"
+    return problem(line, [first], None, reason)
+
+
+def find_delimiter(file: BinaryIO, encoding: Encoding) -> Delimiter:
+    """The one with which the most columns have names that are known; failing that, the most regular rows."""
+    return max(get_args(Delimiter), key=lambda delimiter: _fitness(file, encoding, delimiter))
+
+
+def _fitness(file: BinaryIO, encoding: Encoding, delimiter: Delimiter) -> tuple[int, int, float]:
+    records = head_of(file, encoding, delimiter, SNIFFED_LINES)
+    header = find_header(records[:MAX_PREAMBLE_LINES])
+    names = records[header][1] if header is not None else []
+    known = sum(header_key(str(name)) in ROLES_BY_NAME for name in names)
+    widths = Counter(len(cells) for _, cells in records)
+    regular = max((count * (width - 1) / len(records) for width, count in widths.items()), default=0.0)
+    return known, sum(has_movement(cells) for _, cells in records), regular
+
+
+def head_of(file: BinaryIO, encoding: Encoding, delimiter: Delimiter, count: int) -> list[Record]:
+    """The first good records of the file."""
+    records = records_of(TextLines(file, encoding), delimiter)
+    good = ((line, cells) for line, cells in records if not isinstance(cells, RowProblem))
+    return list(islice(good, count))
