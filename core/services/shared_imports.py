@@ -14,7 +14,6 @@ from core.queries.import_duplicates import Looks
 from core.queries.imports import Findings, ImportMembers, ImportRecord, StoredRow, count_import_rows
 from core.queries.shared_duplicates import shared_entries
 from core.rules.people import match_people
-from core.rules.texts import storable
 from core.services.group_activity import note_activity
 from core.services.group_history import PastEntry, record_history, take_back_history
 from core.services.import_members import remove_unused_members, settle_members
@@ -52,11 +51,12 @@ class SharedImports:
         except (NotFound, Forbidden) as error:
             raise invalid("/group_id", error.detail) from error
         shared = read_shared(file, file_format=self._format, default_currency=scope.group.currency)
-        names = [storable(name) for name in shared.people]
         members = match_people(
-            names, known_people(session, group_id=scope.group.id), earlier=earlier_members(session, record)
+            shared.people,
+            known_people(session, group_id=scope.group.id),
+            earlier=earlier_members(session, record),
         )
-        people = [new_person(scope, name, members.get(name)) for name in names]
+        people = [new_person(scope, name, members.get(name)) for name in shared.people]
         reading = SharedReading(scope.group.id, people, shared.entries)
         return OpenedFile(None, Findings(people=tuple(people)), reading.rows(), reading.completed)
 

@@ -13,7 +13,6 @@ from core.queries.imports import Findings, NamedPerson, Problem, RowData, Shared
 from core.rules.duplicates import shared_key
 from core.rules.money import format_amount, is_currency
 from core.rules.periods import is_supported
-from core.rules.texts import storable
 from core.services.group_expense_drafts import MAX_SHARED_MINOR
 from core.services.group_history import waits_for
 from core.services.import_protocol import NewRow, as_problem
@@ -44,7 +43,7 @@ class SharedReading:
             if isinstance(entry, RowProblem):
                 yield as_problem(entry)
             elif objection := self._objection(entry):
-                yield Problem(entry.line, *objection, storable(entry.description))
+                yield Problem(entry.line, *objection, entry.description)
             else:
                 yield self._row(entry)
 
@@ -78,24 +77,32 @@ class SharedReading:
         return None
 
     def _row(self, entry: SharedEntry) -> NewRow:
-        parts, amount = _parts(entry)
-        self._add(entry.currency, amount, parts)
+        parts = SharedParts(
+            paid=dict(entry.paid), shares=dict(entry.shares), is_repayment=entry.is_settlement
+        )
+        self._add(entry)
         data = RowData(
-            payee=storable(entry.description),
-            note=None if entry.note is None else storable(entry.note),
-            category=None if entry.category is None else storable(entry.category),
+            payee=entry.description,
+            note=entry.note,
+            category=entry.category,
             extra=msgspec.Raw(ENCODER.encode(parts)),
         )
         key = shared_key(
             self._group_id,
             entry.day,
-            amount,
+            entry.amount_minor,
             entry.currency,
-            description=None if parts.is_repayment else data.payee,
+            description=None if parts.is_repayment else entry.description,
             people=self._named(parts),
         )
         return NewRow(
-            entry.line, entry.day, amount, entry.currency, data, key, is_repayment=parts.is_repayment
+            entry.line,
+            entry.day,
+            entry.amount_minor,
+            entry.currency,
+            data,
+            key,
+            is_repayment=parts.is_repayment,
         )
 
     def _named(self, parts: SharedParts) -> list[str]:
@@ -104,31 +111,16 @@ class SharedReading:
             return [self._people[place].name for place in (*parts.paid, *parts.shares)]
         return sorted(self._people[place].name for place in parts.paid)
 
-    def _add(self, currency: str, amount: int, parts: SharedParts) -> None:
-        self._totals[currency] += abs(amount)
-        for place, minor in parts.paid.items():
-            self._balances[place][currency] += minor
-        for place, minor in parts.shares.items():
-            self._balances[place][currency] -= minor
-            self._repayments[place] += parts.is_repayment
+    def _add(self, entry: SharedEntry) -> None:
+        self._totals[entry.currency] += abs(entry.amount_minor)
+        for place, minor in entry.paid.items():
+            self._balances[place][entry.currency] += minor
+        for place, minor in entry.shares.items():
+            self._balances[place][entry.currency] -= minor
+            self._repayments[place] += entry.is_settlement
 
 
 def new_person(scope: GroupScope, name: str, member_id: UUID | None) -> NamedPerson:
     """Somebody in a file of which nothing is read yet."""
     is_asked = member_id is not None and waits_for(scope, scope.members[member_id])
     return NamedPerson(name=name, member_id=member_id, balances={}, repayments=0, is_asked=is_asked)
-
-
-def _parts(entry: SharedEntry) -> tuple[SharedParts, int]:
-    """Who has paid what and whose it is, and the amount.
-
-    A repayment is from one to another one, who has given it if it is negative; what says otherwise comes to
-    the same as an expense.
-    """
-    paid = {place: minor for place, minor in entry.paid.items() if minor}
-    shares = {place: minor for place, minor in entry.shares.items() if minor}
-    if not (entry.is_settlement and len(paid) == len(shares) == 1 and paid.keys() != shares.keys()):
-        return SharedParts(paid=paid, shares=shares), entry.amount_minor
-    if entry.amount_minor < 0:
-        paid, shares = ({place: -minor for place, minor in part.items()} for part in (shares, paid))
-    return SharedParts(paid=paid, shares=shares, is_repayment=True), abs(entry.amount_minor)
