@@ -30,7 +30,6 @@ ago would need fewer, but PostgreSQL, which knows nothing of that yet, may take 
 STREAMED_ROWS = 5_000
 """Of a result that are in memory at a time."""
 
-
 Looks = Set[tuple[date, int]]
 """Days and amounts of rows."""
 
@@ -41,26 +40,28 @@ Existing = Callable[[Connection, ImportRecord, Looks], Iterator[tuple[int, UUID]
 def find_duplicates(rows: Connection, record: ImportRecord, existing: Existing) -> dict[int, Suspicion]:
     """The ready rows of an import that are suspected to be there already, by position.
 
-    All statements on `rows` see the same state of the database; `existing` reads what is recorded.
+    Those that are suspected by now take part: what they are matched with is not there for others. All
+    statements on `rows` see the same state of the database; `existing` reads what is recorded.
     """
     user_id, import_id = record.user_id, record.id
-    query = select(ROWS.c.position, ROWS.c.match_key, ROWS.c.bank_key, ROWS.c.day, ROWS.c.amount_minor).where(
-        _is_ready(user_id, import_id)
-    )
+    columns = ("position", "match_key", "bank_key", "day", "amount_minor", "state")
+    query = select(*(ROWS.c[name] for name in columns)).where(_is_candidate(user_id, import_id))
     candidates: list[Candidate] = []
-    looks = set[tuple[date, int]]()
-    for position, match, bank, day, amount in stream(rows, query.order_by(ROWS.c.position)):
+    looks, suspected = set[tuple[date, int]](), set[int]()
+    for position, match, bank, day, amount, state in stream(rows, query.order_by(ROWS.c.position)):
         candidates.append(Candidate(position, match, bank))
         looks.add((day, amount))
+        if state == "duplicate":
+            suspected.add(position)
     if not candidates:
         return {}
     known = _known(rows, user_id, import_id, candidates)
     found = suspect(candidates, known, existing(rows, record, looks))
-    if record.group_id is not None:
-        # What a bank has not booked yet is in no file of shared expenses.
-        return found
-    days = [day for day, _amount in looks]
-    return found | _booked_twins(rows, user_id, import_id, found, min(days), max(days))
+    if record.group_id is None:
+        # What a bank has not booked yet is in no file of a group.
+        days = [day for day, _amount in looks]
+        found |= _booked_twins(rows, user_id, import_id, found, min(days), max(days))
+    return {position: one for position, one in found.items() if position not in suspected}
 
 
 def stream(rows: Connection, query: Any) -> Any:
@@ -68,12 +69,13 @@ def stream(rows: Connection, query: Any) -> Any:
     return rows.execute(query, execution_options={"yield_per": STREAMED_ROWS})
 
 
-def _is_ready(user_id: UUID, import_id: UUID) -> ColumnElement[bool]:
-    """Rows of formats that know no duplicates have no key."""
+def _is_candidate(user_id: UUID, import_id: UUID) -> ColumnElement[bool]:
+    """Rows of formats that know no duplicates have no key; what is twice in the file is matched once."""
     return and_(
         ROWS.c.user_id == user_id,
         ROWS.c.import_id == import_id,
-        ROWS.c.state == "ready",
+        ROWS.c.state.in_(("ready", "duplicate")),
+        ROWS.c.duplicate_reason.is_distinct_from("same_file"),
         ROWS.c.match_key.is_not(None),
     )
 
@@ -139,7 +141,7 @@ def _booked_twins(
     if not pending:
         return {}
     booked = select(ROWS.c.position, *columns).where(
-        _is_ready(user_id, import_id), ROWS.c.is_pending.is_(False)
+        _is_candidate(user_id, import_id), ROWS.c.is_pending.is_(False)
     )
     own = (
         Pending(day, _twin_key(amount, currency, data), position=position)
