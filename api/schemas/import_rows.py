@@ -87,7 +87,8 @@ class ImportRowOut(msgspec.Struct):
 def _values(row: StoredRow, people: Sequence[NamedPerson]) -> RowValuesOut | None:
     if row.day is None or row.amount_minor is None or row.currency is None:
         return None
-    details, parts = row.details, row.parts
+    details = row.details
+    parts = details.shared
     return RowValuesOut(
         row.day,
         format_amount(row.amount_minor, row.currency),

@@ -140,8 +140,16 @@ class ImportRecord(msgspec.Struct, frozen=True):
     finished_at: datetime | None
 
 
+class SharedParts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who has paid what of a row of shared expenses, and whose it is: by places in `Findings.people`."""
+
+    paid: dict[int, int]
+    shares: dict[int, int]
+    is_repayment: bool = False
+
+
 class RowData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What is kept of a row beside day and amount; `extra` is its format's own business."""
+    """What is kept of a row beside day and amount; `shared` of rows that are not the user's alone."""
 
     payee: str | None = None
     note: str | None = None
@@ -149,15 +157,7 @@ class RowData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     tags: tuple[str, ...] = ()
     bank_id: str | None = None
     account: str | None = None
-    extra: msgspec.Raw | None = None
-
-
-class SharedParts(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The `extra` of a row of shared expenses: minor units by the places of people in `Findings.people`."""
-
-    paid: dict[int, int]
-    shares: dict[int, int]
-    is_repayment: bool = False
+    shared: SharedParts | None = None
 
 
 class StoredRow(msgspec.Struct, frozen=True, gc=False):
@@ -183,14 +183,7 @@ class StoredRow(msgspec.Struct, frozen=True, gc=False):
     def problem(self) -> Problem:
         return PROBLEM.decode(self.data)
 
-    @property
-    def parts(self) -> SharedParts | None:
-        """None where the row is nobody's but the user's own."""
-        extra = self.details.extra
-        return None if extra is None else SHARED_PARTS.decode(extra)
 
-
-SHARED_PARTS = msgspec.json.Decoder(SharedParts)
 ROW_DATA = msgspec.json.Decoder(RowData)
 PROBLEM = msgspec.json.Decoder(Problem)
 

@@ -156,7 +156,8 @@ def _open_group(session: Session, record: ImportRecord) -> GroupScope:
 
 def _entry(people: Sequence[UUID], row: StoredRow) -> PastEntry:
     """What the row says, of `people` in the order of the file."""
-    parts, details = row.parts, row.details
+    details = row.details
+    parts = details.shared
     if (
         parts is None
         or row.expense_id is None

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
-import msgspec
 from msgspec import structs
 
 from core.models.ledger import MAX_PAIR_BALANCE_MINOR
@@ -22,8 +21,6 @@ from core.statements.shared_entries import SharedEntry
 MAX_TOTAL_MINOR = MAX_PAIR_BALANCE_MINOR // 4
 """Of all entries of a file in a currency: no file can bring two members' balance beyond what can be kept, and
 leave expenses that can never be posted, unless the group is there nearly."""
-
-ENCODER = msgspec.json.Encoder()
 
 
 class SharedReading:
@@ -81,12 +78,7 @@ class SharedReading:
             paid=dict(entry.paid), shares=dict(entry.shares), is_repayment=entry.is_settlement
         )
         self._add(entry)
-        data = RowData(
-            payee=entry.description,
-            note=entry.note,
-            category=entry.category,
-            extra=msgspec.Raw(ENCODER.encode(parts)),
-        )
+        data = RowData(payee=entry.description, note=entry.note, category=entry.category, shared=parts)
         key = shared_key(
             self._group_id,
             entry.day,
