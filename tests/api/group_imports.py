@@ -1,7 +1,7 @@
 """What the tests of imports into groups share: files, and a worker for the jobs."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -102,12 +102,11 @@ def splitwise(rows: Iterable[Sequence[str]], people: Sequence[str] = ("John Doe"
     return "\n".join(",".join(row) for row in (header, *rows)).encode()
 
 
-def file_balances(shown: dict[str, Any]) -> Balances:
-    """What the preview says that the file comes to, by name in the file."""
-    return Counter(
-        {
-            (person["name"], one["currency"]): parse_amount(one["amount"], one["currency"])
-            for person in shown["people"]
-            for one in person["balances"]
-        }
-    )
+def file_balances(shown: dict[str, Any], renamed: Mapping[str, str] | None = None) -> Balances:
+    """What the preview says that the file comes to, by the name in the file or what the member is called."""
+    found: Balances = Counter()
+    for person in shown["people"]:
+        name = (renamed or {}).get(person["name"], person["name"])
+        for one in person["balances"]:
+            found[name, one["currency"]] = parse_amount(one["amount"], one["currency"])
+    return found
