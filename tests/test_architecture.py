@@ -52,7 +52,7 @@ CORE_OF_PROCESSES = {
 MAY_IMPORT = {
     "core.rules": {"core.rules"},
     "core.charts": {"core.rules", "core.charts", "leaf"},
-    "core.sheets": {"core.rules", "core.sheets", "leaf"},
+    "core.sheets": {"core.rules", "core.charts", "core.sheets"},
     "core.models": {"core.rules", "core.models"},
     "core.queries": {"core.rules", "core.charts", "core.sheets", "core.models", "core.queries", "leaf"},
     "core.services": {

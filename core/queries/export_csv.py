@@ -6,18 +6,28 @@ joined by `core.sheets.texts.join_tags`, `exchange_rate` is the user's own, in u
 `core.sheets.texts.escape`.
 """
 
-import csv
-import io
-from collections.abc import Iterable, Mapping
-from uuid import UUID
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
-from core.queries.expense_parts import Line
-from core.queries.export_rows import Building, category_paths, count_expenses, expense_batches
+from core.queries.export_rows import (
+    Building,
+    ExpenseRow,
+    PartRow,
+    category_paths,
+    count_expenses,
+    expense_batches,
+    id_text,
+    lines_in,
+    tags_in,
+)
+from core.queries.exports import CsvDialect
 from core.rules.conversion import format_rate
+from core.rules.currencies import EXPONENTS
 from core.rules.money import format_amount
-from core.sheets.texts import escape, join_tags
+from core.sheets.money import decimal_text
+from core.sheets.texts import csv_cell, join_tags
 
 HEADER = (
     "date", "amount", "currency", "category", "payee", "note", "tags", "exchange_rate", "rate_currency",
@@ -25,46 +35,65 @@ HEADER = (
 )  # fmt: skip
 """Names that others may rely on: more may come at the end."""
 
-BYTE_ORDER_MARK = "\ufeff"
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How the cells of a dialect are parted, how numbers are written, and what comes before all."""
+
+    delimiter: str
+    point: str
+    mark: str
+
+
+STANDARD = Style(",", ".", "")
+SPREADSHEET = Style(";", ",", "\ufeff")
+"""For programs of countries with a comma as decimal sign. By the mark they know UTF-8."""
+
+STYLES: Mapping[CsvDialect, Style] = {"standard": STANDARD, "spreadsheet": SPREADSHEET}
 
 
 def build_csv(building: Building) -> int:
-    """Write the file; answers its rows without the header.
-
-    The dialect `spreadsheet` is for programs of countries with a comma as decimal sign: semicolons between
-    the cells, a comma in numbers, and a byte order mark, by which they know UTF-8.
-    """
-    is_plain = building.dialect != "spreadsheet"
-    point = "." if is_plain else ","
+    """Write the file; answers its rows without the header."""
+    style = STYLES[building.dialect or "standard"]
     paths = category_paths(building.rows, user_id=building.user_id)
-    names = {category_id: escape(path) for category_id, path in paths.items()}
     total, done = count_expenses(building), 0
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, delimiter="," if is_plain else ";", lineterminator="\r\n")
-    buffer.write("" if is_plain else BYTE_ORDER_MARK)
-    writer.writerow(HEADER)
-    for batch in expense_batches(building, names):
-        for row in batch:
-            amount = format_amount(row.amount_minor, row.currency)
-            rate = "" if row.rate is None else format_rate(row.rate)
-            writer.writerow(
-                (
-                    row.spent_on, amount.replace(".", point), row.currency, row.category,
-                    escape(row.payee or ""), escape(row.note or ""), escape(join_tags(row.tags)),
-                    rate.replace(".", point), row.rate_currency, escape(row.source),
-                    lines_text(row.lines, row.currency, paths) if row.lines else "", row.id,
-                )
-            )  # fmt: skip
-        building.write(buffer.getvalue().encode())
-        buffer.seek(0)
-        buffer.truncate()
+    building.write(f"{style.mark}{style.delimiter.join(HEADER)}\r\n".encode())
+    for batch in expense_batches(building):
+        building.write("".join(_rows(batch, style, paths)).encode())
         done += len(batch)
         building.tell(done, total)
-    building.write(buffer.getvalue().encode())
     return done
 
 
-def lines_text(lines: Iterable[Line], currency: str, paths: Mapping[UUID | None, str]) -> str:
+def _rows(batch: Sequence[ExpenseRow], style: Style, paths: Mapping[str | None, str]) -> Iterator[str]:
+    """The rows as text. Most is done right here, as calls are what takes the time."""
+    delimiter, point = style.delimiter, style.point
+    categories = {category_id: csv_cell(path) for category_id, path in paths.items()}
+    # The same names come up again and again.
+    cells: dict[str | None, str] = {None: ""}
+    for id_, day, minor, currency, category_id, payee, note, source, into, rate, tags, lines in batch:
+        for name in (payee, source):
+            if name not in cells:
+                cells[name] = csv_cell(name or "")
+        yield delimiter.join(
+            (
+                day,
+                decimal_text(minor, EXPONENTS[currency], point),
+                currency,
+                categories[category_id],
+                cells[payee],
+                csv_cell(note) if note else "",
+                csv_cell(join_tags(tags_in(tags))) if tags else "",
+                format_rate(rate).replace(".", point) if rate else "",
+                into or "",
+                cells[source],
+                csv_cell(lines_text(lines_in(lines), currency, paths)) if lines else "",
+                f"{id_text(id_)}\r\n",
+            )
+        )
+
+
+def lines_text(lines: Iterable[PartRow], currency: str, paths: Mapping[str | None, str]) -> str:
     """The parts of an expense as they stand in one cell."""
     parts = (
         {

@@ -1,29 +1,71 @@
-"""Reading what goes into a file of expenses, piece by piece, however many there are."""
+"""Reading what goes into a file of expenses, piece by piece, however many there are.
 
-from collections.abc import Callable, Iterator, Mapping
+Rows are as the driver has them: objects for each of a million would take longer than all the rest.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    select,
+    type_coerce,
+)
 
+from core.database import raw_rows
 from core.files import FileStore
 from core.models import Category, table_of
-from core.queries.expense_parts import Line, lines_of, tags_of
-from core.queries.expenses import EXPENSES, ExpenseFilter, Sort, listing
+from core.queries.expenses import EXPENSES, LINES, TAGS, ExpenseFilter, Sort, listing
 from core.queries.exports import CsvDialect
 
 BATCH = 2_000
-"""Rows read at a time: about a megabyte."""
+"""Expenses read at a time: about a megabyte. Larger ones are no faster."""
 
 CATEGORIES = table_of(Category)
-COLUMNS = [
-    EXPENSES.c[name]
-    for name in (
-        "id", "spent_on", "amount_minor", "currency", "category_id", "payee", "note", "source",
-        "rate_currency", "rate", "version", "tag_count", "line_count",
-    )
-]  # fmt: skip
+
+ExpenseRow = tuple[
+    str,
+    str,
+    int,
+    str,
+    str | None,
+    str | None,
+    str | None,
+    str,
+    str | None,
+    int | None,
+    str | None,
+    str | None,
+]
+"""Id (see `id_text`), ISO date, minor units, currency, id of the category, payee, note, source, currency of
+the user's own rate and the rate itself (in parts of `RATE_SCALE`), tags (`tags_in`), lines (`lines_in`)."""
+
+
+LineRow = tuple[str, str, int, str, str | None, str | None, str | None]
+"""Id and date of the expense, minor units, currency, id of the category, payee, note."""
+
+
+class FileTooLarge(Exception):
+    """The file would be larger than is allowed or makes sense; the message is for the user."""
+
+
+class PartRow(NamedTuple):
+    """A line of an expense, in its currency's minor units; the category by the id that it has in rows."""
+
+    position: int
+    amount_minor: int
+    category_id: str | None
+    note: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,71 +89,99 @@ class Building:
 BuildFile = Callable[[Building], int]
 """Writes a file; answers how many rows it has."""
 
-
-class ExpenseRow(NamedTuple):
-    """An expense of a file: ids and dates as text, the category as `Parent: Child`."""
-
-    id: str
-    spent_on: str
-    amount_minor: int
-    currency: str
-    category: str | None
-    payee: str | None
-    note: str | None
-    source: str
-    rate_currency: str | None
-    rate: int | None
-    tags: tuple[str, ...]
-    lines: tuple[Line, ...]
+COUNT_ALL = select(func.count()).where(EXPENSES.c.user_id == bindparam("user_id"))
+TAGS_DECODER = msgspec.json.Decoder(list[tuple[int, str]])
+LINES_DECODER = msgspec.json.Decoder(list[tuple[int, int, str | None, str | None]])
 
 
 def count_expenses(building: Building) -> int:
+    """About how many the file will have: without filters the trash is counted too, as an index tells all."""
     query, parameters = listing([], user_id=building.user_id, filters=building.filters, sort=building.sort)
+    if building.filters == ExpenseFilter():
+        query, parameters = COUNT_ALL, {"user_id": building.user_id}
     return int(building.rows.execute(query, parameters).scalar_one())
 
 
-def category_paths(rows: Connection, *, user_id: UUID) -> dict[UUID | None, str]:
-    """Each of the user's categories as `Name` or `Parent: Child`; nothing for none."""
-    query = select(CATEGORIES.c.id, CATEGORIES.c.parent_id, CATEGORIES.c.name)
-    found = {row.id: row for row in rows.execute(query.where(CATEGORIES.c.user_id == user_id))}
-    return {
-        None: "",
-        **{
-            one.id: one.name if one.parent_id is None else f"{found[one.parent_id].name}: {one.name}"
-            for one in found.values()
-        },
-    }
+def category_paths(rows: Connection, *, user_id: UUID) -> dict[str | None, str]:
+    """Each of the user's categories as `Name` or `Parent: Child`, by the id that it has in rows; nothing for
+    none."""
+    query = select(_as_text(CATEGORIES.c.id, rows), _as_text(CATEGORIES.c.parent_id, rows), CATEGORIES.c.name)
+    found = {row[0]: row for row in rows.execute(query.where(CATEGORIES.c.user_id == user_id))}
+    paths: dict[str | None, str] = {None: ""}
+    for id_, parent_id, name in found.values():
+        paths[id_] = name if parent_id is None else f"{found[parent_id].name}: {name}"
+    return paths
 
 
-def expense_batches(building: Building, paths: Mapping[UUID | None, str]) -> Iterator[list[ExpenseRow]]:
+def expense_batches(building: Building) -> Iterator[Sequence[ExpenseRow]]:
     """The expenses of the file in its order, `BATCH` at a time."""
+    rows, columns = building.rows, EXPENSES.c
+    chosen = [
+        _as_text(columns.id, rows),
+        cast(columns.spent_on, Text),
+        columns.amount_minor,
+        columns.currency,
+        _as_text(columns.category_id, rows),
+        *(columns[name] for name in ("payee", "note", "source", "rate_currency", "rate")),
+        case((columns.tag_count > 0, _parts(TAGS, [TAGS.c.tag], rows))),
+        case((columns.line_count > 0, _parts(LINES, _line_columns(rows), rows))),
+    ]
     query, parameters = listing(
-        COLUMNS, user_id=building.user_id, filters=building.filters, sort=building.sort
+        chosen, user_id=building.user_id, filters=building.filters, sort=building.sort
     )
-    streaming = building.rows.execution_options(stream_results=True, max_row_buffer=BATCH)
-    with streaming.execute(query, parameters) as found:
-        for batch in found.partitions(BATCH):
-            yield [*_with_parts(building, batch, paths)]
+    yield from raw_rows(rows, query, parameters, size=BATCH)
 
 
-def _with_parts(building: Building, batch: Any, paths: Mapping[UUID | None, str]) -> Iterator[ExpenseRow]:
-    tags = tags_of(building.rows, building.user_id, [row.id for row in batch if row.tag_count])
-    lines = lines_of(building.rows, building.user_id, [row.id for row in batch if row.line_count])
-    for (
-        id_,
-        spent_on,
-        minor,
-        currency,
-        category_id,
-        payee,
-        note,
-        source,
-        *rate,
-        version,
-        _tags,
-        _lines,
-    ) in batch:
-        yield ExpenseRow(
-            str(id_), spent_on.isoformat(), minor, currency, paths[category_id], payee, note, source,
-            rate[0], rate[1], tags.get((id_, version), ()), lines.get((id_, version), ()),
-        )  # fmt: skip
+def line_batches(building: Building) -> Iterator[Sequence[LineRow]]:
+    """The lines of the expenses of the file in its order, `BATCH` at a time."""
+    rows, columns = building.rows, EXPENSES.c
+    chosen = [
+        _as_text(columns.id, rows),
+        cast(columns.spent_on, Text),
+        LINES.c.amount_minor,
+        columns.currency,
+        _as_text(LINES.c.category_id, rows),
+        columns.payee,
+        LINES.c.note,
+    ]
+    query, parameters = listing(
+        chosen, user_id=building.user_id, filters=building.filters, sort=building.sort
+    )
+    is_own = (LINES.c.user_id == columns.user_id) & (LINES.c.expense_id == columns.id)
+    yield from raw_rows(rows, query.where(is_own).order_by(LINES.c.position), parameters, size=BATCH)
+
+
+def id_text(id_: str) -> str:
+    """An id of a row with its hyphens; SQLite stores none."""
+    return id_ if len(id_) > 32 else f"{id_[:8]}-{id_[8:12]}-{id_[12:16]}-{id_[16:20]}-{id_[20:]}"
+
+
+def tags_in(found: str) -> list[str]:
+    """The tags of a row in the order in which the user gave them."""
+    return [tag for _position, tag in sorted(TAGS_DECODER.decode(found))]
+
+
+def lines_in(found: str) -> list[PartRow]:
+    """The lines of a row in the order in which the user gave them."""
+    return [PartRow(*line) for line in sorted(LINES_DECODER.decode(found))]
+
+
+def _line_columns(rows: Connection) -> list[ColumnElement[Any]]:
+    return [LINES.c.amount_minor, _as_text(LINES.c.category_id, rows), LINES.c.note]
+
+
+def _parts(table: Table, columns: list[ColumnElement[Any]], rows: Connection) -> ColumnElement[Any]:
+    """The parts of an expense as a JSON array of arrays, each with its position first: in no order."""
+    is_own = (table.c.user_id == EXPENSES.c.user_id) & (table.c.expense_id == EXPENSES.c.id)
+    if rows.dialect.name == "postgresql":
+        found: ColumnElement[Any] = cast(
+            func.json_agg(func.json_build_array(table.c.position, *columns)), Text
+        )
+    else:
+        found = func.json_group_array(func.json_array(table.c.position, *columns))
+    return select(found).where(is_own).scalar_subquery()
+
+
+def _as_text(column: ColumnElement[Any], rows: Connection) -> ColumnElement[str]:
+    """An id as a text, such as it is stored."""
+    return cast(column, Text) if rows.dialect.name == "postgresql" else type_coerce(column, Text)

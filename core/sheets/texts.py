@@ -17,13 +17,22 @@ FORMULA_LIKE = re.compile(r"'*[\s\0]*[=+\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20]")
 """What programs take for the beginning of a formula (OWASP ASVS 5.0, 1.2.10), also after white space, and in
 the full-width forms that some read like the plain ones."""
 
-SAFE_STARTS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
-"""With these nothing like a formula begins; most texts need no further look."""
+SPECIAL = re.compile(r'[",;\t\r\n]')
+PLAIN = re.compile(r'(?:[A-Za-z0-9][^",;\t\r\n]*)?')
+"""What stands in a cell as it is: most texts, told by one look."""
 
 
 def escape(text: str) -> str:
     """The text as a cell of CSV that no program takes for a formula."""
-    return text if text[:1] in SAFE_STARTS or not FORMULA_LIKE.match(text) else f"'{text}"
+    return f"'{text}" if FORMULA_LIKE.match(text) else text
+
+
+def csv_cell(text: str) -> str:
+    """The text escaped, and in quotation marks where RFC 4180 wants them for any of the usual delimiters."""
+    if PLAIN.fullmatch(text):
+        return text
+    escaped = escape(text)
+    return '"' + escaped.replace('"', '""') + '"' if SPECIAL.search(escaped) else escaped
 
 
 def unescape(cell: str) -> str:
@@ -39,7 +48,7 @@ def join_tags(tags: Iterable[str]) -> str:
 def split_tags(cell: str) -> list[str]:
     """What `join_tags` has joined, or somebody has written like that; empty ones are left out."""
     rows = csv.reader(io.StringIO(cell.replace("\r", " ").replace("\n", " ")), skipinitialspace=True)
-    return [tag.strip() for row in rows for tag in row if tag.strip()]
+    return [tag.strip(" ") for row in rows for tag in row if tag.strip(" ")]
 
 
 def _is_quoted(tag: str) -> bool:

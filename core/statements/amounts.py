@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Context, Decimal
 
 from core.rules.currencies import EXPONENTS
 from core.rules.money import MAX_AMOUNT_MINOR, format_amount, is_currency
@@ -169,7 +169,7 @@ def exact_amount(value: Decimal) -> Written:
     """
     try:
         value = Context(prec=EXCEL_DIGITS).plus(value)
-    except InvalidOperation:
+    except ArithmeticError:
         value = Decimal("NaN")
     # The exponent comes first: to write out 1E+999999 would take a megabyte.
     if not value.is_finite() or not -MAX_AMOUNT_CHARS < value.adjusted() < MAX_AMOUNT_CHARS:

@@ -22,6 +22,9 @@ SNIFFED_LINES = 200
 """By which the delimiter is found out."""
 
 
+UNCLOSED = "has a quotation mark that never closes"
+
+
 class BrokenRecord(ValueError):
     """A record that is none; the message is meant for the user."""
 
@@ -36,16 +39,22 @@ def read_csv(file: BinaryIO, mapping: Mapping) -> Iterator[StatementRow | RowPro
     for line, cells in records_of(
         lines, mapping.delimiter, is_exact=mapping.texts == "exact", is_strict=True
     ):
-        if isinstance(cells, RowProblem):
+        if header is None and mapping.header_row is not None:
+            header = _header(line, cells, reader.width)
+        elif isinstance(cells, RowProblem):
             yield cells
-        elif header is None and mapping.header_row is not None:
-            header = cells
-            if len(header) < reader.width:
-                reason = f"has no column {reader.width} in line {line}, which names the columns"
-                raise UnreadableFile(reason, pointer="/mapping/columns")
         # Some banks repeat the header every few lines.
         elif cells != header and (row := reader.read(line, cells)) is not None:
             yield row
+
+
+def _header(line: int, cells: list[Cell] | RowProblem, width: int) -> list[Cell]:
+    if isinstance(cells, RowProblem):
+        raise UnreadableFile(f"should name its columns in line {line}, which {cells.reason}")
+    if len(cells) < width:
+        reason = f"has no column {width} in line {line}, which names the columns"
+        raise UnreadableFile(reason, pointer="/mapping/columns")
+    return cells
 
 
 def records_of(
@@ -53,8 +62,9 @@ def records_of(
 ) -> Iterator[tuple[int, list[Cell] | RowProblem]]:
     """The first line and the cells of each record, or what is wrong with it.
 
-    A quotation mark that never closes swallows what follows. If `is_strict`, it shows by a record of several
-    lines that has not as many cells as the first one: then only its first line is given up.
+    A quotation mark that never closes swallows what follows, up to the next one. So a record of several
+    lines must be one by the letter of RFC 4180 and, if `is_strict`, have as many cells as the first record:
+    otherwise only its first line is given up, and what follows is read again.
     """
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=not is_exact)
     width: int | None = None
@@ -67,7 +77,7 @@ def records_of(
                 return
             if not cells:
                 continue
-            _check(cells, width if len(lines.taken) > 1 else None)
+            _check(cells, lines.taken, delimiter, width)
         except (csv.Error, RecordTooLong, BrokenRecord) as error:
             yield line, _given_up(line, lines, error, is_reread=rereads < MAX_REREADS)
             rereads += 1
@@ -76,18 +86,20 @@ def records_of(
         yield line, cells  # type: ignore[misc]  # a list of texts is a list of cells that nobody adds to
 
 
-def _check(cells: list[str], width: int | None) -> None:
+def _check(cells: list[str], lines: list[str], delimiter: Delimiter, width: int | None) -> None:
     if len(cells) > MAX_COLUMNS:
         raise BrokenRecord(f"has more than {MAX_COLUMNS} columns")
-    if width is not None and len(cells) != width:
-        raise BrokenRecord("has a quotation mark that never closes")
+    if len(lines) > 1:
+        again = list(csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True))
+        if len(again) != 1 or (width is not None and len(cells) != width):
+            raise BrokenRecord(UNCLOSED)
 
 
 def _given_up(line: int, lines: TextLines, error: Exception, *, is_reread: bool) -> RowProblem:
     first, *rest = lines.taken
     if is_reread:
         lines.give_back(rest)
-    reason = str(error) if isinstance(error, BrokenRecord) else "has a quotation mark that never closes"
+    reason = str(error) if isinstance(error, BrokenRecord) else UNCLOSED
     return problem(line, [first], None, reason)
 
 

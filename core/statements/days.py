@@ -17,9 +17,6 @@ CENTURY_TURNS_AT = 70
 MAX_DATE_CHARS = 60
 """With a time, a zone and a weekday around it."""
 
-MOSTLY_DAYS = 0.8
-"""Part of the texts with three numbers that must be dates: the rest may be wrong."""
-
 _NUMBERS = re.compile(r"([0-9]{1,4})([./\-' ]{1,3})([0-9]{1,2})[./\-' ]{1,3}([0-9]{4}|[0-9]{1,2})(?![0-9])")
 _COMPACT = re.compile(r"([0-9]{8})(?:[0-9]{4}|[0-9]{6})?(?![0-9])")
 _COMPACT_SHORT = re.compile(r"[0-9]{6}")
@@ -31,7 +28,7 @@ _NAMED = re.compile(
 )
 
 _MONTHS = (
-    "jan ene gen januar janner january januari janvier enero gennaio janeiro",
+    "jan ene gen janv januar janner january januari janvier enero gennaio janeiro",
     "feb fev fevr februar february februari fevrier febrero febbraio fevereiro",
     "mar mrz maer mrt marz march maart mars marzo marco",
     "apr avr abr april avril abril aprile",
@@ -89,7 +86,7 @@ class OrderFound:
 
 
 def find_order(texts: Iterable[str], *, prefers_month_first: bool) -> OrderFound | None:
-    """The order in which the most of the texts are dates; None if hardly any is one.
+    """The order in which the most of the texts are dates; None if none is one.
 
     Where several do, dates in a row and close together speak for an order: statements are sorted and cover
     weeks, but read in the wrong order they jump over the year. It is then said not to be certain. Dots
@@ -103,7 +100,7 @@ def find_order(texts: Iterable[str], *, prefers_month_first: bool) -> OrderFound
         return OrderFound(preference[0], is_certain=True) if has_names else None
     days = {order: _days(found, order) for order in _POSITIONS}
     most = max(map(len, days.values()))
-    if most < MOSTLY_DAYS * len(found):
+    if not most:
         return None
     orders = _credible([order for order in _POSITIONS if len(days[order]) == most], found)
     preference += ["ymd", "ydm"]
@@ -143,8 +140,8 @@ def _numbers(text: str) -> _Numbers | None:
 
 
 def _compact(digits: str) -> _Numbers:
-    """20260131, or 31012026 where the first four digits are no year."""
-    if digits[:2] in ("19", "20", "21"):
+    """20260131, or 31012026: a century is no month."""
+    if digits[4:6] <= "12":
         return _Numbers((digits[:4], digits[4:6], digits[6:]), "")
     return _Numbers((digits[:2], digits[2:4], digits[4:]), "")
 

@@ -73,7 +73,7 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How to read a file. Formats that are no tables heed `currency`, `credits` and `amount_sign`, and QIF
     the encoding, the decimal sign and the order of dates too."""
 
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")]
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)", examples=["EUR"])]
     """Where the file says none."""
 
     encoding: Encoding = "utf-8"

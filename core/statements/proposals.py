@@ -45,7 +45,7 @@ def propose_csv(file: BinaryIO, default_currency: str) -> Proposal:
     delimiter = find_delimiter(file, found.encoding)
     records = head_of(file, found.encoding, delimiter, PROPOSED_FROM)
     if not records:
-        raise UnreadableFile("has no rows in it")
+        raise UnreadableFile("has no rows that can be read")
     header = find_header(records[:MAX_PREAMBLE_LINES])
     names = [] if header is None else [str(cell) for cell in records[header][1]]
     rows = [cells for _, cells in records[0 if header is None else header + 1 :]]

@@ -16,9 +16,8 @@ from core.statements.encodings import find_encoding
 from core.statements.limits import MAX_CELL_CHARS
 from core.statements.mapping import Encoding, Mapping, Proposal, fingerprint
 from core.statements.movements import EntryError, minor_of, problem_of, row_of
-from core.statements.refusals import UnreadableFile
 from core.statements.rows import RowProblem, StatementRow
-from core.statements.text_lines import RecordTooLong, TextLines
+from core.statements.text_lines import TextLines
 
 PROPOSED_FROM = 5_000
 
@@ -179,10 +178,7 @@ def _entries(file: BinaryIO, encoding: Encoding) -> Iterator[Entry]:
     entry: Entry | None = None
     while True:
         number = lines.begin_record()
-        try:
-            line = next(lines, None)
-        except RecordTooLong:
-            raise UnreadableFile(f"has a line {number} that is too long") from None
+        line = next(lines, None)
         if line is None:
             break
         line = line.rstrip("\r\n")

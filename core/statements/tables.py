@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
+from typing import get_args
 
 from core.statements.amounts import MoneyError, read_amount, read_currency
 from core.statements.cells import Cell, Record
-from core.statements.days import DayError, find_order, parse_day
-from core.statements.mapping import Columns
+from core.statements.days import DayError, parse_day
+from core.statements.mapping import Columns, DateOrder
 from core.statements.vocabulary import (
     CREDIT_WORDS,
     DEBIT_WORDS,
@@ -20,10 +21,19 @@ from core.statements.vocabulary import (
     word_key,
 )
 
+BORNE_OUT = 0.3
+"""Part of a column's cells that must be of the kind that its name says: the rest are remarks or wrong."""
+
 ENOUGH = 0.8
-"""Part of a column's cells that must be of a kind: the rest may be remarks, or rows that are wrong."""
+"""Part of them where no name says so."""
+
+LOOKED_AT = 500
+"""Cells of a column, to see of which kind it is."""
 
 MAX_JOINED_NOTES = 10
+
+_VAGUE_DIRECTIONS = ("type", "transaction type", "details", "sign")
+"""Names that columns of other words have more often."""
 
 _TYPES = ("buchungstext", "vorgang", "details")
 """Names of columns that say how was paid: they are a note only where there is no better one."""
@@ -48,25 +58,25 @@ class Column:
         return [cell for cell in self.cells if isinstance(cell, str)]
 
     @cached_property
-    def has_days(self) -> bool:
-        if not any(isinstance(cell, str) for cell in self.cells):
-            return self._mostly(lambda cell: isinstance(cell, date))
-        return find_order(self.texts, prefers_month_first=False) is not None or self._mostly(_is_day)
+    def days(self) -> float:
+        """Part of the cells that are dates; 1 if there is no cell to say otherwise. So with those below."""
+        return self._part(_is_day)
 
     @cached_property
-    def has_amounts(self) -> bool:
-        return self._mostly(_is_amount)
+    def amounts(self) -> float:
+        return self._part(_is_amount)
 
     @cached_property
-    def has_currencies(self) -> bool:
-        return self._mostly(_is_currency)
+    def currencies(self) -> float:
+        return self._part(_is_currency)
 
     @cached_property
-    def has_directions(self) -> bool:
-        words = {word_key(text) for text in self.texts}
-        return bool(words & DEBIT_WORDS) and self._mostly(
-            lambda cell: word_key(str(cell)) in DEBIT_WORDS | CREDIT_WORDS
-        )
+    def directions(self) -> float:
+        return self._part(lambda cell: word_key(str(cell)) in DEBIT_WORDS | CREDIT_WORDS)
+
+    @cached_property
+    def has_negatives(self) -> bool:
+        return any(map(is_negative, self.cells))
 
     @cached_property
     def is_unique(self) -> bool:
@@ -77,8 +87,9 @@ class Column:
         """As one's own accounts are, and those of others are not, which often go by the same name."""
         return self.filled > ENOUGH and len(set(self.cells)) <= max(1, len(self.cells) // 4)
 
-    def _mostly(self, is_kind: Callable[[Cell], bool]) -> bool:
-        return bool(self.cells) and sum(map(is_kind, self.cells)) >= ENOUGH * len(self.cells)
+    def _part(self, is_kind: Callable[[Cell], bool]) -> float:
+        looked_at = self.cells[:LOOKED_AT]
+        return sum(map(is_kind, looked_at)) / len(looked_at) if looked_at else 1.0
 
 
 @dataclass
@@ -89,15 +100,15 @@ class Roles:
     taken: set[int] = field(default_factory=set)
 
     def find(self, role: Role, is_fit: Callable[[Column], bool] = lambda _: True) -> Column | None:
-        """The free column whose name says it best; of equals the first one."""
+        """The free column whose name says it best, if it is not empty; of equals the first one."""
         ranked = [
-            (rank, column.index, column)
+            (not column.cells, rank, column.index, column)
             for column in self.columns
             if column.index not in self.taken
             for name_role, rank in ROLES_BY_NAME.get(_without_number(column.key), ())
             if name_role == role and is_fit(column)
         ]
-        return self.take(min(ranked)[2]) if ranked else None
+        return self.take(min(ranked)[3]) if ranked else None
 
     def take(self, column: Column) -> Column:
         self.taken.add(column.index)
@@ -151,25 +162,16 @@ def find_columns(columns: Sequence[Column]) -> Columns:
     for column in columns:
         if any(role == "ignored" for role, _ in ROLES_BY_NAME.get(column.key, ())):
             roles.take(column)
-    day = roles.find("day", lambda column: column.has_days)
-    amount = roles.find("amount", lambda column: column.has_amounts)
-    debit = roles.find("debit", lambda column: column.has_amounts)
-    credit = roles.find("credit", lambda column: column.has_amounts)
-    direction = roles.find("direction", lambda column: column.has_directions)
-    if amount and debit and credit and not direction and not _has_negatives(amount):
-        amount = None
-    elif amount:
-        debit = credit = None
-    if amount and _has_negatives(amount):
-        direction = None
-    if day is None:
-        day = _first(roles, lambda column: column.has_days)
-    if amount is None and debit is None and credit is None:
-        amount = _first(roles, lambda column: _is_movement(column) and _has_negatives(column))
+    day = roles.find("day", lambda column: column.days >= BORNE_OUT)
+    amount, debit, credit, direction = _money(roles)
+    day = day or _first(roles, lambda column: bool(column.cells) and column.days >= ENOUGH)
+    if amount is debit is credit is None:
+        amount = _first(roles, lambda column: _is_movement(column) and column.has_negatives)
         # A balance, which comes first in some tables, is seldom negative.
         amount = amount or _first(roles, _is_movement)
-    fee = roles.find("fee", lambda column: column.has_amounts) if amount and amount.key != "net" else None
-    currency = roles.find("currency", lambda column: column.has_currencies)
+    has_fee = amount is not None and amount.key != "net"
+    fee = roles.find("fee", lambda column: column.amounts >= BORNE_OUT) if has_fee else None
+    currency = roles.find("currency", lambda column: column.currencies >= BORNE_OUT)
     category, tags = roles.find("category"), roles.find("tags")
     account = roles.find("account", lambda column: column.is_repeated)
     status = roles.find("status")
@@ -180,7 +182,7 @@ def find_columns(columns: Sequence[Column]) -> Columns:
         amount=_index(amount),
         debit=_index(debit),
         credit=_index(credit),
-        direction=_index(direction) if amount else None,
+        direction=_index(direction),
         fee=_index(fee),
         currency=_index(currency),
         payee=_index(payee),
@@ -193,6 +195,22 @@ def find_columns(columns: Sequence[Column]) -> Columns:
         account=_index(account),
         status=_index(status),
     )
+
+
+_AMOUNTS: tuple[Role, ...] = ("amount", "debit", "credit")
+
+
+def _money(roles: Roles) -> tuple[Column | None, Column | None, Column | None, Column | None]:
+    """The columns of amount, debit, credit and direction: either a pair or an amount, not both."""
+    amount, debit, credit = (
+        roles.find(role, lambda column: column.amounts >= BORNE_OUT) for role in _AMOUNTS
+    )
+    direction = roles.find("direction", _is_direction)
+    if amount and amount.has_negatives:
+        return amount, None, None, None
+    if (debit or credit) and (not amount or not amount.cells or (debit and credit and not direction)):
+        return None, debit, credit, None
+    return amount, None, None, direction if amount else None
 
 
 def currency_of(columns: Columns, names: Sequence[str]) -> str | None:
@@ -215,7 +233,7 @@ def _parties(roles: Roles) -> tuple[Column | None, Column | None, Column | None,
         payee, merchant = merchant, None
     notes: list[Column] = []
     while len(notes) < MAX_JOINED_NOTES and (note := roles.find("note", lambda column: bool(column.cells))):
-        if not (note.has_directions and note.key in _TYPES):
+        if not (note.directions >= ENOUGH and note.key in _TYPES):
             notes.append(note)
     better = [note for note in notes if note.key not in _TYPES]
     notes = better or (notes[:1] if payee is None else [])
@@ -225,7 +243,7 @@ def _parties(roles: Roles) -> tuple[Column | None, Column | None, Column | None,
         texts = [
             column
             for column in roles.free()
-            if column.texts and not column.has_amounts and not column.has_days
+            if column.texts and column.amounts < BORNE_OUT and column.days < BORNE_OUT
         ]
         payee = max(texts, key=lambda column: len(set(column.texts)), default=None)
     return payee, payer, merchant, notes
@@ -246,12 +264,13 @@ def _without_number(key: str) -> str:
     return name if name and number.isdecimal() else key
 
 
+def _is_direction(column: Column) -> bool:
+    least = ENOUGH if column.key in _VAGUE_DIRECTIONS else BORNE_OUT
+    return bool(column.cells) and column.directions >= least
+
+
 def _is_movement(column: Column) -> bool:
-    return column.has_amounts and not column.has_days
-
-
-def _has_negatives(column: Column) -> bool:
-    return any(map(is_negative, column.cells))
+    return bool(column.cells) and column.amounts >= ENOUGH and column.days < BORNE_OUT
 
 
 def is_negative(cell: Cell) -> bool:
@@ -262,13 +281,15 @@ def is_negative(cell: Cell) -> bool:
 
 
 def _is_day(cell: Cell) -> bool:
-    if isinstance(cell, str):
+    if not isinstance(cell, str):
+        return isinstance(cell, date)
+    for order in get_args(DateOrder):
         try:
-            parse_day(cell, "dmy")
+            parse_day(cell, order)
         except DayError:
-            return False
+            continue
         return True
-    return isinstance(cell, date)
+    return False
 
 
 def _is_amount(cell: Cell) -> bool:

@@ -46,7 +46,9 @@ class TextLines(Iterator[str]):
         self.number += 1
         self.taken.append(line)
         self._chars += len(line)
-        if len(self.taken) > MAX_RECORD_LINES or self._chars > MAX_LINE_CHARS:
+        if self._chars > MAX_LINE_CHARS and len(self.taken) == 1:
+            raise self._too_long(self.number)
+        if self._chars > MAX_LINE_CHARS or len(self.taken) > MAX_RECORD_LINES:
             raise RecordTooLong
         return line
 
@@ -74,9 +76,11 @@ class TextLines(Iterator[str]):
             is_open = bool(lines) and not lines[-1].endswith("\n")
             self._rest = lines.pop() if is_open else ""
             if len(self._rest) > MAX_LINE_CHARS:
-                line = self.number + len(lines) + 1
-                raise UnreadableFile(f"has a line {line} of more than {MAX_LINE_CHARS} characters")
+                raise self._too_long(self.number + len(lines) + 1)
         self._ready = iter(lines)
+
+    def _too_long(self, line: int) -> UnreadableFile:
+        return UnreadableFile(f"has more than {MAX_LINE_CHARS} characters in line {line}")
 
 
 def _decoded(file: BinaryIO, encoding: Encoding) -> Iterator[str]:

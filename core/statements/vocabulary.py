@@ -29,6 +29,9 @@ Role = Literal[
     "ignored",
 ]
 
+MAX_NAME_CHARS = 100
+"""Of a column, or of a word that is looked for."""
+
 _CURRENCY_AT_END = re.compile(r"(?:^|\W)(€|£|\$|[A-Za-z]{3})\W*$")
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 
@@ -186,6 +189,7 @@ VOID_WORDS = frozenset(
 
 def header_key(name: str) -> str:
     """A column's name in the form in which names are compared."""
+    name = name[:MAX_NAME_CHARS]
     key = " ".join(_NOT_ALPHANUMERIC.sub(" ", loose_key(name)).split())
     if (code := header_currency(name)) is not None:
         key = key.removesuffix(code.lower()).rstrip() or key
@@ -194,7 +198,7 @@ def header_key(name: str) -> str:
 
 def header_currency(name: str) -> str | None:
     """The currency of "Amount (EUR)" or "Betrag (€)"."""
-    match = _CURRENCY_AT_END.search(name.strip())
+    match = _CURRENCY_AT_END.search(name[:MAX_NAME_CHARS].strip())
     if match is None:
         return None
     code = {"€": "EUR", "£": "GBP"}.get(match[1], match[1])
@@ -203,4 +207,4 @@ def header_currency(name: str) -> str | None:
 
 def word_key(text: str) -> str:
     """A word of a cell in the form of the sets here."""
-    return " ".join(loose_key(text).split()).rstrip(".")
+    return " ".join(loose_key(text[:MAX_NAME_CHARS]).split()).rstrip(".")

@@ -12,7 +12,8 @@ from core.files import Draft, FileStore
 from core.job_names import BUILD_EXPORT
 from core.models import Export
 from core.queries.export_csv import build_csv
-from core.queries.export_rows import BuildFile, Building
+from core.queries.export_rows import BuildFile, Building, FileTooLarge
+from core.queries.export_xlsx import build_xlsx
 from core.services.exports import (
     MAX_KEPT_BYTES,
     begin_export,
@@ -26,7 +27,7 @@ from workers.long_jobs import LONG_TASK, Lease, LongJob, work_off_long
 from workers.process import current_runtime
 from workers.runtime import Runtime
 
-BUILDERS: Mapping[str, BuildFile] = {"csv": build_csv}
+BUILDERS: Mapping[str, BuildFile] = {"csv": build_csv, "xlsx": build_xlsx}
 """By the format of the export."""
 
 PROGRESS_S = 1.0
@@ -38,10 +39,6 @@ TOO_LARGE = f"it has more than {MAX_KEPT_BYTES} bytes; narrow it down"
 
 class NotWanted(Exception):
     """The export has been deleted, or its owner."""
-
-
-class TooLarge(Exception):
-    """The file takes more room than a user may have."""
 
 
 @dataclass(slots=True)
@@ -56,7 +53,7 @@ class _Work:
 
     def write(self, data: bytes) -> None:
         if self.draft.size + len(data) > MAX_KEPT_BYTES:
-            raise TooLarge
+            raise FileTooLarge(TOO_LARGE)
         self.draft.write(data)
 
     def tell(self, done: int, total: int) -> None:
@@ -90,9 +87,9 @@ def build_export(runtime: Runtime, lease: Lease) -> None:
         with runtime.writing() as session:
             lease.settle(session)
         return
-    except TooLarge:
+    except FileTooLarge as error:
         with runtime.writing() as session:
-            fail_export(session, user_id=user_id, export_id=export_id, error=TOO_LARGE)
+            fail_export(session, user_id=user_id, export_id=export_id, error=str(error))
             lease.settle(session)
         return
     with runtime.writing() as session:
