@@ -42,8 +42,12 @@ class GroupImporting:
     ) -> dict[str, Any]:
         answer = self.upload(client, group, content, **fields)
         assert answer.status_code == 202, answer.text
-        assert work_off_long(self.runtime, READING) == 1
+        assert self.read_waiting() == 1
         return read(client, answer.headers["Location"])
+
+    def read_waiting(self) -> int:
+        """Answers how many files there were."""
+        return work_off_long(self.runtime, READING)
 
     def commit(self, client: httpx.Client, import_id: str, **body: Any) -> dict[str, Any]:
         answer = client.post(f"/v1/imports/{import_id}/commit", json=body)
