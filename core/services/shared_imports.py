@@ -126,7 +126,7 @@ class SharedImports:
             return ()  # nobody is left in whose name to say it
         waiting = waiting_repayments(session, record)
         _note(session, scope, record, "import.committed", record.committed_count)
-        news = _news(scope, record, record.committed_count)
+        news = _news(scope, "committed", record.committed_count)
         return [
             NewNotification(user_id, FINISHED, {**news, "repayments_to_confirm": waiting.get(member_id, 0)})
             for member_id, user_id in _others(scope)
@@ -144,7 +144,7 @@ class SharedImports:
         if not undone:
             return ()
         _note(session, scope, record, "import.undone", undone)
-        news = {**_news(scope, record, undone), "state": "undone"}
+        news = _news(scope, "undone", undone)
         return [NewNotification(user_id, FINISHED, news) for _member_id, user_id in _others(scope)]
 
 
@@ -196,14 +196,14 @@ def _others(scope: GroupScope) -> list[tuple[UUID, UUID]]:
     ]
 
 
-def _news(scope: GroupScope, record: ImportRecord, entries: int) -> dict[str, Any]:
+def _news(scope: GroupScope, state: str, entries: int) -> dict[str, Any]:
     """What the others are told; the file and its name are the importer's own business."""
     return {
         "group_id": str(scope.group.id),
         "group_name": scope.group.name,
         "by_member_id": str(scope.me.id),
         "by": scope.me.display_name,
-        "state": record.state,
+        "state": state,
         "entries": entries,
     }
 

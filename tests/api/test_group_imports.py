@@ -141,7 +141,7 @@ def test_each_is_told_once_and_the_activity_has_one_note(
         "group_name": "Flat",
         "by_member_id": flat.member(cast.owner),
         "by": "owner",
-        "state": "committing",
+        "state": "committed",
         "entries": 8,
         "repayments_to_confirm": 0,
     }
