@@ -7,6 +7,7 @@ from bench.alerts import alerting
 from bench.changes import copying
 from bench.charts import charting
 from bench.groups import balancing, grouping
+from bench.imports import importing
 from bench.insight import analysing
 from bench.measures import bursting, growth, listing, memory, posting
 from bench.report import Row, gauge, machine, table
@@ -26,6 +27,7 @@ MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
     "analysing": analysing,
     "charting": charting,
     "copying": copying,
+    "importing": importing,
 }
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
 

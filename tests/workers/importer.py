@@ -122,7 +122,7 @@ class Importer(Spender):
     def category_names(self) -> dict[UUID, str]:
         with self.database.reading() as session:
             query = select(Category.id, Category.name).where(Category.user_id == self.id)
-            return dict(session.execute(query).tuples().all())
+            return {row.id: row.name for row in session.execute(query)}
 
     def all_expenses(self) -> int:
         """Also those in the trash."""
