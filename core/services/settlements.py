@@ -99,7 +99,7 @@ def record_settlement(
     )
     session.execute(INSERT, structs.asdict(record))
     if is_confirmed:
-        _post(session, _payment(record))
+        _post(session, payment_entry(record))
     announce(session, scope, record, "settlement.recorded")
     if is_confirmed:
         _mark_stale(session, scope, record)
@@ -187,7 +187,7 @@ def _move(
     )
     _update(session, after)
     if is_posted:
-        entry = _payment(after)
+        entry = payment_entry(after)
         _post(session, entry if state == "confirmed" else entry.reversed(after.entry_count))
     announce(session, scope, after, f"settlement.{state}")
     if is_posted:
@@ -206,7 +206,7 @@ def _update(session: Session, settlement: SettlementRecord) -> None:
     )
 
 
-def _payment(settlement: SettlementRecord) -> Entry:
+def payment_entry(settlement: SettlementRecord) -> Entry:
     """What was paid to somebody they owe from then on, or it is what they were owed."""
     owed = Transfer(settlement.to_member_id, settlement.from_member_id, settlement.amount_minor)
     return Entry(
