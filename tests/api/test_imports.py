@@ -272,7 +272,6 @@ def test_a_mapping_can_be_given_and_corrected(me: httpx.Client, build: Builder) 
     ("fields", "pointer"),
     [
         ({"format": "doc"}, "/format"),
-        ({"format": "outlay_json"}, "/format"),
         ({"format": "x" * 100}, "/format"),
         ({"mapping": "{"}, "/mapping"),
         ({"mapping": "{}"}, "/mapping/currency"),
