@@ -111,8 +111,19 @@ class ImportRecord(msgspec.Struct, frozen=True):
     finished_at: datetime | None
 
 
+class RowLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A part of a row under its own category, as far as a file has such."""
+
+    amount_minor: int
+    category: str | None = None
+    note: str | None = None
+
+
 class RowData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What is kept of a row beside day and amount; `extra` is its format's own business."""
+    """What is kept of a row beside day and amount; `extra` is its format's own business.
+
+    `rate` is the user's own, as in `ExpenseRecord`.
+    """
 
     payee: str | None = None
     note: str | None = None
@@ -120,7 +131,15 @@ class RowData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     tags: tuple[str, ...] = ()
     bank_id: str | None = None
     account: str | None = None
+    lines: tuple[RowLine, ...] = ()
+    rate_currency: str | None = None
+    rate: int | None = None
     extra: msgspec.Raw | None = None
+
+    def category_names(self) -> list[str]:
+        """All that the row names, in its order."""
+        names = (self.category, *(line.category for line in self.lines))
+        return [name for name in names if name is not None]
 
 
 class StoredRow(msgspec.Struct, frozen=True, gc=False):
