@@ -160,8 +160,19 @@ class SharedParts(msgspec.Struct, frozen=True, omit_defaults=True):
     is_repayment: bool = False
 
 
+class RowLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A part of a row under its own category, as far as a file has such."""
+
+    amount_minor: int
+    category: str | None = None
+    note: str | None = None
+
+
 class RowData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What is kept of a row beside day and amount; `shared` of rows that are not the user's alone."""
+    """What is kept of a row beside day and amount; `shared` of rows that are not the user's alone.
+
+    `rate` is the user's own, as in `ExpenseRecord`.
+    """
 
     payee: str | None = None
     note: str | None = None
@@ -170,6 +181,14 @@ class RowData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     bank_id: str | None = None
     account: str | None = None
     shared: SharedParts | None = None
+    lines: tuple[RowLine, ...] = ()
+    rate_currency: str | None = None
+    rate: int | None = None
+
+    def category_names(self) -> list[str]:
+        """All that the row names, in its order."""
+        names = (self.category, *(line.category for line in self.lines))
+        return [name for name in names if name is not None]
 
 
 class StoredRow(msgspec.Struct, frozen=True, gc=False):
