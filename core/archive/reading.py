@@ -21,6 +21,7 @@ PLACES = {name: place for place, name in enumerate(IMPORTED)}
 KINDS: tuple[type[Record], ...] = (Profile, *IMPORTED.values())
 INSTANTS = {kind: tuple(name for name in kind.__struct_fields__ if name.endswith("_at")) for kind in KINDS}
 
+NO_ARCHIVE = f'no archive, which begins with "format": "{FORMAT}"'
 IMPLAUSIBLE = "is not an instant at which it can have happened"
 
 
@@ -71,6 +72,9 @@ class _Head(msgspec.Struct, forbid_unknown_fields=True):
     user: Profile
 
 
+HEAD = frozenset(_Head.__struct_fields__)
+
+
 def read_archive(file: BinaryIO) -> Archive:
     """Begin to read an archive; the file stays open for the entries.
 
@@ -83,22 +87,21 @@ def read_archive(file: BinaryIO) -> Archive:
         if value.position is not None:
             values = chain([value], values)
             break
+        if head and value.name not in HEAD:
+            raise _refusal(value)
         head[value.name] = value.value
         _check_version(head)
-    user = _read_head(head)
-    return Archive(user, _entries(values))
+    if not head:
+        raise UnreadableFile(NO_ARCHIVE)
+    return Archive(_read_head(head), _entries(values))
 
 
 def _check_version(head: Mapping[str, Any]) -> None:
     """As soon as it is known, as another version may look otherwise from there on."""
     if next(iter(head)) != "format" or head["format"] != FORMAT:
-        raise UnreadableFile(f'no archive, which begins with "format": "{FORMAT}"')
-    if len(head) == 1:
-        return
-    version = head.get("version")
-    if type(version) is not int:
-        raise UnreadableFile("an archive says its version behind its format")
-    if version != VERSION:
+        raise UnreadableFile(NO_ARCHIVE)
+    version = head.get("version", VERSION)
+    if type(version) is not int or version != VERSION:
         raise UnreadableFile(f"of version {shown(str(version))}, and only {VERSION} is known here")
 
 
@@ -155,6 +158,6 @@ def _refusal(value: RawValue) -> UnreadableFile:
         return UnreadableFile(f"/{value.name}: stands there twice")
     if value.name in SECTIONS:
         return UnreadableFile(f"{value.pointer}: has to be a list")
-    if value.name in _Head.__struct_fields__:
+    if value.name in HEAD:
         return UnreadableFile(f"{value.pointer}: has to stand before the lists")
     return UnreadableFile(f"{value.pointer}: nothing in an archive is called so")

@@ -93,9 +93,12 @@ class Archivist:
         assert record.state == "preview", record.failure
         return self.commit(record, settings=settings)
 
-    def undo(self, record: ImportRecord) -> ImportRecord:
+    def begin_undo(self, record: ImportRecord) -> None:
         with self.database.transaction() as session:
             imports.drop_import(session, user_id=record.user_id, import_id=record.id)
+
+    def undo(self, record: ImportRecord) -> ImportRecord:
+        self.begin_undo(record)
         assert work_off_long(self.runtime, UNDOING) == 1
         return self.find(record.user_id, record.id)
 

@@ -62,7 +62,7 @@ def _category(chance: random.Random, n: int) -> CategoryItem:
 
 
 def _expense(chance: random.Random, n: int, category_ids: list[UUID]) -> ExpenseItem:
-    """One in ten has lines, in twenty a rate; one in fifty lies in the trash, in twelve is a refund."""
+    """One in ten has lines, one in twenty a rate, one in fifty is in the trash, one in twelve a refund."""
     currency = chance.choice(CURRENCIES)
     parts = [chance.randint(-500, 9_999) for _ in range(chance.randint(2, 4))] if n % 10 == 0 else []
     amount = sum(parts) if parts else chance.randint(-100, 100_000 if n % 12 else -1)
