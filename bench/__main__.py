@@ -10,6 +10,7 @@ from bench.groups import balancing, grouping
 from bench.insight import analysing
 from bench.measures import bursting, growth, listing, memory, posting
 from bench.report import Row, gauge, machine, table
+from bench.reports import reporting
 from bench.splits import planning
 from bench.system import Dialect
 
@@ -26,6 +27,7 @@ MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
     "analysing": analysing,
     "charting": charting,
     "copying": copying,
+    "reporting": reporting,
 }
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
 
