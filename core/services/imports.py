@@ -213,7 +213,8 @@ def drop_import(
     if record.state == "committing":
         raise Conflict("it is being committed; undo it when that is done")
     if not record.committed_count:
-        if importer is not None and record.members is not None:
+        if importer is not None and record.members is not None and record.state != "undone":
+            # Nothing was recorded, but there are members who were made for it.
             importer.finish_undoing(session, record)
         session.execute(delete(IMPORTS).where(IMPORTS.c.user_id == user_id, IMPORTS.c.id == import_id))
         return None

@@ -45,7 +45,7 @@ class SharedReading:
                 yield self._row(entry)
 
     def completed(self, findings: Findings) -> Findings:
-        """With what all rows come to."""
+        """With what all rows come to. Categories of a group are mere names: none is to be chosen."""
         people = [
             structs.replace(
                 person,
@@ -54,7 +54,7 @@ class SharedReading:
             )
             for place, (person, balances) in enumerate(zip(self._people, self._balances, strict=True))
         ]
-        return structs.replace(findings, people=tuple(people))
+        return structs.replace(findings, people=tuple(people), categories=())
 
     def _objection(self, entry: SharedEntry) -> tuple[str, str] | None:
         """The field that cannot be recorded, and why."""

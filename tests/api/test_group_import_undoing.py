@@ -158,6 +158,9 @@ def test_undoing_leaves_all_as_it_was(cast: Cast, flat: MadeGroup, importing: Gr
     importing.assert_sound()
     # It is new once more.
     assert importing.preview(me, flat, TWO_COFFEES)["duplicates"] == 0
+    # What is left of it is the importer's to forget.
+    assert me.delete(f"/v1/imports/{done['id']}").status_code == 204
+    assert len(read(me, f"{flat.path}/activity", kind="import.undone")["items"]) == 1
 
 
 def test_undoing_takes_back_also_what_was_not_posted_yet_or_was_changed_since(

@@ -11,7 +11,7 @@ from api.resources import imports as resource
 from core.config import Settings
 from core.database import Database
 from core.services import import_members
-from tests.api.calls import problem, read, wrong_fields
+from tests.api.calls import STATEMENT, problem, read, wrong_fields
 from tests.api.group_imports import GroupImporting, file_balances, group_importing, splitwise
 from tests.api.groups import MadeGroup, add_name, join, make_group, members_of, viewer
 from tests.cast import Cast
@@ -227,6 +227,37 @@ def test_only_who_may_add_members_does_so_by_a_file(
     names = {name: add_name(cast.owner, flat, name) for name in ("Grace", "Max")}
     done = importing.commit(me, shown["id"], members=names)
     assert done["committed"] == 8
+
+
+def test_shared_expenses_need_a_group_and_others_have_none(
+    cast: Cast, flat: MadeGroup, importing: GroupImporting
+) -> None:
+    me = cast.owner.client
+    assert wrong_fields(importing.upload(me, flat, STATEMENT, format="csv")) == ["/group_id"]
+    shown = importing.preview(me, flat, STATEMENT)
+    assert (shown["state"], shown["error"]["pointer"]) == ("failed", "/group_id")
+    answer = me.post("/v1/imports", files={"file": ("export.csv", FLAT)})
+    importing.read_waiting()
+    shown = read(me, answer.headers["Location"])
+    assert (shown["state"], shown["format"], shown["error"]["pointer"]) == (
+        "failed",
+        "splitwise",
+        "/group_id",
+    )
+
+
+def test_members_and_categories_are_chosen_only_where_there_are_any(
+    cast: Cast, flat: MadeGroup, importing: GroupImporting
+) -> None:
+    me = cast.owner.client
+    own = me.post("/v1/imports", files={"file": ("may.csv", STATEMENT)}).json()["id"]
+    importing.read_waiting()
+    answer = me.post(f"/v1/imports/{own}/commit", json={"members": {"Grace": "create"}})
+    assert wrong_fields(answer) == ["/members"]
+    shown = importing.preview(me, flat, FLAT)
+    assert shown["categories"] == []
+    answer = me.post(f"/v1/imports/{shown['id']}/commit", json={"categories": {"Gifts": "create"}})
+    assert wrong_fields(answer) == ["/categories/Gifts"]
 
 
 def test_strangers_and_viewers_import_nothing(cast: Cast, flat: MadeGroup, importing: GroupImporting) -> None:

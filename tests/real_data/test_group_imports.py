@@ -14,7 +14,7 @@ from core.database import Database
 from tests.api.group_imports import Balances, GroupImporting, file_balances, group_importing
 from tests.api.groups import MadeGroup, make_group
 from tests.cast import Person, register
-from tests.real_data.files import FOLDER, SPLIIT, SPLIIT_TWIN, SPLITWISE, cents
+from tests.real_data.files import SPLIIT, SPLIIT_TWIN, SPLITWISE, cents, path_of
 from tests.real_data.group_files import BOTH, Entry, Nets, spliit_columns, spliit_entries, splitwise_entries
 from tests.real_data.loading import decimal_text, pages
 
@@ -37,10 +37,7 @@ def importing(
 
 
 def content(name: str) -> bytes:
-    path = FOLDER / name
-    if not path.exists():
-        pytest.skip(f"{name} is not beside this repository (../shared/data)")
-    return path.read_bytes()
+    return path_of(name).read_bytes()
 
 
 def tidy(text: str) -> str:
