@@ -12,7 +12,8 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 def field_error(message: str) -> FieldError:
     """msgspec's `… - at `$.lines[0].amount`` as a pointer and a reason."""
     path = match["path"] if (match := ERROR_PATH.search(message)) else ""
-    pointer = re.sub(r"\[(\d+)\]", r".\1", path).replace(".", "/")
+    # Which of the values of an object it is, msgspec does not say.
+    pointer = re.sub(r"\[(\d+)\]", r".\1", path.partition("[...]")[0]).replace(".", "/")
     detail = ERROR_PATH.sub("", message)
     if named := NAMED_FIELD.search(detail):
         pointer += "/" + escaped_name(named["name"])

@@ -29,6 +29,7 @@ LAYERS = (
     "core.models",
     "core.queries",
     "core.services",
+    "core.reports",
     "core.commands",
 )
 
@@ -46,6 +47,7 @@ CORE_OF_PROCESSES = {
     "core.models",
     "core.queries",
     "core.services",
+    "core.reports",
     "leaf",
 }
 
@@ -62,6 +64,14 @@ MAY_IMPORT = {
         "core.models",
         "core.queries",
         "core.services",
+        "leaf",
+    },
+    "core.reports": {
+        "core.rules",
+        "core.charts",
+        "core.sheets",
+        "core.queries",
+        "core.reports",
         "leaf",
     },
     "leaf": {"core.rules", "leaf"},

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from api.answers import Answer, accepted, no_content, ok
 from api.collaborators import Collaborators
+from api.download_links import owner_of_file
 from api.file_answers import send_file
 from api.openapi import Media, endpoint
 from api.pagination import cut_page, decode_cursor
@@ -107,7 +108,7 @@ class ExportDownload:
     @endpoint(TAG, query=DownloadQuery, answers={200: FILE, 206: FILE, 304: None}, problems={416})
     async def on_get(self, req: Request, resp: Response, export_id: UUID) -> None:
         """Download the file of an export, or a range of it: with a token, or by its `download_url`."""
-        user_id = await self._owner(req)
+        user_id = await owner_of_file(req, self._authentication, self._downloads)
         export = await self._transactions.read(
             lambda session: load_download(session, user_id=user_id, export_id=export_id, now=clock.now())
         )
@@ -121,18 +122,6 @@ class ExportDownload:
             size=export.size,
             name=export.name,
             media_type=MEDIA_TYPES[export.format],
-        )
-
-    async def _owner(self, req: Request) -> UUID:
-        query: DownloadQuery = req.context.query
-        if query.expires is None and query.signature is None:
-            return (await self._authentication.principal_of(req)).user_id
-        return self._downloads.owner(
-            # As it was written: another spelling of the id has another signature.
-            req.path,
-            expires=query.expires or "",
-            signature=query.signature or "",
-            now=clock.now(),
         )
 
 

@@ -18,6 +18,7 @@ from core.models.imports import Import, ImportMapping, ImportRow
 from core.models.ledger import PairBalance, Posting
 from core.models.notifications import Notification
 from core.models.outbox import OutboxRow
+from core.models.reports import Report
 from core.models.sessions import LoginSession, RefreshToken
 from core.models.settlements import DebtReminder, Settlement
 from core.models.spending import DailyConversion, DailySpending
@@ -60,6 +61,7 @@ __all__ = [
     "PairBalance",
     "Posting",
     "RefreshToken",
+    "Report",
     "Settlement",
     "User",
     "table_of",

@@ -21,6 +21,7 @@ from core.rules.texts import search_key
 from core.services.category_moves import move_category_content
 from core.services.changes import delete_for_good
 from core.services.locks import lock_user
+from core.services.report_upkeep import mark_stale
 from core.services.spending import ask_for_evaluation
 from core.services.versions import check_version
 
@@ -109,6 +110,8 @@ def change_category(
         .where(CATEGORIES.c.user_id == user_id, CATEGORIES.c.id == category_id)
         .values(**news, version=category.version + 1, updated_at=clock.now())
     )
+    if "name" in news:
+        mark_stale(session, {user_id: None})
     session.refresh(category)
     return category
 

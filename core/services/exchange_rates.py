@@ -1,4 +1,4 @@
-"""Keeping the rates that are published, and having the budgets evaluated on which they bear."""
+"""Keeping the rates that are published, and telling the budgets and reports on which they bear."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -10,12 +10,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.models import Budget, DailySpending, ExchangeRate, table_of
+from core.models import Budget, DailySpending, ExchangeRate, Report, table_of
 from core.rate_files import RATES_BATCH, DailyRate
 from core.services.spending import ask_for_evaluations
 
 RATES = table_of(ExchangeRate)
 BUDGETS = table_of(Budget)
+REPORTS = table_of(Report)
 SPENDING = table_of(DailySpending)
 
 MAX_SOURCE = 200
@@ -69,12 +70,17 @@ def _known(session: Session, rates: Sequence[DailyRate]) -> dict[tuple[str, date
 
 
 def _converting_users(session: Session, first_day: date) -> Mapping[UUID, date | None]:
-    """Users with a budget in another currency than what they spent since, each with the first such day."""
-    is_foreign = (SPENDING.c.user_id == BUDGETS.c.user_id) & (SPENDING.c.currency != BUDGETS.c.currency)
-    query = (
-        select(SPENDING.c.user_id, func.min(SPENDING.c.day))
-        .join(BUDGETS, is_foreign)
-        .where(SPENDING.c.day >= first_day, BUDGETS.c.archived_at.is_(None))
-        .group_by(SPENDING.c.user_id)
-    )
-    return {user_id: day for user_id, day in session.execute(query).all()}  # noqa: C416 - rows are no pairs
+    """Users with a budget or report in another currency than what they spent, and the first such day."""
+    found: dict[UUID, date | None] = {}
+    has_other = (SPENDING.c.currency != BUDGETS.c.currency) & BUDGETS.c.archived_at.is_(None)
+    is_told = (SPENDING.c.currency != REPORTS.c.currency) & (SPENDING.c.day < REPORTS.c.bears_until)
+    for table, is_concerned in ((BUDGETS, has_other), (REPORTS, is_told)):
+        query = (
+            select(SPENDING.c.user_id, func.min(SPENDING.c.day))
+            .join(table, (SPENDING.c.user_id == table.c.user_id) & is_concerned)
+            .where(SPENDING.c.day >= first_day)
+            .group_by(SPENDING.c.user_id)
+        )
+        for user_id, day in session.execute(query):
+            found[user_id] = min(day, found.get(user_id) or day)
+    return found

@@ -73,15 +73,15 @@ class Tally:
     def add_row(self, row: NewRow) -> bool:
         """Answers whether the bank's id of this row was there in the file already."""
         self.rows += 1
-        sums = self._sums.setdefault(row.currency, [0, 0, 0])
+        sums = self._sums.setdefault(row.currency, [0, 0, 0, 0])
         sums[0] += 1
-        sums[1 if row.amount_minor >= 0 else 2] += abs(row.amount_minor)
+        sums[3 if row.is_repayment else 1 if row.amount_minor >= 0 else 2] += abs(row.amount_minor)
         self.credits += row.amount_minor < 0
         self.first_day = min(row.day, self.first_day or row.day)
         self.last_day = max(row.day, self.last_day or row.day)
-        name = row.data.category
-        if name is not None and (name in self._categories or len(self._categories) < MAX_CATEGORY_NAMES):
-            self._categories[name] += 1
+        for name in row.data.category_names():
+            if name in self._categories or len(self._categories) < MAX_CATEGORY_NAMES:
+                self._categories[name] += 1
         if row.bank_key is None:
             return False
         is_again = row.bank_key in self._bank_keys
@@ -227,7 +227,7 @@ def finish_reading(
         "preview",
         format=file_format,
         mapping=None if opened.mapping is None else msgspec.to_builtins(opened.mapping),
-        findings=msgspec.to_builtins(tally.completed(opened.findings)),
+        findings=msgspec.to_builtins(opened.completed(tally.completed(opened.findings))),
         row_count=tally.rows,
         problem_count=tally.problems,
         credit_count=tally.credits,

@@ -1,19 +1,24 @@
 """Reading, committing and undoing imports: jobs of many transactions, which go on where they were."""
 
+import logging
 import time
 from itertools import islice
 from typing import BinaryIO
 from uuid import UUID
 
 from celery import shared_task
+from msgspec import structs
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core.archive.sections import is_archive
-from core.errors import InvalidInput, invalid
+from core.errors import Conflict, Forbidden, InvalidInput, NotFound, invalid
 from core.files import FileStore
 from core.job_names import COMMIT_IMPORT, READ_IMPORT, UNDO_IMPORT
+from core.queries.expense_parts import EXPENSES, LINES, TAGS
 from core.queries.import_duplicates import find_duplicates
-from core.queries.imports import Failure, ImportRecord, find_import
+from core.queries.imports import ROWS, Failure, ImportRecord, find_import
+from core.queries.invariants import TOTALS
 from core.services.import_commits import (
     begin_commit,
     commit_rows,
@@ -21,7 +26,7 @@ from core.services.import_commits import (
     give_up_commit,
     settle_plan,
 )
-from core.services.import_formats import check_size, format_of
+from core.services.import_formats import check_destination, check_size, format_of
 from core.services.import_protocol import OpenedFile
 from core.services.import_reading import (
     ImportGone,
@@ -35,7 +40,7 @@ from core.services.import_reading import (
 )
 from core.services.import_undoing import begin_undoing, finish_undoing, give_up_undoing, undo_rows
 from core.services.outbox import ClaimedRow
-from core.statements.formats import ARCHIVE, HEAD_BYTES, SHARED, Format, detect_format
+from core.statements.formats import ARCHIVE, HEAD_BYTES, Format, detect_format
 from core.statements.refusals import UnreadableFile
 from workers.archive_imports import commit_archive_import, read_archive_import, undo_archive_import
 from workers.long_jobs import LONG_TASK, Lease, LongJob, work_off_long
@@ -48,7 +53,14 @@ ROWS_AT_ONCE = 2_000
 MAX_READING_S = 300.0
 """A hundred times as long as the largest file takes: whatever takes longer was made to."""
 
+MANY = 10_000
+"""Rows with which plans for the user's expenses become others."""
+
+GROWN = (EXPENSES, TAGS, LINES, TOTALS, ROWS)
+
 NOT_READ = Failure("/file", "it takes too much time or memory to be read")
+
+log = logging.getLogger(__name__)
 
 
 def read_import(runtime: Runtime, lease: Lease) -> None:
@@ -92,7 +104,8 @@ class _Reading:
             with self._runtime.database.reading() as session:
                 opened = self._opened = format_of(file_format).open(session, self._record, file)
             self._store_rows(opened)
-        duplicates = _mark_duplicates(self._runtime, self._lease, self._record)
+        record = structs.replace(self._record, format=file_format, findings=opened.findings)
+        duplicates = _mark_duplicates(self._runtime, self._lease, record)
         with self._runtime.writing() as session:
             finish_reading(
                 session,
@@ -110,8 +123,7 @@ class _Reading:
             self._format = ARCHIVE if is_archive(head) else detect_format(head, self._record.name)
             file.seek(0)
         check_size(self._format, self._record.size)
-        if self._record.group_id is not None and self._format not in SHARED:
-            raise invalid("/group_id", "files of this format become your own expenses, not a group's")
+        check_destination(self._format, self._record.group_id)
         return self._format
 
     def _store_rows(self, opened: OpenedFile) -> None:
@@ -135,7 +147,7 @@ def _open_file(runtime: Runtime, record: ImportRecord) -> BinaryIO:
 def _mark_duplicates(runtime: Runtime, lease: Lease, record: ImportRecord) -> int:
     """Mark the rows that are there already; answers how many were found."""
     with runtime.database.snapshot_rows() as rows:
-        found = find_duplicates(rows, user_id=record.user_id, import_id=record.id)
+        found = find_duplicates(rows, record, format_of(record.format).existing)
     marks = iter(sorted(found.items(), key=lambda mark: mark[0]))
     while some := list(islice(marks, ROWS_AT_ONCE)):
         with runtime.database.transaction() as session:
@@ -176,6 +188,17 @@ def commit_import(runtime: Runtime, lease: Lease) -> None:
             lease.settle(session)
     except ImportGone:
         _settle(runtime, lease)
+        return
+    if record.row_count >= MANY:
+        _learn(runtime)
+
+
+def _learn(runtime: Runtime) -> None:
+    try:
+        runtime.database.learn(*GROWN)
+    except DBAPIError as error:
+        # It will look by itself, only later.
+        log.warning("import.not_learned error=%s", error.orig)
 
 
 def _commit_archive(runtime: Runtime, lease: Lease, record: ImportRecord) -> None:
@@ -210,6 +233,12 @@ def undo_import(runtime: Runtime, lease: Lease) -> None:
             lease.settle(session)
     except ImportGone:
         _settle(runtime, lease)
+    except (NotFound, Forbidden, Conflict) as error:
+        # Somebody has left the group since it was asked for.
+        with runtime.writing() as session:
+            failure = Failure("", error.detail)
+            give_up_undoing(session, user_id=user_id, import_id=import_id, failure=failure)
+            lease.settle(session)
 
 
 def _ids(row: ClaimedRow) -> tuple[UUID, UUID]:
