@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from core.queries.invariants import conversion_differences, spending_differences
@@ -46,6 +47,7 @@ def test_an_archive_comes_back_record_by_record_and_a_second_time_nothing(archiv
     check()
 
 
+@pytest.mark.timeout(900)
 def test_a_hundred_thousand_expenses_come_back(archivist: Archivist, tmp_path: Path) -> None:
     count = LARGE[archivist.database.dialect]
     path = tmp_path / "first.json"
