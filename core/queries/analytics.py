@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 from uuid import UUID
@@ -13,7 +13,7 @@ from core import clock
 from core.database import Reader
 from core.errors import NotFound, Unauthenticated
 from core.models import Category, Expense, ExpenseTag, User, table_of
-from core.queries.exchange_rates import Converted, RateBook
+from core.queries.exchange_rates import Converted
 from core.queries.spending_totals import (
     ForeignParts,
     Scope,
@@ -23,6 +23,7 @@ from core.queries.spending_totals import (
     sum_by_category,
     sum_by_currency,
     sum_by_day,
+    sum_by_interval,
     sum_whole,
 )
 from core.rules.conversion import convert_parts
@@ -247,7 +248,7 @@ def _comparison(session: Reader, scope: Scope, days: tuple[date, date]) -> Compa
 def _counted_once(session: Reader, scope: Scope, sums: Sums[Any]) -> Sum:
     """The whole, with each expense counted once, however many lines it has, as in what is unconverted."""
     whole = sums.whole
-    rows = session.execute(LINES_BEYOND_FIRST, _parameters(scope)).all()
+    rows = session.execute(LINES_BEYOND_FIRST, scope.parameters).all()
     rates = rates_for(session, scope, {row.currency for row in rows} - {scope.currency})
     for day, currency, has_own_rate, extra in rows:
         is_converted = has_own_rate or rates.convert(0, currency, scope.currency, day) is not None
@@ -257,27 +258,23 @@ def _counted_once(session: Reader, scope: Scope, sums: Sums[Any]) -> Sum:
 
 def _largest(session: Reader, scope: Scope, sums: Sums[Any], count: int) -> LargestExpense | None:
     query = LARGEST if count <= FEW_EXPENSES else LARGEST_OF_MANY
-    currencies = {scope.currency, *(part.currency for part in sums.converted)}
-    rates = rates_for(session, scope, currencies - {scope.currency})
     found = []
-    for currency in sorted(currencies):
-        row = session.execute(query, _parameters(scope) | {"spent_in": currency}).first()
-        if row is None:
-            continue
-        converted = _converted(row.amount_minor, currency, row.spent_on, row.own_rate, scope, rates)
-        if converted is not None:
+    for currency in sorted({scope.currency, *(part.currency for part in sums.converted)}):
+        row = session.execute(query, scope.parameters | {"spent_in": currency}).first()
+        converted = None if row is None else _converted(session, scope, currency, row)
+        if row is not None and converted is not None:
             found.append(
                 LargestExpense(row.id, row.spent_on, row.payee, row.amount_minor, currency, converted)
             )
     return max(found, key=lambda one: one.converted_minor, default=None)
 
 
-def _converted(
-    minor: int, currency: str, day: date, own_rate: int | None, scope: Scope, rates: RateBook
-) -> int | None:
-    if own_rate is not None:
-        return convert_parts([minor], currency, scope.currency, own_rate)[0]
-    conversion = rates.convert(minor, currency, scope.currency, day)
+def _converted(session: Reader, scope: Scope, currency: str, row: Any) -> int | None:
+    if row.own_rate is not None:
+        return convert_parts([row.amount_minor], currency, scope.currency, row.own_rate)[0]
+    its_day = replace(scope, first_day=row.spent_on, last_day=row.spent_on)
+    rates = rates_for(session, its_day, {currency} - {scope.currency})
+    conversion = rates.convert(row.amount_minor, currency, scope.currency, row.spent_on)
     return None if conversion is None else conversion.amount_minor
 
 
@@ -296,10 +293,10 @@ def break_down(session: Reader, scope: Scope, by: Cut) -> Breakdown:
         case "tag":
             return _expense_breakdown(session, scope, BY_TAG, "No tag")
         case "weekday":
-            sums = _merged(sum_by_day(session, scope), lambda day: day.isoweekday())
-            return _breakdown(sums, lambda number: (str(number), WEEKDAYS[number - 1]), is_by_key=True)
+            weekdays = sum_by_day(session, scope).merged(lambda day: day.isoweekday())
+            return _breakdown(weekdays, lambda number: (str(number), WEEKDAYS[number - 1]), is_by_key=True)
         case _:
-            sums = _merged(sum_by_day(session, scope), lambda day: start_of(day, by))
+            sums = sum_by_interval(session, scope, by)
             return _breakdown(sums, lambda start: (start.isoformat(), _label(start, by)), is_by_key=True)
 
 
@@ -314,13 +311,6 @@ def _label(start: date, by: Literal["day", "week", "month"]) -> str:
             return start.isoformat()[:7]
 
 
-def _merged(sums: Sums[date], key: Callable[[date], Any]) -> Sums[Any]:
-    merged: defaultdict[Any, Sum] = defaultdict(Sum)
-    for day, one in sums.by_key.items():
-        merged[key(day)].add(one.minor, one.count)
-    return Sums(dict(merged), sums.converted, sums.unconverted)
-
-
 def _breakdown(
     sums: Sums[Any], name: Callable[[Any], tuple[str | None, str]], *, is_by_key: bool = False
 ) -> Breakdown:
@@ -331,7 +321,7 @@ def _breakdown(
 
 
 def _expense_breakdown(session: Reader, scope: Scope, query: Any, nameless: str) -> Breakdown:
-    rows = session.execute(query, _parameters(scope)).all()
+    rows = session.execute(query, scope.parameters).all()
     rates = rates_for(session, scope, {row.currency for row in rows} - {scope.currency})
     parts: ForeignParts[str | None] = ForeignParts(rates, scope.currency)
     labels: dict[str | None, str] = {None: nameless}
@@ -365,7 +355,7 @@ def trend(session: Reader, scope: Scope, *, interval: Interval, periods: int) ->
 
     The scope begins early enough for the first one's moving average: see `trend_start`.
     """
-    sums = _merged(sum_by_day(session, scope), lambda day: start_of(day, interval))
+    sums = sum_by_interval(session, scope, interval)
     last = start_of(scope.last_day, interval)
     window = WINDOWS[interval]
     starts = [shifted(last, interval, number) for number in range(2 - window - periods, 1)]
@@ -380,12 +370,3 @@ def trend(session: Reader, scope: Scope, *, interval: Interval, periods: int) ->
 def trend_start(last_day: date, interval: Interval, periods: int) -> date:
     """The first day that bears on a trend of so many periods."""
     return shifted(start_of(last_day, interval), interval, 2 - WINDOWS[interval] - periods)
-
-
-def _parameters(scope: Scope) -> dict[str, Any]:
-    return {
-        "user_id": scope.user_id,
-        "first": scope.first_day,
-        "last": scope.last_day,
-        "currency": scope.currency,
-    }

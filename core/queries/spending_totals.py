@@ -1,30 +1,35 @@
 """Sums over the daily totals in one currency: by category, day or currency, for any range of days.
 
-The currency asked for is summed by the database. Others are converted total by total, one of a day, category
-and currency, each rounded once, so that every way to cut them up adds up to the same. What the user has given
-a rate of their own is converted already.
+Other currencies are converted total by total, one of a day, category and currency, each rounded once, so that
+every way to cut them up adds up to the same. The database does that while it sums them up; converted here is
+what may not fit into its numbers, or is partly converted already, at rates of the user's own.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, Table, bindparam, func, literal, select
-
 from core.database import Reader
-from core.models import DailyConversion, DailySpending, table_of
 from core.models.spending import UNCATEGORISED
 from core.queries.exchange_rates import Converted, Factor, RateBook, open_rates
+from core.queries.rate_tables import tabulate
+from core.queries.total_statements import (
+    CONVERTED,
+    SPENT_CURRENCIES,
+    WITHOUT_RATE,
+    Dimension,
+    has_own_rates_query,
+    own_query,
+    quick_query,
+    thorough_query,
+)
+from core.rules.series import Interval, start_of
 
-SPENDING = table_of(DailySpending)
-CONVERSIONS = table_of(DailyConversion)
-
-Dimension = Literal["whole", "category", "day", "currency"]
 Key = TypeVar("Key")
+Other = TypeVar("Other")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,21 @@ class Scope:
     last_day: date
     currency: str
     category_ids: Collection[UUID] | None = None
+
+    @property
+    def is_narrowed(self) -> bool:
+        return self.category_ids is not None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What statements over its days are given."""
+        given = {
+            "user_id": self.user_id,
+            "first": self.first_day,
+            "last": self.last_day,
+            "currency": self.currency,
+        }
+        return given if self.category_ids is None else given | {"category_ids": list(self.category_ids)}
 
 
 @dataclass(slots=True)
@@ -58,6 +78,13 @@ class Sums(Generic[Key]):
     converted: list[Converted] = field(default_factory=list)
     unconverted: dict[str, Sum] = field(default_factory=dict)
 
+    def merged(self, key: Callable[[Key], Other]) -> "Sums[Other]":
+        """With what has the same new key added up."""
+        merged: defaultdict[Other, Sum] = defaultdict(Sum)
+        for old, one in self.by_key.items():
+            merged[key(old)].add(one.minor, one.count)
+        return Sums(dict(merged), self.converted, self.unconverted)
+
     @property
     def whole(self) -> Sum:
         return Sum(
@@ -71,7 +98,7 @@ class ForeignParts(Generic[Key]):
     def __init__(self, rates: RateBook, currency: str) -> None:
         self._rates = rates
         self._currency = currency
-        # A range of years has tens of thousands of totals, some of them of the same day and currency.
+        # A payee's sums often have their day and currency in common with others'.
         self._factors: dict[tuple[str, date], Factor | None] = {}
         self._converted: dict[str, tuple[int, int, date]] = {}
         self._unconverted: defaultdict[str, Sum] = defaultdict(Sum)
@@ -83,7 +110,7 @@ class ForeignParts(Generic[Key]):
             self._factors[key] = self._rates.factor(currency, self._currency, day)
         factor = self._factors[key]
         if factor is None:
-            self._unconverted[currency].add(minor, count)
+            self.leave(minor, count, currency)
             return None
         return self.take(minor, factor.convert(minor), currency, factor.rate_day)
 
@@ -93,6 +120,10 @@ class ForeignParts(Generic[Key]):
         newest = max(newest, rate_day)
         self._converted[currency] = (amount + minor, converted + converted_minor, newest)
         return converted_minor
+
+    def leave(self, minor: int, count: int, currency: str) -> None:
+        """What has no rate."""
+        self._unconverted[currency].add(minor, count)
 
     def sums(self, by_key: Mapping[Key, Sum]) -> Sums[Key]:
         converted = [Converted(code, *self._converted[code]) for code in sorted(self._converted)]
@@ -112,6 +143,16 @@ def sum_by_day(session: Reader, scope: Scope) -> Sums[date]:
     return _sums(session, scope, "day")
 
 
+def sum_by_interval(session: Reader, scope: Scope, interval: Interval) -> Sums[date]:
+    """By the first day of each day, week, month and so on, of those with any spending."""
+    if interval in ("day", "week"):
+        sums = sum_by_day(session, scope)
+    else:
+        months: Sums[Any] = _sums(session, scope, "month")
+        sums = months.merged(lambda number: date(int(number) // 12, int(number) % 12 + 1, 1))
+    return sums.merged(lambda day: start_of(day, interval))
+
+
 def sum_by_currency(session: Reader, scope: Scope) -> Sums[str]:
     """By the currency in which it was spent."""
     return _sums(session, scope, "currency")
@@ -122,41 +163,60 @@ def sum_whole(session: Reader, scope: Scope) -> Sums[str]:
 
 
 def _sums(session: Reader, scope: Scope, by: Dimension) -> Sums[Any]:
-    parameters: dict[str, Any] = {
-        "user_id": scope.user_id,
-        "first": scope.first_day,
-        "last": scope.last_day,
-        "currency": scope.currency,
-    }
-    is_narrowed = scope.category_ids is not None
-    if scope.category_ids is not None:
-        parameters["category_ids"] = list(scope.category_ids)
+    spent_in = session.scalars(SPENT_CURRENCIES, {"user_id": scope.user_id})
+    foreign = [currency for currency in spent_in if currency != scope.currency]
+    if not foreign:
+        rows = session.execute(own_query(by, scope.is_narrowed), scope.parameters).all()
+        # PostgreSQL sums bigints into a numeric.
+        return Sums({key: Sum(int(minor), int(count)) for key, minor, count in rows})
+    rates = rates_for(session, scope, foreign)
     by_key: defaultdict[Any, Sum] = defaultdict(Sum)
-    has_foreign = False
-    for key, currency, minor, count in session.execute(_sums_query(by, is_narrowed), parameters):
-        if currency == scope.currency:
-            by_key[key].add(int(minor), int(count))  # PostgreSQL sums bigints into a numeric
+    parts: ForeignParts[Any] = ForeignParts(rates, scope.currency)
+    newest: dict[str, date] = {}
+    rows = _converted_rows(session, scope, by, foreign, rates)
+    for key, currency, state, minor, count, into_minor, day, *own in rows:
+        if state == CONVERTED:
+            by_key[key].add(int(into_minor), int(count))
+            if currency != scope.currency:
+                newest[currency] = max(day, newest.get(currency, day))
+                parts.take(int(minor), int(into_minor), currency, date.min)
+        elif state == WITHOUT_RATE:
+            parts.leave(int(minor), int(count), currency)
         else:
-            has_foreign = True
-    cells = session.execute(_foreign_query(is_narrowed), parameters).all() if has_foreign else []
-    own = (
-        {row[:3]: row for row in session.execute(_own_rates_query(is_narrowed), parameters)} if cells else {}
-    )
-    parts: ForeignParts[Any] = ForeignParts(
-        rates_for(session, scope, {cell.currency for cell in cells}), scope.currency
-    )
-    for day, category_id, currency, minor, count in cells:
-        key = {"whole": "", "category": category_id, "day": day, "currency": currency}[by]
-        if (given := own.get((day, category_id, currency))) is not None:
-            own_minor = parts.take(given.amount_minor, given.converted_minor, currency, day)
-            by_key[key].add(own_minor, given.count_of)
-        rest = minor - given.amount_minor if given else minor
-        rest_count = count - given.count_of if given else count
-        if rest or rest_count:
-            converted = parts.convert(rest, rest_count, currency, day)
-            if converted is not None:
-                by_key[key].add(converted, rest_count)
+            _add_single(by_key[key], parts, currency, day, Sum(int(minor), int(count)), own)
+    for currency, day in newest.items():
+        # Earlier days have earlier rates.
+        parts.convert(0, 0, currency, day)
     return parts.sums(by_key)
+
+
+def _converted_rows(
+    session: Reader, scope: Scope, by: Dimension, foreign: Sequence[str], rates: RateBook
+) -> Sequence[Any]:
+    """Key, currency, state, amount, count, converted, newest day; `thorough_query` may have more behind."""
+    days = {"first_day": scope.first_day, "last_day": scope.last_day}
+    table = tabulate(rates, currencies=foreign, target=scope.currency, **days)
+    parameters = scope.parameters | table.parameters
+    has_own_rates = session.execute(has_own_rates_query(scope.is_narrowed), parameters).first() is not None
+    if table.is_complete and not has_own_rates:
+        rows = session.execute(quick_query(by, scope.is_narrowed), parameters).all()
+        if all(row.largest <= table.largest_minor or row.spent_in == scope.currency for row in rows):
+            return rows
+    return session.execute(thorough_query(by, scope.is_narrowed, has_own_rates), parameters).all()
+
+
+def _add_single(
+    sums: Sum, parts: ForeignParts[Any], currency: str, day: date, total: Sum, own: Sequence[int | None]
+) -> None:
+    """Add a daily total; `own` is what of it has rates of the user's own: amount, converted, count."""
+    given, given_into, given_count = (number or 0 for number in own or (0, 0, 0))
+    if given_count:
+        sums.add(parts.take(given, given_into, currency, day), given_count)
+    rest, rest_count = total.minor - given, total.count - given_count
+    if rest or rest_count:
+        converted = parts.convert(rest, rest_count, currency, day)
+        if converted is not None:
+            sums.add(converted, rest_count)
 
 
 def rates_for(session: Reader, scope: Scope, currencies: Collection[str]) -> RateBook:
@@ -168,48 +228,4 @@ def rates_for(session: Reader, scope: Scope, currencies: Collection[str]) -> Rat
         currencies={*currencies, scope.currency},
         first_day=scope.first_day,
         last_day=scope.last_day,
-    )
-
-
-def _conditions(table: Table, is_narrowed: bool) -> list[Any]:
-    conditions = [
-        table.c.user_id == bindparam("user_id"),
-        table.c.day.between(bindparam("first"), bindparam("last")),
-    ]
-    if is_narrowed:
-        conditions.append(table.c.category_id.in_(bindparam("category_ids", expanding=True)))
-    return conditions
-
-
-# Built once: building a statement costs more than running it over a month.
-@cache
-def _sums_query(by: Dimension, is_narrowed: bool) -> Select[Any]:
-    key = literal("") if by == "whole" else SPENDING.c["category_id" if by == "category" else by]
-    keys = [SPENDING.c.currency] if by in ("whole", "currency") else [key, SPENDING.c.currency]
-    return (
-        select(
-            key.label("key"),
-            SPENDING.c.currency.label("spent_in"),
-            func.sum(SPENDING.c.amount_minor),
-            func.sum(SPENDING.c["count"]),
-        )
-        .where(*_conditions(SPENDING, is_narrowed))
-        .group_by(*keys)
-    )
-
-
-@cache
-def _own_rates_query(is_narrowed: bool) -> Select[Any]:
-    """What of other currencies the user has given rates of their own into the one asked for."""
-    names = ("day", "category_id", "currency", "amount_minor", "converted_minor")
-    return select(*(CONVERSIONS.c[name] for name in names), CONVERSIONS.c["count"].label("count_of")).where(
-        *_conditions(CONVERSIONS, is_narrowed), CONVERSIONS.c.into_currency == bindparam("currency")
-    )
-
-
-@cache
-def _foreign_query(is_narrowed: bool) -> Select[Any]:
-    columns = ("day", "category_id", "currency", "amount_minor", "count")
-    return select(*(SPENDING.c[name] for name in columns)).where(
-        *_conditions(SPENDING, is_narrowed), SPENDING.c.currency != bindparam("currency")
     )
