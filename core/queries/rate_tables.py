@@ -104,6 +104,7 @@ class RateTable:
     either sign, stay within 64 bits at each step.
     """
 
+    currencies: Sequence[str]
     is_complete: bool
     largest_minor: int
     parameters: dict[str, Any]
@@ -129,6 +130,7 @@ def tabulate(
         # Nothing is converted by them: all that matters is which are zero.
         fractions = [(min(numerator, 1), 1) for numerator, _ in fractions]
     return RateTable(
+        currencies=currencies,
         is_complete=is_complete,
         largest_minor=largest,
         parameters={

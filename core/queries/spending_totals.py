@@ -12,19 +12,17 @@ from datetime import date
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from core.database import Reader
+from core.database import Reader, dialect_of
 from core.models.spending import UNCATEGORISED
 from core.queries.exchange_rates import Converted, Factor, RateBook, open_rates
-from core.queries.rate_tables import tabulate
+from core.queries.rate_tables import RateTable, tabulate
 from core.queries.total_statements import (
-    CONVERTED,
-    SPENT_CURRENCIES,
-    WITHOUT_RATE,
     Dimension,
-    has_own_rates_query,
+    converted_query,
+    foreign_query,
     own_query,
-    quick_query,
-    thorough_query,
+    single_query,
+    unrated_query,
 )
 from core.rules.series import Interval, start_of
 
@@ -105,14 +103,16 @@ class ForeignParts(Generic[Key]):
 
     def convert(self, minor: int, count: int, currency: str, day: date) -> int | None:
         """The amount in the currency asked for; None of a day without a rate."""
-        key = (currency, day)
-        if key not in self._factors:
-            self._factors[key] = self._rates.factor(currency, self._currency, day)
-        factor = self._factors[key]
+        factor = self._factor(currency, day)
         if factor is None:
             self.leave(minor, count, currency)
             return None
         return self.take(minor, factor.convert(minor), currency, factor.rate_day)
+
+    def take_converted(self, minor: int, converted_minor: int, currency: str, newest: date) -> None:
+        """What is converted already, at the rates of its days up to this one."""
+        factor = self._factor(currency, newest)
+        self.take(minor, converted_minor, currency, factor.rate_day if factor else newest)
 
     def take(self, minor: int, converted_minor: int, currency: str, rate_day: date) -> int:
         """What is converted already; answers it."""
@@ -124,6 +124,12 @@ class ForeignParts(Generic[Key]):
     def leave(self, minor: int, count: int, currency: str) -> None:
         """What has no rate."""
         self._unconverted[currency].add(minor, count)
+
+    def _factor(self, currency: str, day: date) -> Factor | None:
+        key = (currency, day)
+        if key not in self._factors:
+            self._factors[key] = self._rates.factor(currency, self._currency, day)
+        return self._factors[key]
 
     def sums(self, by_key: Mapping[Key, Sum]) -> Sums[Key]:
         converted = [Converted(code, *self._converted[code]) for code in sorted(self._converted)]
@@ -163,60 +169,76 @@ def sum_whole(session: Reader, scope: Scope) -> Sums[str]:
 
 
 def _sums(session: Reader, scope: Scope, by: Dimension) -> Sums[Any]:
-    spent_in = session.scalars(SPENT_CURRENCIES, {"user_id": scope.user_id})
-    foreign = [currency for currency in spent_in if currency != scope.currency]
+    foreign: dict[str, bool] = dict(
+        tuple(row) for row in session.execute(foreign_query(scope.is_narrowed), scope.parameters)
+    )
     if not foreign:
         rows = session.execute(own_query(by, scope.is_narrowed), scope.parameters).all()
         # PostgreSQL sums bigints into a numeric.
         return Sums({key: Sum(int(minor), int(count)) for key, minor, count in rows})
     rates = rates_for(session, scope, foreign)
-    by_key: defaultdict[Any, Sum] = defaultdict(Sum)
+    table = tabulate(
+        rates,
+        currencies=list(foreign),
+        target=scope.currency,
+        first_day=scope.first_day,
+        last_day=scope.last_day,
+    )
     parts: ForeignParts[Any] = ForeignParts(rates, scope.currency)
-    newest: dict[str, date] = {}
-    rows = _converted_rows(session, scope, by, foreign, rates)
-    for key, currency, state, minor, count, into_minor, day, *own in rows:
-        if state == CONVERTED:
-            by_key[key].add(int(into_minor), int(count))
-            if currency != scope.currency:
-                newest[currency] = max(day, newest.get(currency, day))
-                parts.take(int(minor), int(into_minor), currency, date.min)
-        elif state == WITHOUT_RATE:
-            parts.leave(int(minor), int(count), currency)
-        else:
-            _add_single(by_key[key], parts, currency, day, Sum(int(minor), int(count)), own)
-    for currency, day in newest.items():
-        # Earlier days have earlier rates.
-        parts.convert(0, 0, currency, day)
+    by_key: defaultdict[Any, Sum] = defaultdict(Sum)
+    has_own_rates = any(foreign.values())
+    converted = None if has_own_rates else _all_converted(session, scope, by, table)
+    if converted is None:
+        query = converted_query(
+            by, scope.is_narrowed, dialect_of(session), is_all=False, has_own_rates=has_own_rates
+        )
+        converted = session.execute(query, scope.parameters | table.parameters).all()
+        _add_others(session, scope, by, table, parts, by_key, has_own_rates=has_own_rates)
+    for key, minor, count, currency, into_minor, newest, _ in converted:
+        by_key[key].add(int(into_minor), int(count))
+        if currency != scope.currency:
+            parts.take_converted(int(minor), int(into_minor), currency, newest)
     return parts.sums(by_key)
 
 
-def _converted_rows(
-    session: Reader, scope: Scope, by: Dimension, foreign: Sequence[str], rates: RateBook
-) -> Sequence[Any]:
-    """Key, currency, state, amount, count, converted, newest day; `thorough_query` may have more behind."""
-    days = {"first_day": scope.first_day, "last_day": scope.last_day}
-    table = tabulate(rates, currencies=foreign, target=scope.currency, **days)
-    parameters = scope.parameters | table.parameters
-    has_own_rates = session.execute(has_own_rates_query(scope.is_narrowed), parameters).first() is not None
-    if table.is_complete and not has_own_rates:
-        rows = session.execute(quick_query(by, scope.is_narrowed), parameters).all()
-        if all(row.largest <= table.largest_minor or row.spent_in == scope.currency for row in rows):
-            return rows
-    return session.execute(thorough_query(by, scope.is_narrowed, has_own_rates), parameters).all()
+def _all_converted(session: Reader, scope: Scope, by: Dimension, table: RateTable) -> Sequence[Any] | None:
+    """The rows of `converted_query`; None where some of what they are of could not be converted."""
+    if not table.is_complete:
+        return None
+    query = converted_query(by, scope.is_narrowed, dialect_of(session), is_all=True)
+    rows = session.execute(query, scope.parameters | table.parameters).all()
+    # Without a snapshot of the database a currency may have come up a moment ago.
+    known = {scope.currency, *table.currencies}
+    is_all = all(row.spent_in in known and row.largest <= table.largest_minor for row in rows)
+    return rows if is_all else None
 
 
-def _add_single(
-    sums: Sum, parts: ForeignParts[Any], currency: str, day: date, total: Sum, own: Sequence[int | None]
+def _add_others(
+    session: Reader,
+    scope: Scope,
+    by: Dimension,
+    table: RateTable,
+    parts: ForeignParts[Any],
+    by_key: defaultdict[Any, Sum],
+    *,
+    has_own_rates: bool,
 ) -> None:
-    """Add a daily total; `own` is what of it has rates of the user's own: amount, converted, count."""
-    given, given_into, given_count = (number or 0 for number in own or (0, 0, 0))
-    if given_count:
-        sums.add(parts.take(given, given_into, currency, day), given_count)
-    rest, rest_count = total.minor - given, total.count - given_count
-    if rest or rest_count:
-        converted = parts.convert(rest, rest_count, currency, day)
-        if converted is not None:
-            sums.add(converted, rest_count)
+    """What has no rate, is too large for the database, or has rates of the user's own."""
+    parameters = scope.parameters | table.parameters
+    for minor, count, currency in session.execute(
+        unrated_query(scope.is_narrowed, has_own_rates), parameters
+    ):
+        parts.leave(int(minor), int(count), currency)
+    for key, day, currency, minor, count, own_minor, own_count, own_converted in session.execute(
+        single_query(by, scope.is_narrowed), parameters
+    ):
+        rest, rest_count = minor - (own_minor or 0), count - (own_count or 0)
+        if own_count:
+            by_key[key].add(parts.take(own_minor, own_converted, currency, day), own_count)
+        if rest_count:
+            converted = parts.convert(rest, rest_count, currency, day)
+            if converted is not None:
+                by_key[key].add(converted, rest_count)
 
 
 def rates_for(session: Reader, scope: Scope, currencies: Collection[str]) -> RateBook:
