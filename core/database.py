@@ -57,6 +57,10 @@ Reader = Session | Connection
 """What queries for rows (not for objects) run on."""
 
 
+def dialect_of(reader: Reader) -> str:
+    return (reader.get_bind() if isinstance(reader, Session) else reader).dialect.name
+
+
 class Database:
     """One process's connections. Make it after a fork, never before.
 
