@@ -65,6 +65,9 @@ OUTSIDERS = {
     "jwt": {"core.security"},
     "psycopg": {"core.database"},
     "vl_convert": {"core.charts.rendering"},
+    "charset_normalizer": {"core.statements.encodings"},
+    # Its parser can take the process with it, which that module prevents.
+    "ijson": {"core.statements.json_items"},
 }
 """Libraries that only these parts may know, so that each can be replaced in one place."""
 
