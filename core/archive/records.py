@@ -305,3 +305,16 @@ class ImportMappingItem(Record):
     fingerprint: str
     mapping: dict[str, Any]
     used_at: Instant
+
+
+class ReportItem(Record):
+    """A report that was asked for, without its figures: it can be built again."""
+
+    id: UUID
+    kind: str
+    period_start: date
+    currency: Currency
+    state: str
+    created_at: Instant
+    updated_at: Instant
+    built_at: Instant | None

@@ -28,6 +28,7 @@ from core.archive.records import (
     NotificationItem,
     PaceAlertItem,
     Record,
+    ReportItem,
     RuleItem,
     SessionItem,
 )
@@ -63,6 +64,7 @@ FOR_READING: Mapping[str, type[Record]] = {
     "imports": ImportItem,
     "import_mappings": ImportMappingItem,
     "exports": ExportItem,
+    "reports": ReportItem,
     "sessions": SessionItem,
 }
 """What an import counts and passes over: `docs/decisions/0020-archive.md` says why."""

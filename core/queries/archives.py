@@ -2,11 +2,11 @@
 
 import logging
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, Table, select
 
 from core.archive.records import (
     PART_BYTES,
@@ -17,20 +17,15 @@ from core.archive.records import (
     BudgetPeriod,
     CategoryItem,
     ExpenseItem,
-    ExportItem,
     FilePart,
-    ImportItem,
-    ImportMappingItem,
     LineItem,
-    NotificationItem,
     OwnRate,
-    PaceAlertItem,
     Profile,
     Record,
     RuleAction,
     RuleItem,
-    SessionItem,
 )
+from core.archive.sections import SECTIONS
 from core.errors import NotFound
 from core.files import FileStore
 from core.models import (
@@ -38,9 +33,12 @@ from core.models import (
     Attachment,
     Category,
     Export,
+    Import,
+    ImportMapping,
     LoginSession,
     Notification,
     PaceAlert,
+    Report,
     User,
     table_of,
 )
@@ -49,7 +47,6 @@ from core.queries.budgets import BudgetRecord, list_budgets
 from core.queries.expense_parts import Line, lines_of, tags_of
 from core.queries.expense_rules import list_rules
 from core.queries.expenses import COLUMNS, EXPENSES, ExpenseRecord
-from core.queries.imports import IMPORTS, MAPPINGS
 from core.rules.conversion import format_rate
 from core.rules.money import format_amount
 
@@ -59,10 +56,7 @@ BATCH = 2_000
 ALERTS = table_of(Alert)
 ATTACHMENTS = table_of(Attachment)
 CATEGORIES = table_of(Category)
-EXPORTS = table_of(Export)
 NOTIFICATIONS = table_of(Notification)
-PACE_ALERTS = table_of(PaceAlert)
-SESSIONS = table_of(LoginSession)
 USERS = table_of(User)
 
 Section = tuple[str, Iterator[Record]]
@@ -93,13 +87,14 @@ def archive_records(rows: Connection, *, user_id: UUID, files: FileStore) -> Ite
     yield "attachments", _attachments(rows, user_id)
     yield "budgets", _budgets(rows, user_id)
     yield "alerts", _alerts(rows, user_id)
-    yield "pace_alerts", _pace_alerts(rows, user_id)
-    yield "notifications", _notifications(rows, user_id)
+    yield _plain("pace_alerts", rows, user_id)
+    yield _plain("notifications", rows, user_id)
     yield from group_records(rows, user_id=user_id)
-    yield "imports", _imports(rows, user_id)
-    yield "import_mappings", _import_mappings(rows, user_id)
-    yield "exports", _exports(rows, user_id)
-    yield "sessions", _sessions(rows, user_id)
+    yield _plain("imports", rows, user_id)
+    yield _plain("import_mappings", rows, user_id)
+    yield _plain("exports", rows, user_id)
+    yield _plain("reports", rows, user_id)
+    yield _plain("sessions", rows, user_id)
 
 
 def _streamed(rows: Connection, query: Select[Any]) -> Iterator[Any]:
@@ -257,43 +252,21 @@ def _alerts(rows: Connection, user_id: UUID) -> Iterator[Record]:
         )
 
 
-def _pace_alerts(rows: Connection, user_id: UUID) -> Iterator[Record]:
-    columns = [PACE_ALERTS.c[name] for name in PaceAlertItem.__struct_fields__]
-    query = select(*columns).where(PACE_ALERTS.c.user_id == user_id)
-    for row in _streamed(rows, query.order_by(PACE_ALERTS.c.budget_id, PACE_ALERTS.c.period_start)):
-        yield PaceAlertItem(**row._mapping)
+PLAIN: Mapping[str, tuple[Table, tuple[str, ...]]] = {
+    "pace_alerts": (table_of(PaceAlert), ("budget_id", "period_start")),
+    "notifications": (NOTIFICATIONS, ("seq",)),
+    "imports": (table_of(Import), ("id",)),
+    "import_mappings": (table_of(ImportMapping), ("fingerprint",)),
+    "exports": (table_of(Export), ("id",)),
+    "reports": (table_of(Report), ("id",)),
+    "sessions": (table_of(LoginSession), ("id",)),
+}
+"""Lists whose records have columns of a table, in this order."""
 
 
-def _notifications(rows: Connection, user_id: UUID) -> Iterator[Record]:
-    columns = [NOTIFICATIONS.c[name] for name in NotificationItem.__struct_fields__]
-    query = select(*columns).where(NOTIFICATIONS.c.user_id == user_id)
-    for row in _streamed(rows, query.order_by(NOTIFICATIONS.c.seq)):
-        yield NotificationItem(**row._mapping)
-
-
-def _imports(rows: Connection, user_id: UUID) -> Iterator[Record]:
-    columns = [IMPORTS.c[name] for name in ImportItem.__struct_fields__]
-    query = select(*columns).where(IMPORTS.c.user_id == user_id)
-    for row in _streamed(rows, query.order_by(IMPORTS.c.id)):
-        yield ImportItem(**row._mapping)
-
-
-def _import_mappings(rows: Connection, user_id: UUID) -> Iterator[Record]:
-    columns = [MAPPINGS.c[name] for name in ImportMappingItem.__struct_fields__]
-    query = select(*columns).where(MAPPINGS.c.user_id == user_id)
-    for row in _streamed(rows, query.order_by(MAPPINGS.c.fingerprint)):
-        yield ImportMappingItem(**row._mapping)
-
-
-def _exports(rows: Connection, user_id: UUID) -> Iterator[Record]:
-    columns = [EXPORTS.c[name] for name in ExportItem.__struct_fields__]
-    query = select(*columns).where(EXPORTS.c.user_id == user_id)
-    for row in _streamed(rows, query.order_by(EXPORTS.c.id)):
-        yield ExportItem(**row._mapping)
-
-
-def _sessions(rows: Connection, user_id: UUID) -> Iterator[Record]:
-    columns = [SESSIONS.c[name] for name in SessionItem.__struct_fields__]
-    query = select(*columns).where(SESSIONS.c.user_id == user_id)
-    for row in _streamed(rows, query.order_by(SESSIONS.c.id)):
-        yield SessionItem(**row._mapping)
+def _plain(name: str, rows: Connection, user_id: UUID) -> Section:
+    table, order = PLAIN[name]
+    kind = SECTIONS[name]
+    query = select(*(table.c[field] for field in kind.__struct_fields__)).where(table.c.user_id == user_id)
+    query = query.order_by(*(table.c[column] for column in order))
+    return name, (kind(**row._mapping) for row in _streamed(rows, query))

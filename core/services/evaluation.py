@@ -141,7 +141,7 @@ def _reviews(
 def _open_alerts(
     session: Session, touched: Mapping[UUID, date | None]
 ) -> dict[tuple[UUID, UUID], list[Row[Any]]]:
-    """The alerts that the changes may resolve, by user and budget: of periods that end after the day."""
+    """By user and budget the alerts that the changes may resolve: of periods ending after the user's day."""
     days = [day for day in touched.values() if day is not None]
     ending_after = min(days) if days and len(days) == len(touched) else None
     alerts: defaultdict[tuple[UUID, UUID], list[Row[Any]]] = defaultdict(list)

@@ -26,7 +26,7 @@ from workers.tasks.imports import COMMITTING, READING, UNDOING
 Document = dict[str, Any]
 """An archive as JSON has it."""
 
-THEIR_OWN = ("user", "exported_at", "sessions", "notifications", "exports", "imports")
+THEIR_OWN = ("user", "exported_at", "sessions", "notifications", "exports", "imports", "reports")
 """What differs between an account and the one that its archive came into."""
 
 

@@ -20,6 +20,7 @@ from core.queries.import_duplicates import find_duplicates
 from core.queries.imports import ROWS, Failure, ImportRecord, find_import
 from core.queries.invariants import TOTALS
 from core.services.import_commits import (
+    Plan,
     begin_commit,
     commit_rows,
     finish_commit,
@@ -178,26 +179,33 @@ def commit_import(runtime: Runtime, lease: Lease) -> None:
             record, plan = begin_commit(session, user_id=user_id, import_id=import_id)
         if record.format == ARCHIVE:
             _commit_archive(runtime, lease, record)
-            return
-        if plan is None:
-            # The preview may be a week old. Nothing of it is recorded yet, so it does not find itself.
-            _mark_duplicates(runtime, lease, record)
-            with runtime.writing() as session:
-                plan = settle_plan(session, record)
-                lease.hold(session)
-        after: int | None = -1
-        while after is not None:
-            with runtime.writing() as session:
-                after = commit_rows(session, record, plan, after=after)
-                lease.hold(session)
-        with runtime.writing() as session:
-            finish_commit(session, record)
-            lease.settle(session)
+        else:
+            _commit_rows(runtime, lease, record, plan)
     except ImportGone:
         _settle(runtime, lease)
         return
     if record.row_count >= MANY:
         _learn(runtime)
+
+
+def _commit_rows(runtime: Runtime, lease: Lease, record: ImportRecord, plan: Plan | None) -> None:
+    """Raises:
+    ImportGone
+    """
+    if plan is None:
+        # The preview may be a week old. Nothing of it is recorded yet, so it does not find itself.
+        _mark_duplicates(runtime, lease, record)
+        with runtime.writing() as session:
+            plan = settle_plan(session, record)
+            lease.hold(session)
+    after: int | None = -1
+    while after is not None:
+        with runtime.writing() as session:
+            after = commit_rows(session, record, plan, after=after)
+            lease.hold(session)
+    with runtime.writing() as session:
+        finish_commit(session, record)
+        lease.settle(session)
 
 
 def _learn(runtime: Runtime) -> None:
