@@ -19,6 +19,7 @@ from sqlalchemy import (
     event,
     insert,
     make_url,
+    text,
 )
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -99,6 +100,15 @@ class Database:
         """As `reading_rows`, but all queries see the same: what was committed when the first of them ran."""
         with self._snapshots.connect() as connection:
             yield connection
+
+    def learn(self, *tables: Table) -> None:
+        """Have PostgreSQL look at what the tables hold by now, as it would by itself within minutes.
+
+        Until then its plans are made for what was there before much was written at once.
+        """
+        if self.dialect == "postgresql":
+            with self.engine.begin() as connection:
+                connection.execute(text(f"ANALYZE {', '.join(table.name for table in tables)}"))
 
     def close(self) -> None:
         self.engine.dispose()

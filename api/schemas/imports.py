@@ -36,6 +36,9 @@ from core.statements.formats import Format
 from core.statements.limits import MAX_PEOPLE, MAX_ROWS
 from core.statements.mapping import Mapping as ColumnMapping
 
+MAX_NAME = 210
+"""Of a category in a file, with its parent's name."""
+
 Line = Annotated[
     int,
     Meta(ge=1, description="In the file: the line, the row of the sheet, or the entry.", examples=[7]),
@@ -265,7 +268,7 @@ class CommitIn(msgspec.Struct, forbid_unknown_fields=True):
     ] = False
     categories: Annotated[
         dict[
-            Annotated[str, Meta(max_length=100, pattern=TEXT)],
+            Annotated[str, Meta(max_length=MAX_NAME, pattern=TEXT)],
             IdOrCreate | None,
         ],
         Meta(

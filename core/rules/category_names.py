@@ -1,11 +1,11 @@
 """Names of categories as other programs write them: with their parents, and in any case."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from core.rules.texts import loose_key
+from core.rules.texts import loose_key, search_key
 
 _SEPARATOR = re.compile(r"\s*[:>]\s*")
 
@@ -31,25 +31,39 @@ def split_name(name: str) -> tuple[str | None, str]:
 
 
 def match_names(names: Iterable[str], categories: Iterable[CategoryName]) -> Mapping[str, UUID]:
-    """For each name the category that is meant, whatever case and accents; names of none are left out.
+    """For each name the category that is meant; names of none are left out.
 
-    A name is the whole name of a category, on the top level first, or one with its parent's.
+    It is the whole name of a category, on the top level first, or one with its parent's: as it is written,
+    but for the case, or failing that whatever the accents.
     """
     categories = list(categories)
-    parents = {one.id: one.name for one in categories}
-    by_name: dict[str, UUID] = {}
-    by_path: dict[tuple[str, str], UUID] = {}
-    # The top level comes last and so wins.
-    for one in sorted(categories, key=lambda one: (one.parent_id is None, one.id.int)):
-        by_name[loose_key(one.name)] = one.id
-        if one.parent_id is not None and one.parent_id in parents:
-            by_path[loose_key(parents[one.parent_id]), loose_key(one.name)] = one.id
+    close, loose = _Names(categories, search_key), _Names(categories, loose_key)
     found: dict[str, UUID] = {}
     for name in names:
-        parent, own = split_name(name)
-        category_id = by_name.get(loose_key(name.strip()))
-        if category_id is None and parent is not None:
-            category_id = by_path.get((loose_key(parent), loose_key(own)))
+        category_id = close.find(name) or loose.find(name)
         if category_id is not None:
             found[name] = category_id
     return found
+
+
+class _Names:
+    """Categories by their names, of which `key` tells those that are the same."""
+
+    def __init__(self, categories: Iterable[CategoryName], key: Callable[[str], str]) -> None:
+        self._key = key
+        self._by_name: dict[str, UUID] = {}
+        self._by_path: dict[tuple[str, str], UUID] = {}
+        categories = list(categories)
+        parents = {one.id: one.name for one in categories}
+        # The top level comes last and so wins.
+        for one in sorted(categories, key=lambda one: (one.parent_id is None, one.id.int)):
+            self._by_name[key(one.name)] = one.id
+            if one.parent_id is not None and one.parent_id in parents:
+                self._by_path[key(parents[one.parent_id]), key(one.name)] = one.id
+
+    def find(self, name: str) -> UUID | None:
+        whole = self._by_name.get(self._key(name.strip()))
+        if whole is not None:
+            return whole
+        parent, own = split_name(name)
+        return None if parent is None else self._by_path.get((self._key(parent), self._key(own)))

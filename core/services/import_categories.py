@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from core.errors import Conflict, InvalidInput, NotFound
 from core.queries.imports import category_names
 from core.rules.category_names import CategoryName, match_names, split_name
-from core.rules.texts import loose_key
+from core.rules.texts import search_key
 from core.services.categories import NewCategory, create_category, delete_category
 
 CREATE = "create"
@@ -21,12 +21,12 @@ class _Maker:
     def __init__(self, session: Session, user_id: UUID, categories: Iterable[CategoryName]) -> None:
         self._session = session
         self._user_id = user_id
-        self._there = {(one.parent_id, loose_key(one.name)): one.id for one in categories}
+        self._there = {(one.parent_id, search_key(one.name)): one.id for one in categories}
         self.made: list[UUID] = []
 
     def find_or_make(self, name: str, parent_id: UUID | None) -> UUID | None:
         """None where there is no room for another one, or none can have this name."""
-        key = (parent_id, loose_key(name))
+        key = (parent_id, search_key(name))
         if key not in self._there:
             try:
                 category = create_category(

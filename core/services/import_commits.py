@@ -134,9 +134,7 @@ def _count_chosen(session: Session, record: ImportRecord, choice: StoredChoice) 
             duplicates += row.state == "duplicate"
             if choice.takes(row.line, row.state):
                 chosen += 1
-                name = row.details.category
-                if name in known:
-                    names[name] = None
+                names |= dict.fromkeys(name for name in row.details.category_names() if name in known)
         after = rows[-1].position
     return chosen, duplicates, list(names)
 

@@ -79,9 +79,9 @@ class Tally:
         self.credits += row.amount_minor < 0
         self.first_day = min(row.day, self.first_day or row.day)
         self.last_day = max(row.day, self.last_day or row.day)
-        name = row.data.category
-        if name is not None and (name in self._categories or len(self._categories) < MAX_CATEGORY_NAMES):
-            self._categories[name] += 1
+        for name in row.data.category_names():
+            if name in self._categories or len(self._categories) < MAX_CATEGORY_NAMES:
+                self._categories[name] += 1
         if row.bank_key is None:
             return False
         is_again = row.bank_key in self._bank_keys

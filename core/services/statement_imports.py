@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.queries.expense_parts import Line
 from core.queries.expense_rules import active_rules, outcome_of
 from core.queries.expenses import ExpenseRecord
 from core.queries.import_duplicates import Looks, own_expenses
@@ -30,6 +31,7 @@ from core.rules.texts import storable
 from core.services.expense_removal import remove_expenses
 from core.services.expenses import insert_many_expenses, spending_of
 from core.services.import_protocol import NewRow, OpenedFile, Refusal, WithoutGroup, as_problem
+from core.services.own_csv import is_own, own_mapping, read_own_csv
 from core.services.spending import add_spending
 from core.statements.formats import Format
 from core.statements.limits import MAX_FILE_BYTES
@@ -62,8 +64,13 @@ class StatementImports(WithoutGroup):
             mapping = record.mapping
         elif kept := kept_mapping(session, user_id=record.user_id, fingerprint=proposal.fingerprint):
             mapping = carry_over(kept, proposal)
+        findings = _findings(proposal)
+        if self._format == "csv" and is_own(findings.headers) and not record.has_own_mapping:
+            mapping = own_mapping(proposal.mapping)
+            findings = structs.replace(findings, missing=(), doubts=())
+            return OpenedFile(mapping, findings, read_own_csv(file, mapping))
         rows = read_statement(file, file_format=self._format, mapping=mapping)
-        return OpenedFile(mapping, _findings(proposal), _new_rows(rows))
+        return OpenedFile(mapping, findings, _new_rows(rows))
 
     def existing(self, rows: Connection, record: ImportRecord, looks: Looks) -> Iterator[tuple[int, UUID]]:
         return own_expenses(rows, record, looks)
@@ -134,6 +141,10 @@ def _new_row(row: StatementRow) -> NewRow:
     )
 
 
+def _filed(name: str | None, category_ids: Mapping[str, UUID | None]) -> UUID | None:
+    return None if name is None else category_ids.get(name)
+
+
 def _expense(
     user_id: UUID, row: StoredRow, category_ids: Mapping[str, UUID | None], rules: Sequence[Rule]
 ) -> ExpenseRecord:
@@ -145,7 +156,7 @@ def _expense(
         id=row.expense_id,
         amount_minor=row.amount_minor,
         currency=row.currency,
-        category_id=None if details.category is None else category_ids.get(details.category),
+        category_id=_filed(details.category, category_ids),
         spent_on=row.day,
         payee=details.payee,
         note=details.note,
@@ -154,6 +165,11 @@ def _expense(
         created_at=now,
         updated_at=now,
         tags=details.tags,
+        lines=tuple(
+            Line(_filed(line.category, category_ids), line.amount_minor, line.note) for line in details.lines
+        ),
+        rate_currency=details.rate_currency,
+        rate=details.rate,
     )
     if not rules:
         return expense

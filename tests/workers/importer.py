@@ -12,7 +12,14 @@ from core.database import Database
 from core.files import FileStore
 from core.models import Category, Expense
 from core.queries.expenses import ExpenseFilter, ExpenseRecord, list_expenses
-from core.queries.imports import ImportRecord, RowState, StoredRow, list_import_rows, load_import
+from core.queries.imports import (
+    ImportRecord,
+    RowState,
+    StoredRow,
+    category_names,
+    list_import_rows,
+    load_import,
+)
 from core.queries.invariants import spending_differences
 from core.services.imports import (
     Choice,
@@ -123,6 +130,18 @@ class Importer(Spender):
         with self.database.reading() as session:
             query = select(Category.id, Category.name).where(Category.user_id == self.id)
             return {row.id: row.name for row in session.execute(query)}
+
+    def category_paths(self) -> dict[UUID | None, str]:
+        """As `Parent: Child`, or `Name`; nothing for none."""
+        with self.database.reading() as session:
+            found = {one.id: one for one in category_names(session, user_id=self.id)}
+        return {
+            None: "",
+            **{
+                one.id: one.name if one.parent_id is None else f"{found[one.parent_id].name}: {one.name}"
+                for one in found.values()
+            },
+        }
 
     def all_expenses(self) -> int:
         """Also those in the trash."""

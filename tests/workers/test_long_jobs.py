@@ -116,6 +116,24 @@ def test_who_has_slept_through_the_lease_has_no_effect(builder: Runtime, databas
     assert len(rows(database)) == 1, "it is the other's"
 
 
+def test_who_has_lost_the_lease_may_not_write_in_between(builder: Runtime, database: Database) -> None:
+    user_id = add_user(database)
+    stage(database, [user_id])
+
+    def oversleep(runtime: Runtime, lease: Lease) -> None:
+        with runtime.writing() as session:
+            lease.hold(session)
+        with time_machine.travel(clock.now() + LEASE, tick=True), database.transaction() as session:
+            assert lease_row(session, job=JOB, lease=LEASE) is not None
+        with runtime.writing() as session:
+            tally(session, lease.row)
+            lease.hold(session)
+
+    assert work_off_long(builder, long_job(oversleep)) == 1
+    assert tallies(database) == {}, "what the late one wrote is rolled back"
+    assert len(rows(database)) == 1, "it is the other's"
+
+
 def test_what_fails_is_tried_again_and_given_up_in_the_end(builder: Runtime, database: Database) -> None:
     user_id = add_user(database)
     stage(database, [user_id])
