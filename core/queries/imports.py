@@ -180,10 +180,10 @@ class RowData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     tags: tuple[str, ...] = ()
     bank_id: str | None = None
     account: str | None = None
-    shared: SharedParts | None = None
     lines: tuple[RowLine, ...] = ()
     rate_currency: str | None = None
     rate: int | None = None
+    shared: SharedParts | None = None
 
     def category_names(self) -> list[str]:
         """All that the row names, in its order."""
