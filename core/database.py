@@ -286,7 +286,8 @@ UNREACHABLE_STATES = ("08", "53", "57P", "25006")
 """Connection exceptions, insufficient resources, shut-down and start-up, and a standby that takes no writes
 (PostgreSQL, appendix A)."""
 
-TIMED_OUT_STATES = ("55P03", "57014")
+LOCK_TIMED_OUT = "55P03"
+TIMED_OUT_STATES = (LOCK_TIMED_OUT, "57014")
 """The time-outs of locks and statements: this work has to wait, others need not."""
 
 RETRIED_STATES = ("40001", "40P01")
@@ -319,6 +320,11 @@ def is_unavailable(error: BaseException) -> bool:
 def is_timed_out(error: BaseException) -> bool:
     """It waited too long for a lock, or ran too long."""
     return _sqlstate(error) in TIMED_OUT_STATES
+
+
+def is_locked_out(error: BaseException) -> bool:
+    """Somebody else has held a lock for longer than was to be waited for."""
+    return _sqlstate(error) == LOCK_TIMED_OUT
 
 
 def is_retryable(error: BaseException) -> bool:

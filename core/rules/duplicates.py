@@ -90,9 +90,15 @@ def twin_key(amount_minor: int, currency: str, payee: str | None) -> int:
     return _hash(f"{amount_minor} {currency} {loose_key(payee)}")
 
 
-def bank_key(bank_id: str | None, account: str | None) -> int | None:
-    """By which the bank knows the row; None if it does not say."""
-    return None if bank_id is None else _hash(f"{account or ''}\n{bank_id}")
+def bank_key(bank_id: str | None, account: str | None, *, amount_minor: int, currency: str) -> int | None:
+    """By which the bank knows the row; None if it does not say.
+
+    The day may change when a payment is booked. The amount is part of it, as what is called an id may only
+    be a row's number, which begins anew in each file.
+    """
+    if bank_id is None:
+        return None
+    return _hash(f"{amount_minor} {currency}\n{account or ''}\n{bank_id}")
 
 
 def _hash(text: str) -> int:

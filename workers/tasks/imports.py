@@ -66,7 +66,7 @@ MANY = 10_000
 
 GROWN = (EXPENSES, TAGS, LINES, TOTALS, ROWS)
 
-NOT_READ = Failure("/file", "it takes too much time or memory to be read")
+NOT_READ = Failure("/file", "it could not be read; perhaps it takes too much time or memory")
 
 log = logging.getLogger(__name__)
 
