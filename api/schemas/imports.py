@@ -275,7 +275,9 @@ class CommitIn(msgspec.Struct, forbid_unknown_fields=True):
 
     IS_OPTIONAL: ClassVar = True
 
-    rows: RowChoice = msgspec.field(default_factory=RowChoice)
+    rows: Annotated[RowChoice, Meta(examples=[{"except": [7, 12]}])] = msgspec.field(
+        default_factory=RowChoice
+    )
     include_duplicates: Annotated[
         bool | Lines,
         Meta(
