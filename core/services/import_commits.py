@@ -27,7 +27,7 @@ from core.queries.imports import (
     load_import,
 )
 from core.services.import_categories import settle_categories
-from core.services.import_formats import format_of
+from core.services.import_formats import destination_of, format_of
 from core.services.import_protocol import FINISHED, ImportFormat, Refusal
 from core.services.import_reading import ENCODER, ImportGone, fail_import, require_state
 from core.services.imports import change_state
@@ -280,10 +280,10 @@ def give_up_commit(
 
 def _finish_recording(session: Session, record: ImportRecord) -> Sequence[NewNotification]:
     """What others than the user are told, if there is anything to tell."""
-    importer = format_of(record.format)
-    importer.lock(session, record)
+    destination = destination_of(record.format)
+    destination.lock(session, record)
     now = load_import(session, user_id=record.user_id, import_id=record.id)
-    return importer.finish_recording(session, now) if now.committed_count else ()
+    return destination.finish_recording(session, now) if now.committed_count else ()
 
 
 def tell_user(

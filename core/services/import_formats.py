@@ -5,7 +5,7 @@ from uuid import UUID
 
 from core.archive.sections import MAX_ARCHIVE_BYTES
 from core.errors import invalid
-from core.services.import_protocol import ImportFormat
+from core.services.import_protocol import ImportDestination, ImportFormat, WithoutGroup
 from core.services.shared_imports import SharedImports
 from core.services.statement_imports import StatementImports
 from core.statements.formats import ARCHIVE, SHARED, STATEMENTS, Format
@@ -32,6 +32,13 @@ def format_of(name: Format | None) -> ImportFormat:
     if found is None:
         raise invalid("/format", "files of this format cannot be imported yet")
     return found
+
+
+def destination_of(name: Format | None) -> ImportDestination:
+    """Raises:
+    InvalidInput: files of this format cannot be imported.
+    """
+    return WithoutGroup() if name == ARCHIVE else format_of(name)
 
 
 def check_size(name: Format, size: int) -> None:

@@ -75,8 +75,47 @@ def as_problem(row: RowProblem) -> Problem:
     return Problem(row.line, row.field, storable(row.reason), storable(row.text))
 
 
-class ImportFormat(Protocol):
-    """Each call is a part of one transaction and commits nothing."""
+class ImportDestination(Protocol):
+    """What has to be done where the rows of a file go, such as a group.
+
+    Each call is a part of one transaction and commits nothing.
+    """
+
+    def lock(
+        self,
+        session: Session,
+        record: ImportRecord,
+        *,
+        lock: GroupLock = GroupLock.LEDGER,
+        with_users: bool = False,
+    ) -> None:
+        """Take the locks that come before those of the import and its user."""
+
+    def settle_members(
+        self, session: Session, record: ImportRecord, wanted: Mapping[str, str]
+    ) -> ImportMembers | None:
+        """Who the people of the file are, as the user wants it: ids of members, or `CREATE`, by name.
+
+        Raises:
+            NotFound, Forbidden, InvalidInput, Conflict
+        """
+
+    def check_undoing(self, session: Session, record: ImportRecord) -> None:
+        """Refuse what the user may not take back any more.
+
+        Raises:
+            NotFound, Forbidden, Conflict
+        """
+
+    def finish_recording(self, session: Session, record: ImportRecord) -> Sequence[NewNotification]:
+        """Note that the rows are recorded; answers what others than the user are told of it."""
+
+    def finish_undoing(self, session: Session, record: ImportRecord) -> Sequence[NewNotification]:
+        """Take back what was made for the import as a whole; answers what others than the user are told."""
+
+
+class ImportFormat(ImportDestination, Protocol):
+    """A format whose files are rows, each of which is recorded or not."""
 
     max_bytes: int
     """Of a file, as uploaded."""
@@ -116,41 +155,9 @@ class ImportFormat(Protocol):
     def undo_rows(self, session: Session, record: ImportRecord, rows: Sequence[StoredRow]) -> None:
         """Take back what `record_rows` has made of the rows, as far as it is still there."""
 
-    def lock(
-        self,
-        session: Session,
-        record: ImportRecord,
-        *,
-        lock: GroupLock = GroupLock.LEDGER,
-        with_users: bool = False,
-    ) -> None:
-        """Take the locks that come before those of the import and its user."""
-
-    def settle_members(
-        self, session: Session, record: ImportRecord, wanted: Mapping[str, str]
-    ) -> ImportMembers | None:
-        """Who the people of the file are, as the user wants it: ids of members, or `CREATE`, by name.
-
-        Raises:
-            NotFound, Forbidden, InvalidInput, Conflict
-        """
-
-    def check_undoing(self, session: Session, record: ImportRecord) -> None:
-        """Refuse what the user may not take back any more.
-
-        Raises:
-            NotFound, Forbidden, Conflict
-        """
-
-    def finish_recording(self, session: Session, record: ImportRecord) -> Sequence[NewNotification]:
-        """Note that the rows are recorded; answers what others than the user are told of it."""
-
-    def finish_undoing(self, session: Session, record: ImportRecord) -> Sequence[NewNotification]:
-        """Take back what was made for the import as a whole; answers what others than the user are told."""
-
 
 class WithoutGroup:
-    """What is to be done for a group, by formats that have none: nothing."""
+    """The destination of formats that have no group: there is nothing to be done."""
 
     def lock(self, *_args: object, **_options: object) -> None:
         return

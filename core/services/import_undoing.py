@@ -11,7 +11,7 @@ from core.queries.groups import GroupLock
 from core.queries.imports import IMPORTS, Failure, ImportRecord, find_import, list_import_rows
 from core.services.import_categories import remove_unused
 from core.services.import_commits import mark_rows
-from core.services.import_formats import format_of
+from core.services.import_formats import destination_of, format_of
 from core.services.import_reading import ImportGone, fail_import, require_state
 from core.services.imports import change_state
 from core.services.locks import lock_users
@@ -66,9 +66,9 @@ def finish_undoing(session: Session, record: ImportRecord) -> None:
     Raises:
         ImportGone
     """
-    importer = format_of(record.format)
-    importer.lock(session, record, lock=GroupLock.MEMBERS)
-    news = importer.finish_undoing(session, record)
+    destination = destination_of(record.format)
+    destination.lock(session, record, lock=GroupLock.MEMBERS)
+    news = destination.finish_undoing(session, record)
     # Users before imports, as everywhere.
     users = lock_users(session, [record.user_id, *(one.user_id for one in news)])
     require_state(session, record, "undoing")

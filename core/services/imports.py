@@ -36,7 +36,7 @@ from core.queries.imports import (
 )
 from core.services.dialects import insert_into
 from core.services.import_categories import CREATE
-from core.services.import_formats import check_destination, check_size, find_format, format_of
+from core.services.import_formats import check_destination, check_size, destination_of, find_format
 from core.services.locks import lock_user
 from core.services.outbox import Job, stage_jobs
 from core.services.versions import check_version
@@ -165,8 +165,8 @@ def commit_import(session: Session, *, user_id: UUID, import_id: UUID, choice: C
     """
     record = load_import(session, user_id=user_id, import_id=import_id)
     _check_preview(record)
-    importer = format_of(record.format)
-    importer.lock(session, record, lock=GroupLock.MEMBERS)
+    destination = destination_of(record.format)
+    destination.lock(session, record, lock=GroupLock.MEMBERS)
     # What one commits, the next must know of.
     _lock(session, user_id)
     record = load_import(session, user_id=user_id, import_id=import_id, for_update=True)
@@ -175,7 +175,7 @@ def commit_import(session: Session, *, user_id: UUID, import_id: UUID, choice: C
     _check_whole(record, choice)
     _check_categories(session, record, choice)
     _keep_mapping(session, record)
-    members = importer.settle_members(session, record, choice.members)
+    members = destination.settle_members(session, record, choice.members)
     change_state(
         session,
         record,
@@ -219,7 +219,7 @@ def drop_import(
         session.execute(delete(IMPORTS).where(IMPORTS.c.user_id == user_id, IMPORTS.c.id == import_id))
         return None
     _check_nothing_under_way(session, user_id)
-    format_of(record.format).check_undoing(session, record)
+    destination_of(record.format).check_undoing(session, record)
     change_state(session, record, "undoing")
     _stage(session, UNDO_IMPORT, user_id, import_id)
     return load_import(session, user_id=user_id, import_id=import_id)
