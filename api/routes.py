@@ -41,6 +41,7 @@ from api.resources.invitations import (
     ReceivedInvitations,
 )
 from api.resources.notifications import Notifications, OneNotification, ReadAllNotifications
+from api.resources.reports import OneReport, ReportDownload, Reports
 from api.resources.sessions import Login, Logout, OneSession, Refresh, Sessions, Ticket, Token
 from api.resources.settlements import (
     OneSettlement,
@@ -166,4 +167,7 @@ def _insight_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/exports", Exports(collaborators)),
         ("/exports/{export_id:uuid}", OneExport(collaborators)),
         ("/exports/{export_id:uuid}/download", ExportDownload(collaborators)),
+        ("/reports", Reports(collaborators)),
+        ("/reports/{report_id:uuid}", OneReport(collaborators)),
+        ("/reports/{report_id:uuid}/download", ReportDownload(collaborators)),
     ]

@@ -2,7 +2,7 @@
 
 import asyncio
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import falcon
@@ -26,6 +26,9 @@ MAX_NAME_CHARACTERS = 200
 
 NAMELESS = "file"
 
+MaxBytes = int | Callable[[bytes], int]
+"""Of a file; or how many it may have that begins so."""
+
 FORMS = MultipartFormHandler()
 
 
@@ -40,11 +43,12 @@ class Upload:
 
 
 async def read_upload(
-    req: Request, files: FileStore, *, max_bytes: int, fields: Mapping[str, int] | None = None
+    req: Request, files: FileStore, *, max_bytes: MaxBytes, fields: Mapping[str, int] | None = None
 ) -> Upload:
     """Store the one `file` of the form. Its hash stands for the body where requests are told apart.
 
-    `fields` are texts that may stand beside it, each with its most bytes; those that are empty are left out.
+    `max_bytes` may depend on how the file begins. `fields` are texts that may stand beside it, each with its
+    most bytes; those that are empty are left out.
 
     Raises:
         InvalidInput: the form is malformed, has no file, more than one, or another field.
@@ -66,7 +70,7 @@ async def read_upload(
 class _Form:
     """What has been read of a form."""
 
-    def __init__(self, files: FileStore, max_bytes: int, fields: Mapping[str, int]) -> None:
+    def __init__(self, files: FileStore, max_bytes: MaxBytes, fields: Mapping[str, int]) -> None:
         self._files, self._max_bytes, self._fields = files, max_bytes, fields
         self._file: tuple[StoredFile, str, bytes] | None = None
         self.texts: dict[str, str] = {}
@@ -101,7 +105,7 @@ async def _text(part: BodyPart, name: str, max_bytes: int) -> str:
         raise invalid(f"/{name}", "is not UTF-8") from error
 
 
-async def _store(part: BodyPart, files: FileStore, max_bytes: int) -> tuple[StoredFile, str, bytes]:
+async def _store(part: BodyPart, files: FileStore, max_bytes: MaxBytes) -> tuple[StoredFile, str, bytes]:
     """The stored file, its name and its beginning."""
     filename = part.filename
     head = b""
@@ -109,8 +113,9 @@ async def _store(part: BodyPart, files: FileStore, max_bytes: int) -> tuple[Stor
     with draft:
         while piece := await part.stream.read(PIECE_BYTES):
             head = head or piece[:HEAD_BYTES]
-            if draft.size + len(piece) > max_bytes:
-                raise falcon.HTTPContentTooLarge(description=f"a file may have {max_bytes} bytes")
+            limit = max_bytes if isinstance(max_bytes, int) else max_bytes(head)
+            if draft.size + len(piece) > limit:
+                raise falcon.HTTPContentTooLarge(description=f"a file may have {limit} bytes")
             await asyncio.to_thread(draft.write, piece)
         if not draft.size:
             raise invalid(f"/{FIELD}", "is empty")

@@ -5,7 +5,6 @@ written, so this one decodes the body's bytes straight into the struct; it is al
 """
 
 import json as slow_json
-import re
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -17,6 +16,7 @@ from spectree.plugins.falcon_plugin import FalconAsgiPlugin
 
 from api.problems import InvalidParameter
 from core.errors import FieldError, InvalidInput, invalid
+from core.field_errors import SURROGATE, escaped_name, field_error
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """A thousand expenses with generous notes; anything larger is a mistake or an attack."""
@@ -25,9 +25,6 @@ JSON_TYPES = ("application/json", "text/json")
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 NOT_JSON = object()
-SURROGATE = re.compile("[\ud800-\udfff]")
-ERROR_PATH = re.compile(r" - at `\$?(?P<path>.*)`$", re.DOTALL)
-NAMED_FIELD = re.compile(r"(?:missing required|contains unknown) field `(?P<name>.*)`", re.DOTALL)
 
 
 class OutlayPlugin(FalconAsgiPlugin):
@@ -123,18 +120,6 @@ def decoder_of(model: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(model)
 
 
-def field_error(message: str) -> FieldError:
-    """msgspec's `… - at `$.lines[0].amount`` as a pointer and a reason."""
-    path = match["path"] if (match := ERROR_PATH.search(message)) else ""
-    pointer = re.sub(r"\[(\d+)\]", r".\1", path).replace(".", "/")
-    detail = ERROR_PATH.sub("", message)
-    if named := NAMED_FIELD.search(detail):
-        pointer += "/" + _escaped(named["name"])
-    if "matching regex" in detail:
-        detail = "has a form or characters that are not possible here"
-    return FieldError(pointer, detail)
-
-
 def _malformed(body: bytes, reason: str) -> FieldError:
     """Names the field that holds what JSON cannot; msgspec tells its position only."""
     try:
@@ -155,10 +140,5 @@ def _pointer_to_not_json(value: Any) -> str | None:
     for key, inner in pairs:
         below = "" if SURROGATE.search(str(key)) else _pointer_to_not_json(inner)
         if below is not None:
-            return f"/{_escaped(str(key))}{below}"
+            return f"/{escaped_name(str(key))}{below}"
     return None
-
-
-def _escaped(name: str) -> str:
-    """A name within a JSON pointer (RFC 6901, section 3)."""
-    return SURROGATE.sub("?", name).replace("~", "~0").replace("/", "~1")

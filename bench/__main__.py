@@ -11,6 +11,7 @@ from bench.imports import importing
 from bench.insight import analysing
 from bench.measures import bursting, growth, listing, memory, posting
 from bench.report import Row, gauge, machine, table
+from bench.reports import reporting
 from bench.splits import planning
 from bench.system import Dialect
 
@@ -28,6 +29,7 @@ MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
     "charting": charting,
     "copying": copying,
     "importing": importing,
+    "reporting": reporting,
 }
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
 

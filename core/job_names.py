@@ -23,7 +23,10 @@ COMMIT_IMPORT = "commit_import"
 
 UNDO_IMPORT = "undo_import"
 
-LONG_JOBS = (BUILD_EXPORT, READ_IMPORT, COMMIT_IMPORT, UNDO_IMPORT)
+BUILD_REPORT = "build_report"
+"""Key: user id. Payload: `{"report_id": …}`; what it is about is in the report's row."""
+
+LONG_JOBS = (BUILD_EXPORT, READ_IMPORT, COMMIT_IMPORT, UNDO_IMPORT, BUILD_REPORT)
 """Jobs that may take minutes, such as a file of a million expenses. They have a queue and workers of their
 own (`python -m workers builder`), so that no alert waits for a file; see `workers/long_jobs.py`."""
 
@@ -39,3 +42,4 @@ class Tick:
     NUDGE_SETTLEMENTS = "nudge_settlements"
     FETCH_RATES = "fetch_rates"
     SWEEP_FILES = "sweep_files"
+    REFRESH_REPORTS = "refresh_reports"

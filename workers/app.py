@@ -23,6 +23,7 @@ from workers.tasks import (
     imports,
     mails,
     notifications,
+    reports,
     settlements,
 )
 
@@ -37,7 +38,8 @@ LEASED_JOBS = frozenset({SEND_MAIL})
 """Outbox jobs with an effect outside of the database; their tasks do them by `workers/leased.py`."""
 
 TASK_MODULES = (
-    budgets, exchange_rates, exports, files, groups, housekeeping, imports, mails, notifications, settlements,
+    budgets, exchange_rates, exports, files, groups, housekeeping, imports, mails, notifications, reports,
+    settlements,
 )  # fmt: skip
 """Imported, so that their tasks are known."""
 

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from api.answers import Answer, accepted, no_content, ok
 from api.collaborators import Collaborators
+from api.download_links import owner_of_file
 from api.file_answers import send_file
 from api.openapi import Media, endpoint
 from api.pagination import cut_page, decode_cursor
@@ -22,9 +23,10 @@ TAG = "Exports"
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8; header=present",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "json": "application/json",
 }
 
-FILE = Media("text/csv", "date,amount,currency …", others=[MEDIA_TYPES["xlsx"]])
+FILE = Media("text/csv", "date,amount,currency …", others=[MEDIA_TYPES["xlsx"], MEDIA_TYPES["json"]])
 
 
 class Exports:
@@ -52,7 +54,8 @@ class Exports:
     async def on_post(self, req: Request, resp: Response) -> None:
         """Have a file of expenses built; a notification says when it is there.
 
-        In CSV a text that a spreadsheet program would take for a formula has an apostrophe before it.
+        In CSV a text that a spreadsheet program would take for a formula has an apostrophe before it. `json`
+        is an archive of all that is one's own, attachments included, which `POST /v1/imports` takes back.
         """
         user_id = req.context.principal.user_id
         wanted = req.context.json.to_request()
@@ -105,7 +108,7 @@ class ExportDownload:
     @endpoint(TAG, query=DownloadQuery, answers={200: FILE, 206: FILE, 304: None}, problems={416})
     async def on_get(self, req: Request, resp: Response, export_id: UUID) -> None:
         """Download the file of an export, or a range of it: with a token, or by its `download_url`."""
-        user_id = await self._owner(req)
+        user_id = await owner_of_file(req, self._authentication, self._downloads)
         export = await self._transactions.read(
             lambda session: load_download(session, user_id=user_id, export_id=export_id, now=clock.now())
         )
@@ -119,18 +122,6 @@ class ExportDownload:
             size=export.size,
             name=export.name,
             media_type=MEDIA_TYPES[export.format],
-        )
-
-    async def _owner(self, req: Request) -> UUID:
-        query: DownloadQuery = req.context.query
-        if query.expires is None and query.signature is None:
-            return (await self._authentication.principal_of(req)).user_id
-        return self._downloads.owner(
-            # As it was written: another spelling of the id has another signature.
-            req.path,
-            expires=query.expires or "",
-            signature=query.signature or "",
-            now=clock.now(),
         )
 
 

@@ -16,20 +16,20 @@ from api.collaborators import Collaborators
 from api.openapi import endpoint
 from api.openapi_parts import upload_body
 from api.pagination import cut_page, decode_cursor
+from api.schemas.import_rows import ImportRowOut, ImportRowPage, ImportRowQuery
 from api.schemas.imports import (
     CommitIn,
     ImportOut,
     ImportPage,
     ImportPatch,
     ImportQuery,
-    ImportRowOut,
-    ImportRowPage,
-    ImportRowQuery,
 )
 from api.uploads import Upload, read_upload
-from api.validation import decode_json, field_error
+from api.validation import decode_json
+from core.archive.sections import MAX_ARCHIVE_BYTES, is_archive
 from core.database import Reader
 from core.errors import InvalidInput
+from core.field_errors import field_error
 from core.queries.imports import (
     ImportRecord,
     category_names,
@@ -115,15 +115,17 @@ class Imports:
 
         (await self._transactions.read_rows(page)).send(resp)
 
-    @endpoint(TAG, upload=FORM, answers={202: ImportOut})
+    @endpoint(TAG, upload=FORM, answers={202: ImportOut}, problems=(403, 404))
     async def on_post(self, req: Request, resp: Response) -> None:
         """Have a file read for a preview, of which what is chosen can be committed.
 
-        Its format and the meaning of its columns are found out; the preview shows how, for correction. The
+        Its format and the meaning of its columns are found out; the preview shows how, for correction. An
+        archive (the `json` of `POST /v1/exports`) is taken in as a whole: what is there already stays as it
+        is, and groups, which are not one person's, are not made anew. The
         answer waits for the preview for a moment; a large file is still `queued` or `reading` then.
         """
         user_id = req.context.principal.user_id
-        upload = await read_upload(req, self._files, max_bytes=MAX_FILE_BYTES, fields=FIELDS)
+        upload = await read_upload(req, self._files, max_bytes=_max_bytes, fields=FIELDS)
         new = _new_import(upload)
 
         def begin(session: Session) -> Answer:
@@ -187,12 +189,13 @@ class OneImport:
 
         (await self._transactions.write(correct)).send(resp)
 
-    @endpoint(TAG, answers={202: ImportOut, 204: None})
+    @endpoint(TAG, answers={202: ImportOut, 204: None}, problems=(403,))
     async def on_delete(self, req: Request, resp: Response, import_id: UUID) -> None:
         """Drop a preview (204), or have what was recorded undone as a whole (202).
 
         Expenses that nobody has touched since are gone for good; those that were changed or have attachments
-        go into the trash. Categories that were created for the import go if nothing uses them.
+        go into the trash. Categories that were created for the import go if nothing uses them. What went to a
+        group is taken back in its balances too, and members who were created for it and have nothing left go.
         """
         user_id = req.context.principal.user_id
 
@@ -219,7 +222,7 @@ class ImportRows:
         position = decode_cursor(query.cursor, Position)
 
         def page(rows: Connection) -> Answer:
-            load_import(rows, user_id=user_id, import_id=import_id)
+            people = load_import(rows, user_id=user_id, import_id=import_id).findings.people
             found = list_import_rows(
                 rows,
                 user_id=user_id,
@@ -229,7 +232,7 @@ class ImportRows:
                 limit=query.limit + 1,
             )
             shown, cursor = cut_page(found, limit=query.limit, position=lambda row: (row.position,))
-            return ok(ImportRowPage([ImportRowOut.of(row) for row in shown], cursor))
+            return ok(ImportRowPage([ImportRowOut.of(row, people) for row in shown], cursor))
 
         (await self._transactions.read_rows(page)).send(resp)
 
@@ -238,7 +241,7 @@ class ImportCommit:
     def __init__(self, collaborators: Collaborators) -> None:
         self._transactions = collaborators.transactions
 
-    @endpoint(TAG, json=CommitIn, answers={202: ImportOut})
+    @endpoint(TAG, json=CommitIn, answers={202: ImportOut}, problems=(403,))
     async def on_post(self, req: Request, resp: Response, import_id: UUID) -> None:
         """Have the chosen rows recorded, by default all but suspected duplicates.
 
@@ -266,6 +269,11 @@ def _meant(record: ImportRecord, categories: list[CategoryName]) -> Mapping[str,
 
 def _accepted(session: Reader, record: ImportRecord) -> Answer:
     return accepted(_view(session, record), location=f"/v1/imports/{record.id}", version=record.version)
+
+
+def _max_bytes(head: bytes) -> int:
+    """Of a file that begins so: an archive holds all attachments, and is much larger than a statement."""
+    return MAX_ARCHIVE_BYTES if is_archive(head) else MAX_FILE_BYTES
 
 
 def _new_import(upload: Upload) -> NewImport:

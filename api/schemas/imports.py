@@ -9,7 +9,6 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from api.schemas.common import (
-    ID_EXAMPLE,
     TEXT,
     Amount,
     Currency,
@@ -20,24 +19,21 @@ from api.schemas.common import (
     Limit,
     NextCursor,
 )
-from api.schemas.expenses import Note, Payee, TagsOut
+from api.schemas.import_people import PersonOut
 from core.queries.imports import (
     CurrencySum,
     Failure,
     ImportRecord,
     NamedCategory,
     Problem,
-    RowState,
     State,
-    StoredRow,
 )
-from core.rules.duplicates import Reason
 from core.rules.money import format_amount
 from core.services.import_categories import CREATE
 from core.services.import_purge import PREVIEW_LIFETIME
 from core.services.imports import Choice
 from core.statements.formats import Format
-from core.statements.limits import MAX_ROWS
+from core.statements.limits import MAX_PEOPLE, MAX_ROWS
 from core.statements.mapping import Mapping as ColumnMapping
 
 MAX_NAME = 210
@@ -66,11 +62,12 @@ class SumOut(msgspec.Struct):
     rows: Annotated[int, Meta(examples=[57])]
     spent: Amount
     received: Annotated[Amount, Meta(description="Money that came in, such as refunds.", examples=["0.00"])]
+    repaid: Annotated[Amount, Meta(description="Between the people of a shared file.", examples=["0.00"])]
 
     @classmethod
     def of(cls, one: CurrencySum) -> "SumOut":
-        spent = format_amount(one.spent_minor, one.currency)
-        return cls(one.currency, one.rows, spent, format_amount(one.received_minor, one.currency))
+        sums = (one.spent_minor, one.received_minor, one.repaid_minor)
+        return cls(one.currency, one.rows, *(format_amount(minor, one.currency) for minor in sums))
 
 
 class ImportCategoryOut(msgspec.Struct):
@@ -98,13 +95,21 @@ class ProblemOut(msgspec.Struct):
         return cls(one.line, one.field, one.reason, one.text)
 
 
+class ArchiveListOut(msgspec.Struct):
+    """A list of an archive."""
+
+    name: Annotated[str, Meta(examples=["expenses"])]
+    new: Annotated[int, Meta(description="Records that a commit makes, or has made.", examples=[1204])]
+    known: Annotated[int, Meta(description="Records that are there already.", examples=[0])]
+
+
 class FailureOut(msgspec.Struct):
     """Why the file cannot be read or recorded."""
 
     pointer: Annotated[
         str,
         Meta(
-            description="What is to be corrected: `/file`, or below `/mapping`.",
+            description="What is to be corrected: `/file`, `/group_id`, or below `/mapping`.",
             examples=["/mapping/columns/day"],
         ),
     ]
@@ -153,6 +158,12 @@ class ImportOut(msgspec.Struct, kw_only=True):
     last_day: Day | None
     sums: list[SumOut]
     categories: list[ImportCategoryOut]
+    lists: Annotated[list[ArchiveListOut], Meta(description="Of an archive, which is taken in as a whole.")]
+    notes: Annotated[
+        list[str],
+        Meta(description="Of an archive: what of it is not taken in, or not as it is.", examples=[[]]),
+    ]
+    people: Annotated[list[PersonOut], Meta(description="Of a file of shared expenses.", examples=[[]])]
     first_problems: Annotated[list[ProblemOut], Meta(description="All of them are in the list of rows.")]
     error: Annotated[FailureOut | None, Meta(description="Why it has failed.", examples=[None])]
     created_at: Instant
@@ -188,6 +199,9 @@ class ImportOut(msgspec.Struct, kw_only=True):
             last_day=record.last_day,
             sums=[SumOut.of(one) for one in found.sums],
             categories=[_category(one, categories) for one in found.categories],
+            lists=[ArchiveListOut(one.name, one.new, one.known) for one in found.lists],
+            notes=list(found.notes),
+            people=[PersonOut.of(one, record) for one in found.people],
             first_problems=[ProblemOut.of(one) for one in found.problems],
             error=_failure(record.failure),
             created_at=record.created_at,
@@ -249,6 +263,12 @@ class RowChoice(msgspec.Struct, forbid_unknown_fields=True):
     )
 
 
+IdOrCreate = Annotated[
+    str,
+    Meta(pattern=r"^(create|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$(?!\n)", examples=[CREATE]),
+]
+
+
 class CommitIn(msgspec.Struct, forbid_unknown_fields=True):
     """What is to be recorded; without a body, all that are ready."""
 
@@ -264,14 +284,7 @@ class CommitIn(msgspec.Struct, forbid_unknown_fields=True):
     categories: Annotated[
         dict[
             Annotated[str, Meta(max_length=MAX_NAME, pattern=TEXT)],
-            Annotated[
-                str,
-                Meta(
-                    pattern=r"^(create|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$(?!\n)",
-                    examples=[CREATE],
-                ),
-            ]
-            | None,
+            IdOrCreate | None,
         ],
         Meta(
             max_length=500,
@@ -280,6 +293,22 @@ class CommitIn(msgspec.Struct, forbid_unknown_fields=True):
             examples=[{}],
         ),
     ] = {}
+    members: Annotated[
+        dict[Annotated[str, Meta(max_length=100, pattern=TEXT)], IdOrCreate],
+        Meta(
+            max_length=MAX_PEOPLE,
+            description="Of a shared file, by names of people in it: the id of the member that it is, or "
+            "`create` for a new one without an account. Default: `member_id` of the preview.",
+            examples=[{}],
+        ),
+    ] = {}
+
+    settings: Annotated[
+        bool,
+        Meta(
+            description="Of an archive: take over its user's name, time zone and currency.", examples=[False]
+        ),
+    ] = False
 
     def to_choice(self) -> Choice:
         """Raises:
@@ -294,87 +323,9 @@ class CommitIn(msgspec.Struct, forbid_unknown_fields=True):
                 name: wanted if wanted in (None, CREATE) else str(UUID(wanted))
                 for name, wanted in self.categories.items()
             },
+            settings=self.settings,
+            members={
+                name: wanted if wanted == CREATE else str(UUID(wanted))
+                for name, wanted in self.members.items()
+            },
         )
-
-
-class RowValuesOut(msgspec.Struct):
-    """What an expense of the row has, before the user's rules."""
-
-    spent_on: Day
-    amount: Amount
-    currency: Currency
-    payee: Payee | None
-    note: Note | None
-    category: Annotated[str | None, Meta(description="By its name in the file.", examples=["Groceries"])]
-    tags: TagsOut
-    bank_id: Annotated[str | None, Meta(description="By which the bank knows it.", examples=["20260510-17"])]
-    account: Annotated[str | None, Meta(examples=["DE02120300000000202051"])]
-    is_pending: Annotated[bool, Meta(description="Not booked yet.", examples=[False])]
-
-
-class DuplicateOut(msgspec.Struct):
-    """Why the row seems to be there already."""
-
-    reason: Annotated[
-        Reason,
-        Meta(
-            description="`bank_id`: it came with an earlier file; `same_values`: day, amount and payee are "
-            "those of an expense or of a row of an earlier file; `pending`: it was not booked then; "
-            "`same_file`: the bank's id is there twice.",
-            examples=["same_values"],
-        ),
-    ]
-    expense_id: Annotated[Id | None, Meta(description="The expense; it may have been deleted since.")]
-
-
-class ImportRowOut(msgspec.Struct):
-    line: Line
-    state: Annotated[RowState, Meta(examples=["ready"])]
-    values: Annotated[RowValuesOut | None, Meta(description="null where there is a problem.")]
-    problem: Annotated[ProblemOut | None, Meta(examples=[None])]
-    duplicate: Annotated[DuplicateOut | None, Meta(examples=[None])]
-    expense_id: Annotated[Id | None, Meta(description="What was recorded.", examples=[ID_EXAMPLE])]
-
-    @classmethod
-    def of(cls, row: StoredRow) -> "ImportRowOut":
-        is_problem = row.state == "problem"
-        duplicate = None
-        if row.duplicate_reason is not None:
-            duplicate = DuplicateOut(row.duplicate_reason, row.duplicate_of)
-        return cls(
-            row.line,
-            row.state,
-            None if is_problem else _values(row),
-            ProblemOut.of(row.problem) if is_problem else None,
-            duplicate,
-            row.expense_id if row.state == "committed" else None,
-        )
-
-
-def _values(row: StoredRow) -> RowValuesOut | None:
-    if row.day is None or row.amount_minor is None or row.currency is None:
-        return None
-    details = row.details
-    return RowValuesOut(
-        row.day,
-        format_amount(row.amount_minor, row.currency),
-        row.currency,
-        details.payee,
-        details.note,
-        details.category,
-        list(details.tags),
-        details.bank_id,
-        details.account,
-        row.is_pending,
-    )
-
-
-class ImportRowPage(msgspec.Struct):
-    items: list[ImportRowOut]
-    next_cursor: NextCursor
-
-
-class ImportRowQuery(msgspec.Struct, forbid_unknown_fields=True):
-    state: Annotated[RowState, Meta(description="Only rows in this state.")] | None = None
-    limit: Limit = 50
-    cursor: Cursor | None = None

@@ -13,10 +13,12 @@ from core.models.exports import Export
 from core.models.group_expenses import GroupExpense, GroupShare
 from core.models.groups import Group, GroupActivity, GroupMember, Invitation
 from core.models.idempotency import IdempotencyKey
+from core.models.imported_records import ImportedRecord
 from core.models.imports import Import, ImportMapping, ImportRow
 from core.models.ledger import PairBalance, Posting
 from core.models.notifications import Notification
 from core.models.outbox import OutboxRow
+from core.models.reports import Report
 from core.models.sessions import LoginSession, RefreshToken
 from core.models.settlements import DebtReminder, Settlement
 from core.models.spending import DailyConversion, DailySpending
@@ -50,6 +52,7 @@ __all__ = [
     "Import",
     "ImportMapping",
     "ImportRow",
+    "ImportedRecord",
     "Invitation",
     "LoginSession",
     "Notification",
@@ -58,6 +61,7 @@ __all__ = [
     "PairBalance",
     "Posting",
     "RefreshToken",
+    "Report",
     "Settlement",
     "User",
     "table_of",

@@ -16,8 +16,9 @@ class Import(Base):
 
     `sha256` names its file for as long as that may be read again. `findings` says what is in the file,
     `choice` what of it the user wants, and `category_ids` under which category each name of the file is
-    filed: the names are settled, and the commit has begun, once it is set. Groups are sharded by themselves,
-    so nothing binds `group_id`.
+    filed: the names are settled, and the commit has begun, once it is set. `members` says who in the group
+    the people of a shared file are, and who was made a member for it. Groups are sharded by themselves, so
+    nothing binds `group_id`.
     """
 
     __tablename__ = "imports"
@@ -39,7 +40,7 @@ class Import(Base):
     state: Mapped[str] = mapped_column(String(12))
     format: Mapped[str | None] = mapped_column(String(20))
     name: Mapped[str] = mapped_column(String(200))
-    size: Mapped[int]
+    size: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
     group_id: Mapped[UUID | None]
     mapping: Mapped[dict[str, Any] | None]
@@ -47,6 +48,7 @@ class Import(Base):
     findings: Mapped[dict[str, Any]]
     choice: Mapped[dict[str, Any] | None]
     category_ids: Mapped[dict[str, Any] | None]
+    members: Mapped[dict[str, Any] | None]
     row_count: Mapped[int]
     problem_count: Mapped[int]
     duplicate_count: Mapped[int]

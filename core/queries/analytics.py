@@ -1,8 +1,8 @@
 """What was spent in a range of days: in all, cut up in many ways, and over time."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 from uuid import UUID
@@ -13,7 +13,7 @@ from core import clock
 from core.database import Reader
 from core.errors import NotFound, Unauthenticated
 from core.models import Category, Expense, ExpenseTag, User, table_of
-from core.queries.exchange_rates import Converted, RateBook
+from core.queries.exchange_rates import Converted
 from core.queries.spending_totals import (
     ForeignParts,
     Scope,
@@ -23,11 +23,12 @@ from core.queries.spending_totals import (
     sum_by_category,
     sum_by_currency,
     sum_by_day,
+    sum_by_interval,
     sum_whole,
 )
 from core.rules.conversion import convert_parts
 from core.rules.money import divide_half_up
-from core.rules.series import Interval, moving_averages, range_before, shifted, start_of
+from core.rules.series import range_before
 
 CATEGORIES = table_of(Category)
 EXPENSES = table_of(Expense)
@@ -41,9 +42,6 @@ MAX_GROUPS = 500
 
 FEW_EXPENSES = 2_000
 """Up to so many the largest is found by looking at each; in a longer range by the index of amounts."""
-
-WINDOWS: Mapping[Interval, int] = {"day": 7, "week": 4, "month": 3, "quarter": 4, "year": 3}
-"""Intervals of a moving average: a whole week or year where there is one, so that its pattern cancels out."""
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -109,21 +107,6 @@ class Summary:
     def average_minor(self) -> int | None:
         """Of an expense; None without any."""
         return divide_half_up(self.whole.minor, self.whole.count) if self.whole.count else None
-
-
-@dataclass(frozen=True, slots=True)
-class TrendPoint:
-    start: date
-    end: date
-    minor: int
-    average_minor: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Trend:
-    points: Sequence[TrendPoint]
-    converted: Sequence[Converted]
-    unconverted: Mapping[str, Sum]
 
 
 HOME = select(USERS.c.currency, USERS.c.timezone).where(USERS.c.id == bindparam("user_id"))
@@ -226,9 +209,10 @@ def summarise(session: Reader, scope: Scope) -> Summary:
     whole = _counted_once(session, scope, sums)
     labels = category_labels(session, user_id=scope.user_id)
     before = range_before(scope.first_day, scope.last_day)
+    largest = largest_expenses(session, scope, converted=sums.converted, count=whole.count, limit=1)
     return Summary(
         whole=whole,
-        largest=_largest(session, scope, sums, whole.count),
+        largest=next(iter(largest), None),
         by_category=_by_amount(
             Group(None if key is None else str(key), labels[key], one.minor, one.count)
             for key, one in sums.by_key.items()
@@ -240,14 +224,19 @@ def summarise(session: Reader, scope: Scope) -> Summary:
 
 
 def _comparison(session: Reader, scope: Scope, days: tuple[date, date]) -> Comparison:
-    earlier = Scope(user_id=scope.user_id, first_day=days[0], last_day=days[1], currency=scope.currency)
-    return Comparison(*days, _counted_once(session, earlier, sum_whole(session, earlier)))
+    earlier = replace(scope, first_day=days[0], last_day=days[1])
+    return Comparison(*days, sum_expenses(session, earlier))
+
+
+def sum_expenses(session: Reader, scope: Scope) -> Sum:
+    """What was spent, as far as it can be converted, and by how many expenses."""
+    return _counted_once(session, scope, sum_whole(session, scope))
 
 
 def _counted_once(session: Reader, scope: Scope, sums: Sums[Any]) -> Sum:
     """The whole, with each expense counted once, however many lines it has, as in what is unconverted."""
     whole = sums.whole
-    rows = session.execute(LINES_BEYOND_FIRST, _parameters(scope)).all()
+    rows = session.execute(LINES_BEYOND_FIRST, scope.parameters).all()
     rates = rates_for(session, scope, {row.currency for row in rows} - {scope.currency})
     for day, currency, has_own_rate, extra in rows:
         is_converted = has_own_rate or rates.convert(0, currency, scope.currency, day) is not None
@@ -255,29 +244,36 @@ def _counted_once(session: Reader, scope: Scope, sums: Sums[Any]) -> Sum:
     return whole
 
 
-def _largest(session: Reader, scope: Scope, sums: Sums[Any], count: int) -> LargestExpense | None:
+def largest_expenses(
+    session: Reader, scope: Scope, *, converted: Iterable[Converted], count: int, limit: int
+) -> list[LargestExpense]:
+    """The largest first, of so many of each currency.
+
+    Args:
+        converted: what of other currencies the range has.
+        count: how many expenses are in the range, which tells how to look for them.
+    """
     query = LARGEST if count <= FEW_EXPENSES else LARGEST_OF_MANY
-    currencies = {scope.currency, *(part.currency for part in sums.converted)}
-    rates = rates_for(session, scope, currencies - {scope.currency})
+    if limit > 1:
+        # Of equal ones always the same: that order costs too much for those who ask for a single one.
+        query = query.order_by(EXPENSES.c.id).limit(None).limit(limit)
     found = []
-    for currency in sorted(currencies):
-        row = session.execute(query, _parameters(scope) | {"spent_in": currency}).first()
-        if row is None:
-            continue
-        converted = _converted(row.amount_minor, currency, row.spent_on, row.own_rate, scope, rates)
-        if converted is not None:
-            found.append(
-                LargestExpense(row.id, row.spent_on, row.payee, row.amount_minor, currency, converted)
-            )
-    return max(found, key=lambda one: one.converted_minor, default=None)
+    for currency in sorted({scope.currency, *(part.currency for part in converted)}):
+        for row in session.execute(query, scope.parameters | {"spent_in": currency}).all():
+            minor = _converted(session, scope, currency, row)
+            if minor is not None:
+                found.append(
+                    LargestExpense(row.id, row.spent_on, row.payee, row.amount_minor, currency, minor)
+                )
+    return sorted(found, key=lambda one: (-one.converted_minor, one.spent_on, one.id))[:limit]
 
 
-def _converted(
-    minor: int, currency: str, day: date, own_rate: int | None, scope: Scope, rates: RateBook
-) -> int | None:
-    if own_rate is not None:
-        return convert_parts([minor], currency, scope.currency, own_rate)[0]
-    conversion = rates.convert(minor, currency, scope.currency, day)
+def _converted(session: Reader, scope: Scope, currency: str, row: Any) -> int | None:
+    if row.own_rate is not None:
+        return convert_parts([row.amount_minor], currency, scope.currency, row.own_rate)[0]
+    its_day = replace(scope, first_day=row.spent_on, last_day=row.spent_on)
+    rates = rates_for(session, its_day, {currency} - {scope.currency})
+    conversion = rates.convert(row.amount_minor, currency, scope.currency, row.spent_on)
     return None if conversion is None else conversion.amount_minor
 
 
@@ -296,10 +292,10 @@ def break_down(session: Reader, scope: Scope, by: Cut) -> Breakdown:
         case "tag":
             return _expense_breakdown(session, scope, BY_TAG, "No tag")
         case "weekday":
-            sums = _merged(sum_by_day(session, scope), lambda day: day.isoweekday())
-            return _breakdown(sums, lambda number: (str(number), WEEKDAYS[number - 1]), is_by_key=True)
+            weekdays = sum_by_day(session, scope).merged(lambda day: day.isoweekday())
+            return _breakdown(weekdays, lambda number: (str(number), WEEKDAYS[number - 1]), is_by_key=True)
         case _:
-            sums = _merged(sum_by_day(session, scope), lambda day: start_of(day, by))
+            sums = sum_by_interval(session, scope, by)
             return _breakdown(sums, lambda start: (start.isoformat(), _label(start, by)), is_by_key=True)
 
 
@@ -314,13 +310,6 @@ def _label(start: date, by: Literal["day", "week", "month"]) -> str:
             return start.isoformat()[:7]
 
 
-def _merged(sums: Sums[date], key: Callable[[date], Any]) -> Sums[Any]:
-    merged: defaultdict[Any, Sum] = defaultdict(Sum)
-    for day, one in sums.by_key.items():
-        merged[key(day)].add(one.minor, one.count)
-    return Sums(dict(merged), sums.converted, sums.unconverted)
-
-
 def _breakdown(
     sums: Sums[Any], name: Callable[[Any], tuple[str | None, str]], *, is_by_key: bool = False
 ) -> Breakdown:
@@ -331,7 +320,7 @@ def _breakdown(
 
 
 def _expense_breakdown(session: Reader, scope: Scope, query: Any, nameless: str) -> Breakdown:
-    rows = session.execute(query, _parameters(scope)).all()
+    rows = session.execute(query, scope.parameters).all()
     rates = rates_for(session, scope, {row.currency for row in rows} - {scope.currency})
     parts: ForeignParts[str | None] = ForeignParts(rates, scope.currency)
     labels: dict[str | None, str] = {None: nameless}
@@ -358,34 +347,3 @@ def _expense_breakdown(session: Reader, scope: Scope, query: Any, nameless: str)
 
 def _by_amount(groups: Any) -> list[Group]:
     return sorted(groups, key=lambda group: (-group.minor, group.label, group.key or ""))
-
-
-def trend(session: Reader, scope: Scope, *, interval: Interval, periods: int) -> Trend:
-    """The last intervals up to the one of the scope's last day, also those without any spending.
-
-    The scope begins early enough for the first one's moving average: see `trend_start`.
-    """
-    sums = _merged(sum_by_day(session, scope), lambda day: start_of(day, interval))
-    last = start_of(scope.last_day, interval)
-    window = WINDOWS[interval]
-    starts = [shifted(last, interval, number) for number in range(2 - window - periods, 1)]
-    minors = [sums.by_key[start].minor if start in sums.by_key else 0 for start in starts]
-    points = [
-        TrendPoint(start, shifted(start, interval, 1), minor, average)
-        for start, minor, average in zip(starts, minors, moving_averages(minors, window), strict=True)
-    ]
-    return Trend(points[-periods:], sums.converted, sums.unconverted)
-
-
-def trend_start(last_day: date, interval: Interval, periods: int) -> date:
-    """The first day that bears on a trend of so many periods."""
-    return shifted(start_of(last_day, interval), interval, 2 - WINDOWS[interval] - periods)
-
-
-def _parameters(scope: Scope) -> dict[str, Any]:
-    return {
-        "user_id": scope.user_id,
-        "first": scope.first_day,
-        "last": scope.last_day,
-        "currency": scope.currency,
-    }

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from core.errors import NotFound
 from core.models import Export
 
-ExportFormat = Literal["csv", "xlsx"]
+ExportFormat = Literal["csv", "xlsx", "json"]
 ExportState = Literal["queued", "running", "succeeded", "failed", "expired"]
 CsvDialect = Literal["standard", "spreadsheet"]
 

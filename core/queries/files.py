@@ -5,9 +5,9 @@ from collections.abc import Collection
 from sqlalchemy import select, union
 from sqlalchemy.orm import Session
 
-from core.models import Attachment, Export, Import, table_of
+from core.models import Attachment, Export, Import, Report, table_of
 
-NAMES = tuple(table_of(model).c.sha256 for model in (Attachment, Export, Import))
+NAMES = tuple(table_of(model).c.sha256 for model in (Attachment, Export, Import, Report))
 """The columns that name files, each with an index. What is missing here loses its files."""
 
 

@@ -1,6 +1,6 @@
 """Finding out which rows of an import are there already."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from datetime import date, timedelta
 from itertools import islice
 from typing import Any
@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, and_, any_, literal, select
 
 from core.models import Expense, table_of
-from core.queries.imports import ROW_DATA, ROWS
+from core.queries.imports import ROW_DATA, ROWS, ImportRecord
 from core.rules.duplicates import (
     MAX_PENDING_DAYS,
     Candidate,
@@ -30,18 +30,25 @@ ago would need fewer, but PostgreSQL, which knows nothing of that yet, may take 
 STREAMED_ROWS = 5_000
 """Of a result that are in memory at a time."""
 
+Looks = Set[tuple[date, int]]
+"""Days and amounts of rows."""
 
-def find_duplicates(rows: Connection, *, user_id: UUID, import_id: UUID) -> dict[int, Suspicion]:
+Existing = Callable[[Connection, ImportRecord, Looks], Iterator[tuple[int, UUID]]]
+"""Reads what is recorded and has the look of one of an import's rows: match keys and ids."""
+
+
+def find_duplicates(rows: Connection, record: ImportRecord, existing: Existing) -> dict[int, Suspicion]:
     """The ready rows of an import that are suspected to be there already, by position.
 
     Those that are suspected by now take part: what they are matched with is not there for others. All
-    statements on `rows` see the same state of the database.
+    statements on `rows` see the same state of the database; `existing` reads what is recorded.
     """
+    user_id, import_id = record.user_id, record.id
     columns = ("position", "match_key", "bank_key", "day", "amount_minor", "state")
     query = select(*(ROWS.c[name] for name in columns)).where(_is_candidate(user_id, import_id))
     candidates: list[Candidate] = []
     looks, suspected = set[tuple[date, int]](), set[int]()
-    for position, match, bank, day, amount, state in _stream(rows, query.order_by(ROWS.c.position)):
+    for position, match, bank, day, amount, state in stream(rows, query.order_by(ROWS.c.position)):
         candidates.append(Candidate(position, match, bank))
         looks.add((day, amount))
         if state == "duplicate":
@@ -49,13 +56,16 @@ def find_duplicates(rows: Connection, *, user_id: UUID, import_id: UUID) -> dict
     if not candidates:
         return {}
     known = _known(rows, user_id, import_id, candidates)
-    found = suspect(candidates, known, _expenses(rows, user_id, looks))
-    days = [day for day, _amount in looks]
-    found |= _booked_twins(rows, user_id, import_id, found, min(days), max(days))
+    found = suspect(candidates, known, existing(rows, record, looks))
+    if record.group_id is None:
+        # What a bank has not booked yet is in no file of a group.
+        days = [day for day, _amount in looks]
+        found |= _booked_twins(rows, user_id, import_id, found, min(days), max(days))
     return {position: one for position, one in found.items() if position not in suspected}
 
 
-def _stream(rows: Connection, query: Any) -> Any:
+def stream(rows: Connection, query: Any) -> Any:
+    """The rows of a query, without having all of them in memory."""
     return rows.execute(query, execution_options={"yield_per": STREAMED_ROWS})
 
 
@@ -99,17 +109,17 @@ def _is_one_of(rows: Connection, column: ColumnElement[int], keys: list[int]) ->
     return column.in_(keys)
 
 
-def _expenses(rows: Connection, user_id: UUID, looks: Set[tuple[date, int]]) -> Iterator[tuple[int, UUID]]:
-    """Expenses outside the trash that have the day and the amount of one of the rows."""
+def own_expenses(rows: Connection, record: ImportRecord, looks: Looks) -> Iterator[tuple[int, UUID]]:
+    """The user's own expenses outside the trash that have the look of one of the rows."""
     days = [day for day, _amount in looks]
     query = select(
         EXPENSES.c.id, EXPENSES.c.spent_on, EXPENSES.c.amount_minor, EXPENSES.c.currency, EXPENSES.c.payee
     ).where(
-        EXPENSES.c.user_id == user_id,
+        EXPENSES.c.user_id == record.user_id,
         EXPENSES.c.spent_on.between(min(days), max(days)),
         EXPENSES.c.deleted_at.is_(None),
     )
-    for expense_id, day, amount, currency, payee in _stream(rows, query):
+    for expense_id, day, amount, currency, payee in stream(rows, query):
         if (day, amount) in looks:
             yield match_key(day, amount, currency, payee), expense_id
 
@@ -142,7 +152,7 @@ def _booked_twins(
     )
     own = (
         Pending(day, _twin_key(amount, currency, data), position=position)
-        for position, day, amount, currency, data in _stream(rows, booked)
+        for position, day, amount, currency, data in stream(rows, booked)
         if position not in found and amount in amounts
     )
     return booked_twins(own, pending)

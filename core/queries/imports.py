@@ -36,12 +36,16 @@ log = logging.getLogger(__name__)
 
 
 class CurrencySum(msgspec.Struct, frozen=True):
-    """What all readable rows in a currency come to; both sums are positive."""
+    """What all readable rows in a currency come to; all sums are positive.
+
+    What members of a group have repaid each other is neither spent nor received.
+    """
 
     currency: str
     rows: int
     spent_minor: int
     received_minor: int
+    repaid_minor: int = 0
 
 
 class NamedCategory(msgspec.Struct, frozen=True):
@@ -51,6 +55,20 @@ class NamedCategory(msgspec.Struct, frozen=True):
     rows: int
 
 
+class NamedPerson(msgspec.Struct, frozen=True):
+    """Somebody in a file of shared expenses, and who in the group that seems to be.
+
+    `balances` is what the file comes to for them, in minor units by currency; who is even in one is missing.
+    `repayments` counts those that they have received; with `is_asked` these wait for their word.
+    """
+
+    name: str
+    member_id: UUID | None
+    balances: dict[str, int]
+    repayments: int
+    is_asked: bool
+
+
 class Problem(msgspec.Struct, frozen=True):
     """A row that cannot be read or recorded; `field` is None if it is all of it."""
 
@@ -58,6 +76,14 @@ class Problem(msgspec.Struct, frozen=True):
     field: str | None
     reason: str
     text: str
+
+
+class ArchiveList(msgspec.Struct, frozen=True):
+    """A list of an archive: how many of its records are new, and how many are there already."""
+
+    name: str
+    new: int
+    known: int
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,8 +97,15 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     doubts: tuple[str, ...] = ()
     sums: tuple[CurrencySum, ...] = ()
     categories: tuple[NamedCategory, ...] = ()
+    people: tuple[NamedPerson, ...] = ()
+    """Of a file of shared expenses; its rows know them by their places here."""
+
     problems: tuple[Problem, ...] = ()
     """The first of them."""
+
+    lists: tuple[ArchiveList, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Of an archive: sentences for the user about what is not taken in as it is."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -80,6 +113,13 @@ class Failure(msgspec.Struct, frozen=True):
 
     pointer: str
     detail: str
+
+
+class ImportMembers(msgspec.Struct, frozen=True):
+    """Who in the group the people of the file are, by their names there; some were `made` members for it."""
+
+    ids: dict[str, UUID]
+    made: tuple[UUID, ...]
 
 
 class ImportRecord(msgspec.Struct, frozen=True):
@@ -96,6 +136,7 @@ class ImportRecord(msgspec.Struct, frozen=True):
     mapping: ColumnMapping | None
     has_own_mapping: bool
     findings: Findings
+    members: ImportMembers | None
     row_count: int
     problem_count: int
     duplicate_count: int
@@ -111,6 +152,14 @@ class ImportRecord(msgspec.Struct, frozen=True):
     finished_at: datetime | None
 
 
+class SharedParts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who has paid what of a row of shared expenses, and whose it is: by places in `Findings.people`."""
+
+    paid: dict[int, int]
+    shares: dict[int, int]
+    is_repayment: bool = False
+
+
 class RowLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A part of a row under its own category, as far as a file has such."""
 
@@ -120,7 +169,7 @@ class RowLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class RowData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What is kept of a row beside day and amount; `extra` is its format's own business.
+    """What is kept of a row beside day and amount; `shared` of rows that are not the user's alone.
 
     `rate` is the user's own, as in `ExpenseRecord`.
     """
@@ -134,7 +183,7 @@ class RowData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     lines: tuple[RowLine, ...] = ()
     rate_currency: str | None = None
     rate: int | None = None
-    extra: msgspec.Raw | None = None
+    shared: SharedParts | None = None
 
     def category_names(self) -> list[str]:
         """All that the row names, in its order."""
@@ -216,6 +265,7 @@ def _record(row: dict[str, Any]) -> ImportRecord:
         **row,
         "mapping": _mapping(row["mapping"]),
         "findings": msgspec.convert(row["findings"], Findings),
+        "members": None if row["members"] is None else msgspec.convert(row["members"], ImportMembers),
         "failure": None if row["failure"] is None else msgspec.convert(row["failure"], Failure),
     }
     return ImportRecord(**values)
@@ -235,6 +285,12 @@ def _mapping(document: dict[str, Any] | None) -> ColumnMapping | None:
 def count_open_imports(session: Reader, *, user_id: UUID) -> int:
     query = select(func.count()).where(IMPORTS.c.user_id == user_id, IMPORTS.c.state.in_(OPEN))
     return session.scalar(query) or 0
+
+
+def open_bytes(session: Reader, *, user_id: UUID) -> int:
+    """Of the files of the user's imports that wait."""
+    query = select(func.coalesce(func.sum(IMPORTS.c.size), 0))
+    return int(session.scalar(query.where(IMPORTS.c.user_id == user_id, IMPORTS.c.state.in_(OPEN))) or 0)
 
 
 def is_one_under_way(session: Reader, *, user_id: UUID) -> bool:
@@ -260,6 +316,13 @@ def list_import_rows(
         query = query.where(ROWS.c.state.in_(states))
     rows = session.execute(query.order_by(ROWS.c.position).limit(limit))
     return [StoredRow(*row) for row in rows]
+
+
+def count_import_rows(session: Reader, *, user_id: UUID, import_id: UUID, state: RowState) -> int:
+    query = select(func.count()).where(
+        ROWS.c.user_id == user_id, ROWS.c.import_id == import_id, ROWS.c.state == state
+    )
+    return session.scalar(query) or 0
 
 
 def kept_mapping(session: Reader, *, user_id: UUID, fingerprint: str) -> ColumnMapping | None:

@@ -71,6 +71,25 @@ def match_key(day: date, amount_minor: int, currency: str, payee: str | None) ->
     return _hash(f"{day.toordinal()} {amount_minor} {currency} {_payee_key(payee)}")
 
 
+def shared_key(
+    group_id: UUID,
+    day: date,
+    amount_minor: int,
+    currency: str,
+    *,
+    description: str | None,
+    people: Iterable[str],
+) -> int:
+    """As `match_key`, of what is shared in a group: an expense with its payers, by their names in the file.
+
+    A repayment has no description, as whoever writes one by hand hardly gives the same; it has who paid and
+    who received it.
+    """
+    look = f"{group_id} {day.toordinal()} {amount_minor} {currency}"
+    kind = "repaid" if description is None else f"spent {loose_key(description)}"
+    return _hash("\n".join((look, kind, *map(loose_key, people))))
+
+
 def twin_key(amount_minor: int, currency: str, payee: str | None) -> int:
     """As `match_key`, whatever the day."""
     return _hash(f"{amount_minor} {currency} {_payee_key(payee)}")

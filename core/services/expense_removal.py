@@ -28,7 +28,7 @@ def remove_expenses(session: Session, *, user_id: UUID, expense_ids: Sequence[UU
     attached = _with_attachments(session, user_id, [one.id for one in counted])
     touched = [one for one in counted if one.version > 1 or one.id in attached]
     untouched = [one for one in counted if not (one.version > 1 or one.id in attached)]
-    _trash(session, touched)
+    trash_expenses(session, touched)
     delete_many_for_good(session, "expense", user_id=user_id, ids=[one.id for one in untouched])
     add_spending(session, (part.reversed() for one in counted for part in spending_of(one)))
 
@@ -40,7 +40,8 @@ def _with_attachments(session: Session, user_id: UUID, expense_ids: Sequence[UUI
     return set(session.scalars(query))
 
 
-def _trash(session: Session, expenses: Sequence[ExpenseRecord]) -> None:
+def trash_expenses(session: Session, expenses: Sequence[ExpenseRecord]) -> None:
+    """Move one user's expenses into the trash; their totals are the caller's to keep."""
     if not expenses:
         return
     now, user_id = clock.now(), expenses[0].user_id

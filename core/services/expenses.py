@@ -21,6 +21,7 @@ from core.rules.money import format_amount
 from core.rules.texts import search_key
 from core.services.changes import delete_for_good
 from core.services.expense_drafts import ExpenseInput, LineInput, RateInput, draft_expenses
+from core.services.report_upkeep import mark_stale
 from core.services.spending import Spending, apply_spending, refusing_large_totals
 from core.services.versions import check_version
 
@@ -123,6 +124,9 @@ def revise_expense(
     before, after = spending_of(record), spending_of(revised)
     if before != after:
         apply_spending(session, [*(part.reversed() for part in before), *after])
+    elif (record.payee, record.tags) != (revised.payee, revised.tags):
+        # Budgets are none the wiser; reports tell of payees and tags.
+        mark_stale(session, {user_id: record.spent_on})
     return revised
 
 

@@ -1,5 +1,6 @@
 """Asking for files of one's data, and what becomes of them; `workers/tasks/exports.py` builds them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -39,6 +40,11 @@ MAX_KEPT = 50
 MAX_KEPT_BYTES = 2 * 1024**3
 """Of a user: some ten files with a million expenses each. One user must not fill everybody's disk."""
 
+NAMES: Mapping[ExportFormat, str] = {
+    "csv": "outlay-expenses",
+    "xlsx": "outlay-expenses",
+    "json": "outlay-archive",
+}
 EXPORTS = table_of(Export)
 
 
@@ -56,12 +62,14 @@ def request_export(session: Session, *, user_id: UUID, wanted: ExportRequest) ->
     """Have a file built.
 
     Raises:
-        InvalidInput: only CSV has dialects.
+        InvalidInput: only CSV has dialects, and an archive (`json`) has all that is the user's.
         Conflict: the user has as many exports as are allowed.
         Unauthenticated: the user is gone.
     """
     if wanted.format != "csv" and wanted.dialect is not None:
         raise invalid("/dialect", "only for csv")
+    if wanted.format == "json" and wanted.filters != ExpenseFilter():
+        raise invalid("/format", "has all that is yours; filters are for files of expenses")
     # Two at once must not both be the last one.
     user = lock_user(session, user_id=user_id)
     if user is None:
@@ -75,7 +83,7 @@ def request_export(session: Session, *, user_id: UUID, wanted: ExportRequest) ->
         dialect=(wanted.dialect or "standard") if wanted.format == "csv" else None,
         filters=filters_document(wanted.filters),
         sort=wanted.sort,
-        name=f"outlay-expenses-{clock.local_date(now, user.timezone)}.{wanted.format}",
+        name=f"{NAMES[wanted.format]}-{clock.local_date(now, user.timezone)}.{wanted.format}",
         state="queued",
         progress=0,
         row_count=None,

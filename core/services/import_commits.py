@@ -28,18 +28,15 @@ from core.queries.imports import (
 )
 from core.services.import_categories import settle_categories
 from core.services.import_formats import format_of
-from core.services.import_protocol import ImportFormat, Refusal
+from core.services.import_protocol import FINISHED, ImportFormat, Refusal
 from core.services.import_reading import ENCODER, ImportGone, fail_import, require_state
 from core.services.imports import change_state
 from core.services.locks import LockedUser, lock_users
 from core.services.notifications import NewNotification, notify
 from core.services.spending import ask_for_evaluations
 
-ROWS_AT_ONCE = 2_000
-"""A transaction's, some tenths of a second: the same days' totals are locked for other writes no longer."""
-
-FINISHED = "import.finished"
-"""The kind of the notification."""
+ROWS_READ_AT_ONCE = 2_000
+"""When they are only counted."""
 
 NOT_FINISHED = Failure("", "it could not be recorded as a whole; undo it, or ask your administrator")
 
@@ -132,7 +129,7 @@ def _count_chosen(session: Session, record: ImportRecord, choice: StoredChoice) 
     chosen = duplicates = 0
     names: dict[str, None] = {}
     after, rows = -1, list[StoredRow]()
-    while rows := recordable_rows(session, record, after=after):
+    while rows := recordable_rows(session, record, after=after, limit=ROWS_READ_AT_ONCE):
         for row in rows:
             duplicates += row.state == "duplicate"
             if choice.takes(row.line, row.state):
@@ -149,7 +146,7 @@ def has_duplicates(session: Session, record: ImportRecord) -> bool:
     return session.execute(query.limit(1)).first() is not None
 
 
-def recordable_rows(session: Session, record: ImportRecord, *, after: int) -> list[StoredRow]:
+def recordable_rows(session: Session, record: ImportRecord, *, after: int, limit: int) -> list[StoredRow]:
     """The next rows that are not recorded, behind a position."""
     return list_import_rows(
         session,
@@ -157,7 +154,7 @@ def recordable_rows(session: Session, record: ImportRecord, *, after: int) -> li
         import_id=record.id,
         states=("ready", "duplicate"),
         after=after,
-        limit=ROWS_AT_ONCE,
+        limit=limit,
     )
 
 
@@ -167,8 +164,10 @@ def commit_rows(session: Session, record: ImportRecord, plan: Plan, *, after: in
     Raises:
         ImportGone
     """
+    importer = format_of(record.format)
+    importer.lock(session, record)
     require_state(session, record, "committing")
-    rows = recordable_rows(session, record, after=after)
+    rows = recordable_rows(session, record, after=after, limit=importer.recorded_at_once)
     if not rows:
         return None
     chosen = [row for row in rows if plan.choice.takes(row.line, row.state)]
@@ -252,28 +251,48 @@ def _count(session: Session, record: ImportRecord, *, recorded: int, refused: in
 
 
 def finish_commit(session: Session, record: ImportRecord) -> None:
-    """Say that it is done, to the user and to the budgets; the file is not needed any more.
+    """Say that it is done, to the user, the group and the budgets; the file is not needed any more.
 
     Raises:
         ImportGone
     """
-    users = lock_users(session, [record.user_id])
+    news = _finish_recording(session, record)
+    users = lock_users(session, [record.user_id, *(one.user_id for one in news)])
     require_state(session, record, "committing")
     change_state(session, record, "succeeded", finished_at=clock.now(), sha256=None, choice=None)
-    _tell(session, record, users)
+    tell_user(session, record, users, news)
 
 
-def give_up_commit(session: Session, *, user_id: UUID, import_id: UUID) -> None:
+def give_up_commit(
+    session: Session, *, user_id: UUID, import_id: UUID, failure: Failure = NOT_FINISHED
+) -> None:
     """Say that it is not going to be done; what is recorded stays until the user undoes it."""
-    users = lock_users(session, [user_id])
+    seen = find_import(session, user_id=user_id, import_id=import_id)
+    if seen is None or seen.state != "committing":
+        return
+    news = _finish_recording(session, seen)
+    users = lock_users(session, [user_id, *(one.user_id for one in news)])
     record = find_import(session, user_id=user_id, import_id=import_id, for_update=True)
     if record is not None and record.state == "committing":
-        fail_import(session, record, NOT_FINISHED, finished_at=clock.now(), sha256=None)
-        _tell(session, record, users)
+        fail_import(session, record, failure, finished_at=clock.now(), sha256=None)
+        tell_user(session, record, users, news)
 
 
-def _tell(session: Session, record: ImportRecord, users: Mapping[UUID, LockedUser]) -> None:
-    """Notify the user, and have all days of the file evaluated."""
+def _finish_recording(session: Session, record: ImportRecord) -> Sequence[NewNotification]:
+    """What others than the user are told, if there is anything to tell."""
+    importer = format_of(record.format)
+    importer.lock(session, record)
+    now = load_import(session, user_id=record.user_id, import_id=record.id)
+    return importer.finish_recording(session, now) if now.committed_count else ()
+
+
+def tell_user(
+    session: Session,
+    record: ImportRecord,
+    users: Mapping[UUID, LockedUser],
+    news: Sequence[NewNotification] = (),
+) -> None:
+    """Notify the user, and others with `news`, and have all days of the file evaluated."""
     now = load_import(session, user_id=record.user_id, import_id=record.id)
     data = {
         "import_id": str(now.id),
@@ -283,5 +302,6 @@ def _tell(session: Session, record: ImportRecord, users: Mapping[UUID, LockedUse
         "duplicates": now.duplicate_count,
         "problems": now.problem_count,
     }
-    notify(session, [NewNotification(now.user_id, FINISHED, data)], users=users)
+    reachable = [one for one in news if one.user_id in users]
+    notify(session, [NewNotification(now.user_id, FINISHED, data), *reachable], users=users)
     ask_for_evaluations(session, {now.user_id: now.first_day})

@@ -3,16 +3,26 @@
 The rest (states, jobs, previews, duplicates) is the same for all formats and knows nothing of theirs.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import BinaryIO, Protocol
 from uuid import UUID
 
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from core.queries.imports import Findings, ImportRecord, Problem, RowData, StoredRow
+from core.errors import invalid
+from core.queries.groups import GroupLock
+from core.queries.import_duplicates import Looks
+from core.queries.imports import Findings, ImportMembers, ImportRecord, Problem, RowData, StoredRow
+from core.rules.texts import storable
+from core.services.notifications import NewNotification
 from core.statements.mapping import Mapping as ColumnMapping
+from core.statements.rows import RowProblem
+
+FINISHED = "import.finished"
+"""The kind of the notification when something of a file is recorded, or it is settled that nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +40,26 @@ class NewRow:
     match_key: int | None = None
     bank_key: int | None = None
     is_pending: bool = False
+    is_repayment: bool = False
+    """Between members of a group: neither spent nor received."""
+
+
+def as_they_are(findings: Findings) -> Findings:
+    return findings
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
     """How a file is read and what it says of itself; its rows are read when they are asked for.
 
-    The iterator raises `UnreadableFile` where the file turns out to be damaged.
+    The iterator raises `UnreadableFile` where the file turns out to be damaged. Once it has ended,
+    `completed` adds to the findings what only all rows together say.
     """
 
     mapping: ColumnMapping | None
     findings: Findings
     rows: Iterator[NewRow | Problem]
+    completed: Callable[[Findings], Findings] = as_they_are
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +71,10 @@ class Refusal:
     reason: str
 
 
+def as_problem(row: RowProblem) -> Problem:
+    return Problem(row.line, row.field, storable(row.reason), storable(row.text))
+
+
 class ImportFormat(Protocol):
     """Each call is a part of one transaction and commits nothing."""
 
@@ -62,6 +84,10 @@ class ImportFormat(Protocol):
     has_categories: bool
     """Whether the categories that its rows name are the user's own."""
 
+    recorded_at_once: int
+    undone_at_once: int
+    """Rows in a transaction."""
+
     def open(self, session: Session, record: ImportRecord, file: BinaryIO) -> OpenedFile:
         """Look at the beginning of the file, and in the database for what its rows are read by.
 
@@ -70,6 +96,9 @@ class ImportFormat(Protocol):
         Raises:
             UnreadableFile
         """
+
+    def existing(self, rows: Connection, record: ImportRecord, looks: Looks) -> Iterator[tuple[int, UUID]]:
+        """What is recorded and looks like one of the ready rows: match keys and ids."""
 
     def record_rows(
         self,
@@ -86,3 +115,55 @@ class ImportFormat(Protocol):
 
     def undo_rows(self, session: Session, record: ImportRecord, rows: Sequence[StoredRow]) -> None:
         """Take back what `record_rows` has made of the rows, as far as it is still there."""
+
+    def lock(
+        self,
+        session: Session,
+        record: ImportRecord,
+        *,
+        lock: GroupLock = GroupLock.LEDGER,
+        with_users: bool = False,
+    ) -> None:
+        """Take the locks that come before those of the import and its user."""
+
+    def settle_members(
+        self, session: Session, record: ImportRecord, wanted: Mapping[str, str]
+    ) -> ImportMembers | None:
+        """Who the people of the file are, as the user wants it: ids of members, or `CREATE`, by name.
+
+        Raises:
+            NotFound, Forbidden, InvalidInput, Conflict
+        """
+
+    def check_undoing(self, session: Session, record: ImportRecord) -> None:
+        """Refuse what the user may not take back any more.
+
+        Raises:
+            NotFound, Forbidden, Conflict
+        """
+
+    def finish_recording(self, session: Session, record: ImportRecord) -> Sequence[NewNotification]:
+        """Note that the rows are recorded; answers what others than the user are told of it."""
+
+    def finish_undoing(self, session: Session, record: ImportRecord) -> Sequence[NewNotification]:
+        """Take back what was made for the import as a whole; answers what others than the user are told."""
+
+
+class WithoutGroup:
+    """What is to be done for a group, by formats that have none: nothing."""
+
+    def lock(self, *_args: object, **_options: object) -> None:
+        return
+
+    def settle_members(self, _session: Session, _record: ImportRecord, wanted: Mapping[str, str]) -> None:
+        if wanted:
+            raise invalid("/members", "the file names no people")
+
+    def check_undoing(self, *_args: object) -> None:
+        return
+
+    def finish_recording(self, *_args: object) -> Sequence[NewNotification]:
+        return ()
+
+    def finish_undoing(self, *_args: object) -> Sequence[NewNotification]:
+        return ()

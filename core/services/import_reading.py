@@ -74,9 +74,9 @@ class Tally:
     def add_row(self, row: NewRow) -> bool:
         """Answers whether the bank's id of this row was there in the file already."""
         self.rows += 1
-        sums = self._sums.setdefault(row.currency, [0, 0, 0])
+        sums = self._sums.setdefault(row.currency, [0, 0, 0, 0])
         sums[0] += 1
-        sums[1 if row.amount_minor >= 0 else 2] += abs(row.amount_minor)
+        sums[3 if row.is_repayment else 1 if row.amount_minor >= 0 else 2] += abs(row.amount_minor)
         self.credits += row.amount_minor < 0
         self.first_day = min(row.day, self.first_day or row.day)
         self.last_day = max(row.day, self.last_day or row.day)
@@ -129,6 +129,13 @@ def add_rows(
         ImportGone
     """
     require_state(session, record, "reading")
+    store_rows(session, record, rows, first=first, tally=tally)
+
+
+def store_rows(
+    session: Session, record: ImportRecord, rows: Iterable[NewRow | Problem], *, first: int, tally: Tally
+) -> None:
+    """As `add_rows`, whatever the state."""
     values = [
         _problem_values(record, position, row, tally)
         if isinstance(row, Problem)
@@ -233,7 +240,7 @@ def finish_reading(
         "preview",
         format=file_format,
         mapping=None if opened.mapping is None else msgspec.to_builtins(opened.mapping),
-        findings=msgspec.to_builtins(tally.completed(opened.findings)),
+        findings=msgspec.to_builtins(opened.completed(tally.completed(opened.findings))),
         row_count=tally.rows,
         problem_count=tally.problems,
         credit_count=tally.credits,

@@ -7,13 +7,15 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.queries.groups import GroupLock
 from core.queries.imports import IMPORTS, Failure, ImportRecord, find_import, list_import_rows
 from core.services.import_categories import remove_unused
-from core.services.import_commits import ROWS_AT_ONCE, mark_rows
+from core.services.import_commits import mark_rows
 from core.services.import_formats import format_of
 from core.services.import_reading import ImportGone, fail_import, require_state
 from core.services.imports import change_state
 from core.services.locks import lock_users
+from core.services.notifications import notify
 from core.services.spending import ask_for_evaluation
 
 NOT_UNDONE = Failure("", "it could not be undone as a whole; try again, or ask your administrator")
@@ -35,6 +37,8 @@ def undo_rows(session: Session, record: ImportRecord) -> bool:
     Raises:
         ImportGone
     """
+    importer = format_of(record.format)
+    importer.lock(session, record, with_users=True)
     require_state(session, record, "undoing")
     rows = list_import_rows(
         session,
@@ -42,11 +46,11 @@ def undo_rows(session: Session, record: ImportRecord) -> bool:
         import_id=record.id,
         states=("committed",),
         after=-1,
-        limit=ROWS_AT_ONCE,
+        limit=importer.undone_at_once,
     )
     if not rows:
         return False
-    format_of(record.format).undo_rows(session, record, rows)
+    importer.undo_rows(session, record, rows)
     mark_rows(session, record, rows, "undone")
     session.execute(
         update(IMPORTS)
@@ -57,14 +61,18 @@ def undo_rows(session: Session, record: ImportRecord) -> bool:
 
 
 def finish_undoing(session: Session, record: ImportRecord) -> None:
-    """Remove the categories that were made for it and are not used, and say that it is done.
+    """Remove what was made for it and is not used, such as categories, and say that it is done.
 
     Raises:
         ImportGone
     """
-    # The user first, as everywhere.
-    lock_users(session, [record.user_id])
+    importer = format_of(record.format)
+    importer.lock(session, record, lock=GroupLock.MEMBERS)
+    news = importer.finish_undoing(session, record)
+    # Users before imports, as everywhere.
+    users = lock_users(session, [record.user_id, *(one.user_id for one in news)])
     require_state(session, record, "undoing")
+    notify(session, [one for one in news if one.user_id in users], users=users)
     settled = session.scalar(
         select(IMPORTS.c.category_ids).where(IMPORTS.c.user_id == record.user_id, IMPORTS.c.id == record.id)
     )
@@ -75,9 +83,11 @@ def finish_undoing(session: Session, record: ImportRecord) -> None:
     ask_for_evaluation(session, user_id=record.user_id)
 
 
-def give_up_undoing(session: Session, *, user_id: UUID, import_id: UUID) -> None:
+def give_up_undoing(
+    session: Session, *, user_id: UUID, import_id: UUID, failure: Failure = NOT_UNDONE
+) -> None:
     """Say that it is not going to be done now; what is left can be undone again."""
     record = find_import(session, user_id=user_id, import_id=import_id, for_update=True)
     if record is not None and record.state == "undoing":
-        fail_import(session, record, NOT_UNDONE, finished_at=clock.now())
+        fail_import(session, record, failure, finished_at=clock.now())
         ask_for_evaluation(session, user_id=user_id)

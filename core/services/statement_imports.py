@@ -5,12 +5,14 @@ from typing import BinaryIO
 from uuid import UUID
 
 from msgspec import structs
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.queries.expense_parts import Line
 from core.queries.expense_rules import active_rules, outcome_of
 from core.queries.expenses import ExpenseRecord
+from core.queries.import_duplicates import Looks, own_expenses
 from core.queries.imports import (
     Findings,
     ImportRecord,
@@ -28,7 +30,7 @@ from core.rules.periods import is_supported
 from core.rules.texts import storable
 from core.services.expense_removal import remove_expenses
 from core.services.expenses import insert_many_expenses, spending_of
-from core.services.import_protocol import NewRow, OpenedFile, Refusal
+from core.services.import_protocol import NewRow, OpenedFile, Refusal, WithoutGroup, as_problem
 from core.services.own_csv import is_own, own_mapping, read_own_csv
 from core.services.spending import add_spending
 from core.statements.formats import Format
@@ -39,12 +41,16 @@ from core.statements.rows import RowProblem, StatementRow
 
 SOURCE = "import"
 
+ROWS_AT_ONCE = 2_000
+"""A transaction's, some tenths of a second: the same days' totals are locked for other writes no longer."""
 
-class StatementImports:
+
+class StatementImports(WithoutGroup):
     """The `ImportFormat` of files whose rows are expenses."""
 
     max_bytes = MAX_FILE_BYTES
     has_categories = True
+    recorded_at_once = undone_at_once = ROWS_AT_ONCE
 
     def __init__(self, file_format: Format) -> None:
         self._format = file_format
@@ -65,6 +71,9 @@ class StatementImports:
             return OpenedFile(mapping, findings, read_own_csv(file, mapping))
         rows = read_statement(file, file_format=self._format, mapping=mapping)
         return OpenedFile(mapping, findings, _new_rows(rows))
+
+    def existing(self, rows: Connection, record: ImportRecord, looks: Looks) -> Iterator[tuple[int, UUID]]:
+        return own_expenses(rows, record, looks)
 
     def record_rows(
         self,
@@ -102,7 +111,7 @@ def _findings(proposal: Proposal) -> Findings:
 def _new_rows(rows: Iterator[StatementRow | RowProblem]) -> Iterator[NewRow | Problem]:
     for row in rows:
         if isinstance(row, RowProblem):
-            yield Problem(row.line, row.field, storable(row.reason), storable(row.text))
+            yield as_problem(row)
         elif not is_currency(row.currency):
             yield Problem(row.line, "currency", "not an active ISO 4217 currency code", row.currency)
         elif not is_supported(row.day):

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 
-from core.rules.money import is_currency
+from core.rules.money import MAX_AMOUNT_MINOR, is_currency
 from core.rules.periods import is_supported
 from core.statements import limits
-from core.statements.amounts import AmountReader, MoneyError, exact_amount, read_currency
+from core.statements.amounts import TOO_LARGE, AmountReader, MoneyError, exact_amount, read_currency
 from core.statements.days import DayError, parse_day
 from core.statements.mapping import Columns, Mapping
 from core.statements.memory import Remembered
@@ -137,6 +137,9 @@ class RecordReader:
             minor, currency = self._read_debit_and_credit(cells, given)
         if columns.fee is not None and (fee := cells[columns.fee]):
             minor += abs(self._minor(fee, "fee", currency)[0])
+        # Each part is within it, the sum need not be.
+        if abs(minor) > MAX_AMOUNT_MINOR:
+            raise CellError("amount", TOO_LARGE)
         return minor, currency
 
     def _read_debit_and_credit(self, cells: list[Cell], given: str | None) -> tuple[int, str]:

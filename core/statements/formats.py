@@ -22,6 +22,9 @@ STATEMENTS: frozenset[Format] = TABLES | {"ofx", "qif", "camt"}
 SHARED: frozenset[Format] = frozenset(("splitwise", "spliit_json", "spliit_csv"))
 """Expenses of a group, for `shared.read_shared`."""
 
+ARCHIVE: Format = "outlay_json"
+"""All that is a user's, as we export it ourselves: see `core/archive`."""
+
 HEAD_BYTES = 64 * 1024
 """What `detect_format` wants to see of a file; it also makes do with less."""
 

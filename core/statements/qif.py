@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import BinaryIO
 
-from core.rules.money import format_amount
-from core.statements.amounts import MoneyError, find_decimal_sign, read_amount
+from core.rules.money import MAX_AMOUNT_MINOR, format_amount
+from core.statements.amounts import TOO_LARGE, MoneyError, find_decimal_sign, read_amount
 from core.statements.days import DayError, OrderFound, find_order, parse_day
 from core.statements.encodings import find_encoding
 from core.statements.limits import MAX_CELL_CHARS
@@ -129,6 +129,8 @@ def _amount(entry: Entry, mapping: Mapping) -> tuple[int, str]:
     for text in texts:
         minor, currency = _minor(text, mapping)
         total += minor
+    if abs(total) > MAX_AMOUNT_MINOR:
+        raise EntryError("amount", TOO_LARGE)
     return total, currency
 
 

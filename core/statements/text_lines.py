@@ -7,7 +7,7 @@ from itertools import chain
 from typing import BinaryIO
 
 from core.statements.encodings import chunks
-from core.statements.limits import MAX_LINE_CHARS, MAX_RECORD_LINES
+from core.statements.limits import MAX_LINE_CHARS, MAX_LINES, MAX_RECORD_LINES
 from core.statements.mapping import Encoding
 from core.statements.refusals import UnreadableFile
 
@@ -35,7 +35,7 @@ class TextLines(Iterator[str]):
     def __next__(self) -> str:
         """Raises:
         RecordTooLong: the record has too many lines, or characters, already.
-        UnreadableFile: the line is too long, or the file too large.
+        UnreadableFile: the line is too long, or there are too many.
         """
         line = next(self._ready, None)
         while line is None:
@@ -44,6 +44,8 @@ class TextLines(Iterator[str]):
             self._fill()
             line = next(self._ready, None)
         self.number += 1
+        if self.number > MAX_LINES:
+            raise UnreadableFile(f"has more than {MAX_LINES} lines")
         self.taken.append(line)
         self._chars += len(line)
         if self._chars > MAX_LINE_CHARS and len(self.taken) == 1:

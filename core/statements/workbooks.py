@@ -5,6 +5,7 @@ docs/decisions/0016-reading-files.md.
 """
 
 import posixpath
+import re
 import sys
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -22,8 +23,8 @@ MAX_SHEETS = 100
 MAX_SHEET_ROWS = 1_048_576
 """Of Excel; rows that are empty count too."""
 
-MAX_CELLS = 8_000_000
-"""`MAX_ROWS` of forty cells, empty ones included."""
+MAX_CELLS = 4_000_000
+"""`MAX_ROWS` of twenty cells, empty ones included."""
 
 MAX_SHARED_BYTES = 96 * 1024 * 1024
 """In memory: texts that stand once for the whole workbook have to be kept until the last row."""
@@ -39,6 +40,9 @@ matters to the two months before it."""
 
 _BUILTIN_DATES = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)))
 """Formats without a code of their own that are dates or times, in any language of Excel."""
+
+
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +197,7 @@ class _SharedTexts(Elements):
         if name == "t" and "rPh" not in self.path:
             self._parts.append(text)
         elif name == "si":
-            whole = "".join(self._parts)[:MAX_CELL_CHARS]
+            whole = _unescaped("".join(self._parts))[:MAX_CELL_CHARS]
             self._bytes += sys.getsizeof(whole)
             if self._bytes > MAX_SHARED_BYTES:
                 raise UnreadableFile("has too much text in it")
@@ -261,7 +265,7 @@ class _SheetPart(Elements):
             index = _small_number(text)
             return self._shared[index] if index is not None and index < len(self._shared) else ""
         if self._kind != "n":
-            return text
+            return _unescaped(text)
         number = _number(text)
         if number is None:
             return text
@@ -271,6 +275,11 @@ class _SheetPart(Elements):
             except OverflowError:
                 return number
         return number
+
+
+def _unescaped(text: str) -> str:
+    """What XML cannot hold is written by its code, such as "_x000D_"."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
 
 
 def _number(text: str) -> Decimal | None:

@@ -30,7 +30,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("format", sa.String(length=20), nullable=True),
         sa.Column("name", sa.String(length=200), nullable=False),
-        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=True),
         sa.Column("group_id", sa.Uuid(), nullable=True),
         sa.Column("mapping", json, nullable=True),

@@ -49,6 +49,7 @@ def one_of_each(client: httpx.Client) -> dict[str, str]:
         "name": "budget-progress",
         "export_id": new_export(client)["id"],
         "import_id": new_import(client)["id"],
+        "report_id": new_report(client)["id"],
         **_one_of_each_in_a_group(client),
     }
 
@@ -64,6 +65,10 @@ def new_export(client: httpx.Client, **fields: Any) -> dict[str, Any]:
 
 def new_import(client: httpx.Client, content: bytes = STATEMENT, **fields: Any) -> dict[str, Any]:
     return _json(client.post("/v1/imports", files={"file": ("may.csv", content)}, data=fields), 202)
+
+
+def new_report(client: httpx.Client, **fields: Any) -> dict[str, Any]:
+    return _json(client.post("/v1/reports", json={"kind": "monthly", "period": "2026-05", **fields}), 202)
 
 
 def _one_attachment(client: httpx.Client) -> dict[str, str]:

@@ -30,11 +30,13 @@ from core.models import (
     Export,
     IdempotencyKey,
     Import,
+    ImportedRecord,
     ImportMapping,
     ImportRow,
     Notification,
     OutboxRow,
     PaceAlert,
+    Report,
     User,
 )
 from tests.api.accounts import add_budget, count, pointers, register_ada
@@ -195,7 +197,12 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
             (Export, {**own, **_export(now)}),
             (Import, {**own, **_import(import_id, now)}),
             (ImportRow, {**own, **_import_row(import_id)}),
+            (
+                ImportedRecord,
+                {**own, "import_id": import_id, "kind": "expense", "id": expense_id, "version": 1},
+            ),
             (ImportMapping, {**own, "fingerprint": "f", "mapping": {}, "used_at": now}),
+            (Report, {**own, **_report(today, now)}),
             (ChangeFeed, {**own, "epoch": new_id(), "seq": 1, "forgotten_seq": 0}),
             (Deletion, {**own, "id": new_id(), "kind": "expense", "deleted_at": now}),
             (Notification, {**own, "seq": 1, "kind": "digest.ready", "data": {}, "created_at": now}),
@@ -243,6 +250,21 @@ def _import(import_id: UUID, now: datetime) -> dict[str, Any]:
         "findings": {},
         **{f"{name}_count": 0 for name in counts},
         "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def _report(today: date, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "kind": "monthly",
+        "period_start": today.replace(day=1),
+        "currency": "EUR",
+        "state": "queued",
+        "is_awaited": True,
+        "version": 1,
+        "bears_until": today,
         "created_at": now,
         "updated_at": now,
     }

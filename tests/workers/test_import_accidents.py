@@ -13,8 +13,9 @@ from core import clock
 from core.config import Settings
 from core.database import Database
 from core.models import OutboxRow
-from core.services import import_commits, import_purge
+from core.services import import_purge
 from core.services.import_purge import expire_import
+from core.services.statement_imports import StatementImports
 from tests.workers.importer import Importer, csv_of, importer
 from workers.long_jobs import CONNECTIONS, LEASE, MAX_ATTEMPTS, LongJob, work_off_long
 from workers.runtime import Runtime
@@ -51,8 +52,9 @@ class Mortal(Runtime):
 
 @pytest.fixture
 def me(settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Importer]:
-    for module in (import_commits, tasks):
-        monkeypatch.setattr(module, "ROWS_AT_ONCE", AT_ONCE)
+    monkeypatch.setattr(tasks, "ROWS_AT_ONCE", AT_ONCE)
+    monkeypatch.setattr(StatementImports, "recorded_at_once", AT_ONCE)
+    monkeypatch.setattr(StatementImports, "undone_at_once", AT_ONCE)
     with importer(settings, database) as me:
         yield me
 

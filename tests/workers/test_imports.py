@@ -11,7 +11,7 @@ from core.config import Settings
 from core.database import Database
 from core.errors import Conflict, InvalidInput
 from core.models import DailySpending, table_of
-from core.services import import_commits
+from core.services.statement_imports import StatementImports
 from core.statements.mapping import Columns, Mapping
 from tests.workers.importer import Importer, csv_of, importer
 from workers.tasks.imports import COMMITTING, READING
@@ -221,7 +221,7 @@ def test_what_was_worked_on_since_goes_into_the_trash(me: Importer) -> None:
 
 def test_a_row_that_cannot_be_recorded_stops_no_other(me: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here the totals of a day would be more than they can hold."""
-    monkeypatch.setattr(import_commits, "ROWS_AT_ONCE", 60)
+    monkeypatch.setattr(StatementImports, "recorded_at_once", 60)
     huge = [("2026-05-04", "-1000000000000.00", f"Payee {number}", "", "") for number in range(150)]
     found = me.load(csv_of([*huge, ("2026-05-05", "-1.00", "Bakery", "", "")]))
     assert (found.state, found.committed_count, found.problem_count) == ("succeeded", 101, 50)

@@ -8,9 +8,11 @@ from uuid import UUID
 from celery import shared_task
 from sqlalchemy.orm import Session
 
+from core.archive.sections import MAX_ARCHIVE_BYTES
 from core.files import Draft, FileStore
 from core.job_names import BUILD_EXPORT
 from core.models import Export
+from core.queries.export_archive import build_archive
 from core.queries.export_csv import build_csv
 from core.queries.export_rows import BuildFile, Building, FileTooLarge
 from core.queries.export_xlsx import build_xlsx
@@ -27,14 +29,17 @@ from workers.long_jobs import LONG_TASK, Lease, LongJob, work_off_long
 from workers.process import current_runtime
 from workers.runtime import Runtime
 
-BUILDERS: Mapping[str, BuildFile] = {"csv": build_csv, "xlsx": build_xlsx}
+BUILDERS: Mapping[str, BuildFile] = {"csv": build_csv, "xlsx": build_xlsx, "json": build_archive}
 """By the format of the export."""
+
+MAX_BYTES = {"json": MAX_ARCHIVE_BYTES}
+"""Of a file, where it is not `MAX_KEPT_BYTES`."""
 
 PROGRESS_S = 1.0
 """Progress is told so often, each time in a transaction; and so long a build goes on that nobody wants."""
 
 FAILED = "it could not be built; this is our fault"
-TOO_LARGE = f"it has more than {MAX_KEPT_BYTES} bytes; narrow it down"
+TOO_LARGE = "it has more than {} bytes; narrow it down"
 
 
 class NotWanted(Exception):
@@ -49,11 +54,12 @@ class _Work:
     user_id: UUID
     export_id: UUID
     draft: Draft
+    max_bytes: int
     told_at: float = field(default_factory=time.monotonic)
 
     def write(self, data: bytes) -> None:
-        if self.draft.size + len(data) > MAX_KEPT_BYTES:
-            raise FileTooLarge(TOO_LARGE)
+        if self.draft.size + len(data) > self.max_bytes:
+            raise FileTooLarge(TOO_LARGE.format(self.max_bytes))
         self.draft.write(data)
 
     def tell(self, done: int, total: int) -> None:
@@ -79,9 +85,10 @@ def build_export(runtime: Runtime, lease: Lease) -> None:
             lease.settle(session)
             return
     files = FileStore(runtime.settings.files)
+    max_bytes = MAX_BYTES.get(export.format, MAX_KEPT_BYTES)
     try:
         with files.draft() as draft:
-            rows = _write(_Work(runtime, user_id, export_id, draft), export, files)
+            rows = _write(_Work(runtime, user_id, export_id, draft, max_bytes), export, files)
             file = draft.keep()
     except NotWanted:
         with runtime.writing() as session:

@@ -7,10 +7,12 @@ from typing import BinaryIO
 from uuid import UUID
 
 from celery import shared_task
+from msgspec import structs
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from core.errors import InvalidInput, invalid
+from core.archive.sections import is_archive
+from core.errors import Conflict, Forbidden, InvalidInput, NotFound, invalid
 from core.files import FileStore
 from core.job_names import COMMIT_IMPORT, READ_IMPORT, UNDO_IMPORT
 from core.queries.expense_parts import EXPENSES, LINES, TAGS
@@ -18,13 +20,14 @@ from core.queries.import_duplicates import find_duplicates
 from core.queries.imports import ROWS, Failure, ImportRecord, find_import
 from core.queries.invariants import TOTALS
 from core.services.import_commits import (
+    Plan,
     begin_commit,
     commit_rows,
     finish_commit,
     give_up_commit,
     settle_plan,
 )
-from core.services.import_formats import check_size, format_of
+from core.services.import_formats import check_destination, check_size, format_of
 from core.services.import_protocol import OpenedFile
 from core.services.import_reading import (
     ImportGone,
@@ -38,7 +41,9 @@ from core.services.import_reading import (
 )
 from core.services.import_undoing import begin_undoing, finish_undoing, give_up_undoing, undo_rows
 from core.services.outbox import ClaimedRow
-from core.statements.formats import HEAD_BYTES, SHARED, Format, detect_format
+from core.statements.formats import ARCHIVE, HEAD_BYTES, Format, detect_format
+from core.statements.refusals import UnreadableFile
+from workers.archive_imports import commit_archive_import, read_archive_import, undo_archive_import
 from workers.long_jobs import LONG_TASK, Lease, LongJob, work_off_long
 from workers.process import current_runtime
 from workers.runtime import Runtime
@@ -101,10 +106,14 @@ class _Reading:
     def _read(self) -> None:
         with _open_file(self._runtime, self._record) as file:
             file_format = self._find_format(file)
+            if file_format == ARCHIVE:
+                read_archive_import(self._runtime, self._lease, self._record, file)
+                return
             with self._runtime.database.reading() as session:
                 opened = self._opened = format_of(file_format).open(session, self._record, file)
             self._store_rows(opened)
-        duplicates = _mark_duplicates(self._runtime, self._lease, self._record)
+        record = structs.replace(self._record, format=file_format, findings=opened.findings)
+        duplicates = _mark_duplicates(self._runtime, self._lease, record)
         with self._runtime.writing() as session:
             finish_reading(
                 session,
@@ -117,11 +126,12 @@ class _Reading:
             self._lease.settle(session)
 
     def _find_format(self, file: BinaryIO) -> Format:
-        self._format = self._format or detect_format(file.read(HEAD_BYTES), self._record.name)
-        file.seek(0)
+        if self._format is None:
+            head = file.read(HEAD_BYTES)
+            self._format = ARCHIVE if is_archive(head) else detect_format(head, self._record.name)
+            file.seek(0)
         check_size(self._format, self._record.size)
-        if self._record.group_id is not None and self._format not in SHARED:
-            raise invalid("/group_id", "files of this format become your own expenses, not a group's")
+        check_destination(self._format, self._record.group_id)
         return self._format
 
     def _store_rows(self, opened: OpenedFile) -> None:
@@ -139,13 +149,13 @@ def _open_file(runtime: Runtime, record: ImportRecord) -> BinaryIO:
     try:
         return FileStore(runtime.settings.files).open(record.sha256 or "")
     except FileNotFoundError as error:
-        raise invalid("/file", "it is not kept any more; upload it again") from error
+        raise UnreadableFile("it is not kept any more; upload it again") from error
 
 
 def _mark_duplicates(runtime: Runtime, lease: Lease, record: ImportRecord) -> int:
     """Mark the rows that are there already; answers how many were found."""
     with runtime.database.snapshot_rows() as rows:
-        found = find_duplicates(rows, user_id=record.user_id, import_id=record.id)
+        found = find_duplicates(rows, record, format_of(record.format).existing)
     marks = iter(sorted(found.items(), key=lambda mark: mark[0]))
     while some := list(islice(marks, ROWS_AT_ONCE)):
         with runtime.database.transaction() as session:
@@ -167,25 +177,35 @@ def commit_import(runtime: Runtime, lease: Lease) -> None:
     try:
         with runtime.database.reading() as session:
             record, plan = begin_commit(session, user_id=user_id, import_id=import_id)
-        if plan is None:
-            # The preview may be a week old. Nothing of it is recorded yet, so it does not find itself.
-            _mark_duplicates(runtime, lease, record)
-            with runtime.writing() as session:
-                plan = settle_plan(session, record)
-                lease.hold(session)
-        after: int | None = -1
-        while after is not None:
-            with runtime.writing() as session:
-                after = commit_rows(session, record, plan, after=after)
-                lease.hold(session)
-        with runtime.writing() as session:
-            finish_commit(session, record)
-            lease.settle(session)
+        if record.format == ARCHIVE:
+            _commit_archive(runtime, lease, record)
+        else:
+            _commit_rows(runtime, lease, record, plan)
     except ImportGone:
         _settle(runtime, lease)
         return
     if record.row_count >= MANY:
         _learn(runtime)
+
+
+def _commit_rows(runtime: Runtime, lease: Lease, record: ImportRecord, plan: Plan | None) -> None:
+    """Raises:
+    ImportGone
+    """
+    if plan is None:
+        # The preview may be a week old. Nothing of it is recorded yet, so it does not find itself.
+        _mark_duplicates(runtime, lease, record)
+        with runtime.writing() as session:
+            plan = settle_plan(session, record)
+            lease.hold(session)
+    after: int | None = -1
+    while after is not None:
+        with runtime.writing() as session:
+            after = commit_rows(session, record, plan, after=after)
+            lease.hold(session)
+    with runtime.writing() as session:
+        finish_commit(session, record)
+        lease.settle(session)
 
 
 def _learn(runtime: Runtime) -> None:
@@ -196,12 +216,28 @@ def _learn(runtime: Runtime) -> None:
         log.warning("import.not_learned error=%s", error.orig)
 
 
+def _commit_archive(runtime: Runtime, lease: Lease, record: ImportRecord) -> None:
+    """Its file is read once more, and what was a preview may be gone, or damaged, by now."""
+    try:
+        with _open_file(runtime, record) as file:
+            commit_archive_import(runtime, lease, record, file)
+    except UnreadableFile as error:
+        field = error.fields[0]
+        failure = Failure(field.pointer, field.detail)
+        with runtime.writing() as session:
+            give_up_commit(session, user_id=record.user_id, import_id=record.id, failure=failure)
+            lease.settle(session)
+
+
 def undo_import(runtime: Runtime, lease: Lease) -> None:
     """Take back what was recorded of an import."""
     user_id, import_id = _ids(lease.row)
     try:
         with runtime.database.reading() as session:
             record = begin_undoing(session, user_id=user_id, import_id=import_id)
+        if record.format == ARCHIVE:
+            undo_archive_import(runtime, lease, record)
+            return
         has_more = True
         while has_more:
             with runtime.writing() as session:
@@ -212,6 +248,12 @@ def undo_import(runtime: Runtime, lease: Lease) -> None:
             lease.settle(session)
     except ImportGone:
         _settle(runtime, lease)
+    except (NotFound, Forbidden, Conflict) as error:
+        # Somebody has left the group since it was asked for.
+        with runtime.writing() as session:
+            failure = Failure("", error.detail)
+            give_up_undoing(session, user_id=user_id, import_id=import_id, failure=failure)
+            lease.settle(session)
 
 
 def _ids(row: ClaimedRow) -> tuple[UUID, UUID]:

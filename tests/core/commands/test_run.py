@@ -137,7 +137,7 @@ def test_a_signal_stops_everything_in_order(launcher: Launcher) -> None:
     ends = [said.index(f"{name} ends") for name in ("api", "workers worker", "ws_gateway")]
     assert ends == sorted(ends)
     assert said.rstrip().endswith("stopped")
-    assert len(launcher.pids) == 10, "the migration, Redis, four services and a child of each"
+    assert len(launcher.pids) == 12, "the migration, Redis, five services and a child of each"
     assert launcher.leaves_nothing()
 
 

@@ -17,6 +17,7 @@ from core.statements.limits import MAX_COLUMNS, MAX_NOTE_CHARS
 from core.statements.mapping import Columns, Mapping
 from core.statements.refusals import UnreadableFile
 from core.statements.rows import RowProblem, StatementRow
+from tests.core.rules.strategies import patient
 from tests.core.statements.statement_files import problem_of, proposed, read, row_of, rows_of
 
 JANUARY = date(2026, 1, 31)
@@ -264,6 +265,7 @@ EXPORTED = st.fixed_dictionaries(
 )
 
 
+@patient
 @given(st.lists(EXPORTED, min_size=1, max_size=10))
 def test_a_csv_of_ours_comes_back_exactly(expenses: list[dict[str, object]]) -> None:
     """As the export writes it: named as in the API, and guarded against formulas."""
@@ -286,6 +288,7 @@ def test_a_csv_of_ours_comes_back_exactly(expenses: list[dict[str, object]]) -> 
     assert [list(row.tags) for row in rows] == [one["tags"] for one in expenses]
 
 
+@patient
 @given(st.dates(date(2000, 1, 1), date(2050, 1, 1)), st.lists(st.integers(-(10**9), 10**9), min_size=1))
 def test_amounts_and_days_are_read_whatever_the_bank_writes(start: date, amounts: list[int]) -> None:
     lines = []

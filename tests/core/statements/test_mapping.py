@@ -49,6 +49,7 @@ def test_a_mapping_can_be_stored_as_json() -> None:
     [
         '{"currency": "euro"}',
         '{"currency": "EUR\\n"}',
+        '{"currency": "XXX"}',
         '{"currency": "EUR", "encoding": "utf-7"}',
         '{"currency": "EUR", "columns": {"day": -1}}',
         '{"currency": "EUR", "columns": {"day": 200}}',

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ofxtools.Parser import OFXTree
 
 from core.statements.rows import RowProblem
+from tests.core.rules.strategies import patient
 from tests.core.statements.statement_files import problem_of, proposed, read, row_of, rows_of
 
 HEADER = (
@@ -193,6 +194,7 @@ def test_letters_come_out_right_also_where_the_header_is_wrong(encoding: str) ->
     assert row_of(data.decode().encode(encoding)).payee == "Café Müller"
 
 
+@patient
 @given(
     st.lists(
         st.tuples(
