@@ -43,6 +43,7 @@ def read_csv(file: BinaryIO, mapping: Mapping) -> Iterator[StatementRow | RowPro
     for _ in islice(lines, (mapping.header_row or 1) - 1):
         lines.begin_record()
     header: list[Cell] | None = None
+    widest = 0
     for line, cells in records_of(
         lines, mapping.delimiter, is_exact=mapping.texts == "exact", is_strict=True
     ):
@@ -50,9 +51,16 @@ def read_csv(file: BinaryIO, mapping: Mapping) -> Iterator[StatementRow | RowPro
             header = _header(line, cells, reader.width)
         elif isinstance(cells, RowProblem):
             yield cells
-        # Some banks repeat the header every few lines.
-        elif cells != header and (row := reader.read(line, cells)) is not None:
-            yield row
+        else:
+            widest = max(widest, len(cells))
+            # Some banks repeat the header every few lines.
+            if cells != header and (row := reader.read(line, cells)) is not None:
+                yield row
+    if header is None and mapping.header_row is not None:
+        reason = f"has no line {mapping.header_row} that names the columns"
+        raise UnreadableFile(reason, pointer="/mapping/header_row")
+    if header is None and 0 < widest < reader.least:
+        raise UnreadableFile(f"has no column {reader.least} in any line", pointer="/mapping/columns")
 
 
 def _header(line: int, cells: list[Cell] | RowProblem, width: int) -> list[Cell]:
