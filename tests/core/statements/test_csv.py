@@ -142,6 +142,8 @@ def test_amounts_that_could_be_thousands_are_said() -> None:
         ("date,debit,credit", "2026-01-31,,5.00", -500),
         ("date,debit,credit", "2026-01-31,0.00,5.00", -500),
         ("date,debit,credit", "2026-01-31,-5.00,", 500),
+        ("date,debit,credit", "2026-01-31,,-5.00", -500),
+        ("date,money out (EUR),money in (EUR)", "2026-01-31,,5.00", -500),
         ("date,outflow,inflow", "2026-01-31,$5.00,$0.00", 500),
         ("date,amount,direction", "2026-01-31,5.00,D", 500),
         ("Datum,Bedrag,Af Bij", "2026-01-31,5.00,Af", 500),
