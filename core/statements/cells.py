@@ -49,8 +49,12 @@ class RecordReader:
             raise UnreadableFile("say which column is the amount", pointer="/mapping/columns/amount")
         self._day = columns.day
         self.width = max(_used(columns)) + 1
+        needed = (columns.day, columns.amount, columns.debit, columns.credit)
+        self.least = min(column for column in needed if column is not None) + 1
+        """A record of fewer cells has neither a day nor an amount."""
         self._default = mapping.currency
         self._sign = -1 if mapping.amount_sign == "negative_is_spent" else 1
+        self._credit_sign = 1 if mapping.credit_sign == "negative_is_received" else -1
         self._skips_credits = mapping.credits == "skip"
         self._amounts = AmountReader(mapping.decimal_sign, mapping.currency)
         is_exact = mapping.texts == "exact"
@@ -146,7 +150,7 @@ class RecordReader:
         total, currency = 0, None
         for field, column, sign in (
             ("debit", self._columns.debit, self._sign),
-            ("credit", self._columns.credit, -1),
+            ("credit", self._columns.credit, self._credit_sign),
         ):
             cell = "" if column is None else cells[column]
             if isinstance(cell, str) and not cell.strip():

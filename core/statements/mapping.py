@@ -15,6 +15,7 @@ from core.statements.limits import MAX_COLUMNS
 DateOrder = Literal["ymd", "dmy", "mdy", "ydm"]
 DecimalSign = Literal[".", ","]
 Delimiter = Literal[",", ";", "\t", "|"]
+CreditSign = Literal["positive_is_received", "negative_is_received"]
 AmountSign = Literal["negative_is_spent", "positive_is_spent"]
 Credits = Literal["import", "skip"]
 Encoding = Literal[
@@ -92,6 +93,9 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     columns: Columns = Columns()
     amount_sign: AmountSign = "negative_is_spent"
     """Of the amount; with columns for debit and credit, how debits are written."""
+
+    credit_sign: CreditSign = "positive_is_received"
+    """With a column for credit, how money that came in is written there."""
 
     credits: Credits = "import"
     """Whether money that came in is imported, as a negative expense, or passed over."""

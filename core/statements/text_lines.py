@@ -23,7 +23,9 @@ class TextLines(Iterator[str]):
     not know comes as U+FFFD: a broken letter should cost no row.
     """
 
-    def __init__(self, file: BinaryIO, encoding: Encoding) -> None:
+    def __init__(self, file: BinaryIO, encoding: Encoding, *, last: int = MAX_LINES + 1) -> None:
+        """`last` is the number of the line behind which it is as if the file ended."""
+        self._last = last
         self._chunks = _decoded(file, encoding)
         self._ready: Iterator[str] = iter(())
         self._rest: str | None = ""
@@ -37,6 +39,8 @@ class TextLines(Iterator[str]):
         RecordTooLong: the record has too many lines, or characters, already.
         UnreadableFile: the line is too long, or there are too many.
         """
+        if self.number >= self._last:
+            raise StopIteration
         line = next(self._ready, None)
         while line is None:
             if self._rest is None:

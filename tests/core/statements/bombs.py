@@ -11,6 +11,7 @@ import json
 import resource
 import time
 from collections.abc import Callable, Iterator
+from zipfile import ZIP_STORED
 
 from core.statements.formats import SHARED, Format
 from core.statements.mapping import Columns, Mapping
@@ -27,6 +28,9 @@ CSV_MAPPING = Mapping(currency="EUR", header_row=1, columns=Columns(day=0, amoun
 _LAUGHS = "".join(f"<!ENTITY lol{n} '{f'&lol{n - 1};' * 10}'>" for n in range(1, 10))
 LAUGHS = f"<!DOCTYPE lolz [<!ENTITY lol0 'lol'>{_LAUGHS}]>"
 BLOWUP = f"<!DOCTYPE a [<!ENTITY long '{'x' * 50_000}'>]>"
+
+LONG = "".join(f"{n}{'x' * 100}" for n in range(1_000))
+"""As long as an element's text can be, and not so even that a zip of it would be refused."""
 
 CAMT = '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.02"><BkToCstmrStmt><Stmt>'
 
@@ -54,6 +58,29 @@ BOMBS: dict[str, tuple[Format, Callable[[], bytes], str]] = {
         "DTD",
     ),
     "laughs in a sheet": ("xlsx", lambda: sheet_of("<row><c><v>&lol9;</v></c></row>", LAUGHS), "DTD"),
+    "a text in a million parts": (
+        "camt",
+        lambda: camt(entry("&amp;>" * 1_000_000)),
+        "",
+    ),
+    "a cell of a thousand texts": (
+        "xlsx",
+        lambda: sheet_of(f"<row><c t='inlineStr'><is>{f'<t>{LONG}</t>' * 1_000}</is></c></row>"),
+        "",
+    ),
+    "a cell of a million texts": (
+        "xlsx",
+        lambda: packed(
+            parts(f"<row><c t='inlineStr'><is>{'<t>xyz</t>' * 200_000}</is></c></row>"),
+            compression=ZIP_STORED,
+        ),
+        "",
+    ),
+    "a shared text of a thousand texts": (
+        "xlsx",
+        lambda: packed(parts("<row/>", sharedStrings=f"<sst><si>{f'<t>{LONG}</t>' * 1_000}</si></sst>")),
+        "",
+    ),
     "a deep XML": ("camt", lambda: camt("<a>" * 1_000_000), "levels"),
     "a tag of megabytes": ("camt", lambda: camt("<a " + "b" * 20 * MEGABYTE), "too long"),
     "a text of megabytes": ("camt", lambda: camt(entry("x" * 20 * MEGABYTE)), ""),
@@ -103,6 +130,7 @@ BOMBS: dict[str, tuple[Format, Callable[[], bytes], str]] = {
     ),
     "delimiters only": ("csv", lambda: b"date,amount\n" + b"," * 900_000 + b"\n2026-01-31,-1\n", "columns"),
     "quotation marks only": ("csv", lambda: b"date,amount\n" + b'"' * 20_000_000, ""),
+    "empty lines, but not too many": ("csv", lambda: b"\n" * 990_000, ""),
     "empty lines": ("csv", lambda: b"\n" * 1_100_000, "lines"),
     "NUL bytes": ("csv", lambda: b"\0" * 30_000_000, ""),
     "letters of no encoding": ("csv", lambda: bytes(range(128, 256)) * 100_000, ""),
@@ -114,6 +142,11 @@ BOMBS: dict[str, tuple[Format, Callable[[], bytes], str]] = {
     "tags without end": ("ofx", lambda: b"<OFX>" + b"<STMTTRN" * 1_000_000, ""),
     "CDATA without end": ("ofx", lambda: b"<OFX>" + b"<![CDATA[" * 3_000_000, "characters"),
     "transactions without end": ("ofx", lambda: b"<OFX>" + b"<STMTTRN>" * 500_000, "no amount"),
+    "a character with a long number": (
+        "ofx",
+        lambda: b"<OFX><STMTTRN><MEMO>&#" + b"9" * 900_000,
+        "no amount",
+    ),
     "an element of megabytes": ("ofx", lambda: b"<OFX><STMTTRN><MEMO>" + b"x" * 30_000_000, "characters"),
     "ampersands": ("ofx", lambda: b"<OFX><STMTTRN><MEMO>" + b"&" * 900_000, ""),
     "a line of megabytes": ("qif", lambda: b"!Type:Bank\nP" + b"x" * 30_000_000, "characters"),

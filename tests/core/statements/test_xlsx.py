@@ -102,6 +102,16 @@ def test_a_workbook_that_counts_from_1904_is_understood() -> None:
     assert row_of(packed(members), PLAIN).day == LAST
 
 
+@pytest.mark.parametrize(
+    ("number", "day"),
+    [(1, date(1900, 1, 1)), (59, date(1900, 2, 28)), (61, date(1900, 3, 1))],
+)
+def test_days_before_the_leap_day_that_never_was_are_those_that_excel_shows(number: int, day: date) -> None:
+    styles = '<styleSheet><cellXfs><xf numFmtId="14"/></cellXfs></styleSheet>'
+    sheet = HEADER + f'<row r="2"><c r="A2" s="0"><v>{number}</v></c><c r="B2"><v>-1</v></c></row>'
+    assert row_of(packed(parts(sheet, styles=styles)), PLAIN).day == day
+
+
 def test_texts_may_be_shared_inline_or_in_several_fonts() -> None:
     fonts = "<r><t>two </t></r><r><t>fonts</t></r><rPh><t>x</t></rPh>"
     shared = f"<sst><si><t>plain_x0020__x005F_x0041_</t></si><si>{fonts}</si></sst>"
