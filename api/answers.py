@@ -41,8 +41,10 @@ def created(view: Any, *, location: str | None = None, version: int | None = Non
     return Answer(201, encoder.encode(view), location=location, etag=_etag(version))
 
 
-def accepted() -> Answer:
-    return Answer(202)
+def accepted(view: Any = None, *, location: str | None = None, version: int | None = None) -> Answer:
+    """Work that was asked for; `location` is where to see how far it is."""
+    body = None if view is None else encoder.encode(view)
+    return Answer(202, body, location=location, etag=_etag(version))
 
 
 def no_content() -> Answer:

@@ -56,9 +56,14 @@ class Authentication:
     async def process_resource(self, req: Request, _resp: Response, resource: Any, _params: Any) -> None:
         is_public = resource is None or getattr(resource, "is_public", False)
         if not is_public and req.method not in UNPROTECTED_METHODS:
-            req.context.principal = await self._principal(req)
+            req.context.principal = await self.principal_of(req)
 
-    async def _principal(self, req: Request) -> Principal:
+    async def principal_of(self, req: Request) -> Principal:
+        """Who calls; for public resources that let somebody in without a token, and not everybody.
+
+        Raises:
+            Unauthenticated
+        """
         scheme, _, token = (req.get_header("Authorization") or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("send a bearer token")

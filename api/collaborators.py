@@ -7,6 +7,7 @@ from api.passwords import Passwords
 from api.transactions import Transactions
 from core.config import Settings
 from core.database import Database
+from core.downloads import Downloads
 from core.files import FileStore
 from core.security import Tokens, derive_key
 from core.wakeups import WakeUps
@@ -27,6 +28,7 @@ class Collaborators:
     passwords: Passwords
     charts: Charts
     files: FileStore
+    downloads: Downloads
 
     @classmethod
     def of(cls, settings: Settings) -> "Collaborators":
@@ -52,6 +54,7 @@ class Collaborators:
             passwords=Passwords(cost=settings.bcrypt_cost),
             charts=Charts(),
             files=FileStore(settings.files),
+            downloads=Downloads(settings.secret, settings.public_url),
         )
 
     def close(self) -> None:

@@ -19,7 +19,6 @@ from api.openapi_parts import (
     IDEMPOTENCY_KEY,
     IF_MATCH,
     PROBLEM_HEADERS,
-    UPLOAD,
     component_name,
     header_references,
     problem_content,
@@ -51,7 +50,7 @@ class Endpoint:
     is_idempotent: bool
     is_versioned: bool
     is_body_required: bool
-    has_upload: bool
+    upload: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ def endpoint(
     query: Any = None,
     json: Any = None,
     form: Any = None,
-    has_upload: bool = False,
+    upload: Mapping[str, Any] | None = None,
     problems: Collection[int] = (),
     conflicts: bool = True,
     is_public: bool = False,
@@ -114,8 +113,8 @@ def endpoint(
     """Describe and validate a responder.
 
     `answers` maps statuses to what their body holds (a struct, a `Media`, or None: no body). The struct of
-    `query`, `json` or `form` is in `req.context` under that name; with `has_upload` the body is a multipart
-    form with a `file`, which the responder reads. `problems` adds statuses to those that follow from the
+    `query`, `json` or `form` is in `req.context` under that name; with an `upload_body` as `upload` the body
+    is a multipart form, which the responder reads. `problems` adds statuses to those that follow from the
     rest; whatever writes has a 409 unless `conflicts` is False. `is_idempotent` is for POSTs, `is_versioned`
     for PATCHes and DELETEs: whether `If-Match` is heeded.
     """
@@ -134,7 +133,7 @@ def endpoint(
             tags=[tag],
             security={} if is_public else {BEARER: []},
         )(handler)
-        has_body = json is not None or form is not None or has_upload
+        has_body = json is not None or form is not None or upload is not None
         _endpoints[validated] = Endpoint(
             answers=answers,
             problems=frozenset(
@@ -150,7 +149,7 @@ def endpoint(
             is_idempotent=is_idempotent,
             is_versioned=is_versioned,
             is_body_required=not getattr(json, "IS_OPTIONAL", False),
-            has_upload=has_upload,
+            upload=upload,
         )
         return validated
 
@@ -209,10 +208,10 @@ def _complete(operation: dict[str, Any], *, path: str, method: str, endpoint: En
         del operation["description"]
     if not endpoint.is_body_required:
         operation["requestBody"]["required"] = False
-    if endpoint.has_upload:
-        operation["requestBody"] = UPLOAD
+    if endpoint.upload is not None:
+        operation["requestBody"] = endpoint.upload
     content = operation.get("requestBody", {}).get("content", {})
-    if "multipart/form-data" in content and not endpoint.has_upload:
+    if "multipart/form-data" in content and endpoint.upload is None:
         content[FORM_TYPE] = content.pop("multipart/form-data")
     _complete_responses(operation["responses"], problems, endpoint)
 
@@ -225,6 +224,7 @@ def _complete_responses(responses: dict[str, Any], problems: set[int], endpoint:
         names = (
             ["ETag", *(["Location"] if status == 201 else [])] if getattr(model, "HAS_ETAG", False) else []
         )
+        names += ["Location"] if status == 202 and model is not None else []
         names += PROBLEM_HEADERS.get(status, [])
         if names:
             responses[str(status)]["headers"] = header_references(names)

@@ -23,19 +23,20 @@ IF_MATCH = {
     "schema": {"type": "string", "examples": ['"3"']},
 }
 
-UPLOAD = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["file"],
-                "additionalProperties": False,
-                "properties": {"file": {"type": "string", "format": "binary", "examples": ["%PDF-1.7"]}},
-            },
-        }
-    },
-}
+
+def upload_body(example: str, **fields: Any) -> dict[str, Any]:
+    """A multipart form with a `file`, and the schemas of text fields that may stand beside it."""
+    file = {"type": "string", "format": "binary", "examples": [example]}
+    form = {
+        "type": "object",
+        "required": ["file"],
+        "additionalProperties": False,
+        "properties": {"file": file, **fields},
+    }
+    return {"required": True, "content": {"multipart/form-data": {"schema": form}}}
+
+
+UPLOAD = upload_body("%PDF-1.7")
 
 MEANINGS = {
     401: "No valid credentials.",
@@ -75,7 +76,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "examples": ['"3"']},
     },
     "Location": {
-        "description": "Where to read what was created.",
+        "description": "Where to read what was created or asked for.",
         "required": True,
         "schema": {"type": "string", "examples": [f"/v1/expenses/{ID_EXAMPLE}"]},
     },

@@ -25,11 +25,13 @@ from api.resources.debts import Balances, DebtReminder, GroupDebts, MyDebts, Set
 from api.resources.exchange_rates import ExchangeRates
 from api.resources.expense_rules import OneRule, Rules, RuleTrial
 from api.resources.expenses import ExpenseRestoration, Expenses, ExpensesBulk, OneExpense
+from api.resources.exports import ExportDownload, Exports, OneExport
 from api.resources.group_activity import Activity
 from api.resources.group_expenses import GroupExpenses, OneGroupExpense
 from api.resources.group_members import GroupMembers, OneGroupMember
 from api.resources.groups import Groups, OneGroup
 from api.resources.health import Health
+from api.resources.imports import ImportCommit, ImportRows, Imports, OneImport
 from api.resources.invitations import (
     GroupInvitations,
     InvitationAcceptance,
@@ -39,6 +41,7 @@ from api.resources.invitations import (
     ReceivedInvitations,
 )
 from api.resources.notifications import Notifications, OneNotification, ReadAllNotifications
+from api.resources.reports import OneReport, ReportDownload, Reports
 from api.resources.sessions import Login, Logout, OneSession, Refresh, Sessions, Ticket, Token
 from api.resources.settlements import (
     OneSettlement,
@@ -88,6 +91,10 @@ def _own_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/expenses/{expense_id:uuid}/restore", ExpenseRestoration(collaborators)),
         ("/expenses/{expense_id:uuid}/attachments", Attachments(collaborators)),
         ("/expenses/{expense_id:uuid}/attachments/{attachment_id:uuid}", OneAttachment(collaborators)),
+        ("/imports", Imports(collaborators)),
+        ("/imports/{import_id:uuid}", OneImport(collaborators)),
+        ("/imports/{import_id:uuid}/rows", ImportRows(collaborators)),
+        ("/imports/{import_id:uuid}/commit", ImportCommit(collaborators)),
         ("/rules", Rules(collaborators)),
         ("/rules/{rule_id:uuid}", OneRule(collaborators)),
         ("/rules/try", RuleTrial(collaborators)),
@@ -157,4 +164,10 @@ def _insight_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/analytics/charts/{name}.png", PngChart(collaborators)),
         ("/analytics/charts/{name}.json", ChartSpecification(collaborators)),
         ("/exchange-rates", ExchangeRates(collaborators)),
+        ("/exports", Exports(collaborators)),
+        ("/exports/{export_id:uuid}", OneExport(collaborators)),
+        ("/exports/{export_id:uuid}/download", ExportDownload(collaborators)),
+        ("/reports", Reports(collaborators)),
+        ("/reports/{report_id:uuid}", OneReport(collaborators)),
+        ("/reports/{report_id:uuid}/download", ReportDownload(collaborators)),
     ]

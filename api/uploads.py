@@ -2,6 +2,7 @@
 
 import asyncio
 import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import falcon
@@ -25,56 +26,100 @@ MAX_NAME_CHARACTERS = 200
 
 NAMELESS = "file"
 
+MaxBytes = int | Callable[[bytes], int]
+"""Of a file; or how many it may have that begins so."""
+
 FORMS = MultipartFormHandler()
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that is stored; `head` is its beginning."""
+    """A file that is stored; `head` is its beginning, `fields` the texts that stood beside it."""
 
     file: StoredFile
     name: str
     head: bytes
+    fields: Mapping[str, str]
 
 
-async def read_upload(req: Request, files: FileStore, *, max_bytes: int) -> Upload:
+async def read_upload(
+    req: Request, files: FileStore, *, max_bytes: MaxBytes, fields: Mapping[str, int] | None = None
+) -> Upload:
     """Store the one `file` of the form. Its hash stands for the body where requests are told apart.
+
+    `max_bytes` may depend on how the file begins. `fields` are texts that may stand beside it, each with its
+    most bytes; those that are empty are left out.
 
     Raises:
         InvalidInput: the form is malformed, has no file, more than one, or another field.
     """
     if (req.content_type or "").partition(";")[0].strip().lower() != MULTIPART:
         raise falcon.HTTPUnsupportedMediaType(description=f"send {MULTIPART}")
-    found: Upload | None = None
+    form = _Form(files, max_bytes, fields or {})
     try:
-        form = await FORMS.deserialize_async(req.stream, req.content_type, req.content_length)
-        async for part in form:
-            if part.name != FIELD:
-                raise invalid(f"/{part.name or ''}", f"unknown field; send `{FIELD}`")
-            if found is not None:
-                raise invalid(f"/{FIELD}", "send one file at a time")
-            found = await _store(part, files, max_bytes)
+        async for part in await FORMS.deserialize_async(req.stream, req.content_type, req.content_length):
+            await form.read(part)
     except (falcon.MultipartParseError, falcon.HTTPInvalidHeader, falcon.MediaMalformedError) as error:
         raise invalid("", f"malformed multipart form: {error.description}") from error
-    if found is None:
-        raise invalid(f"/{FIELD}", "is missing")
-    req.context.body = f"{found.file.sha256} {found.name}".encode()
+    found = form.upload()
+    parts = (found.file.sha256, found.name, *(f"{name} {text}" for name, text in sorted(form.texts.items())))
+    req.context.body = "\n".join(parts).encode()
     return found
 
 
-async def _store(part: BodyPart, files: FileStore, max_bytes: int) -> Upload:
+class _Form:
+    """What has been read of a form."""
+
+    def __init__(self, files: FileStore, max_bytes: MaxBytes, fields: Mapping[str, int]) -> None:
+        self._files, self._max_bytes, self._fields = files, max_bytes, fields
+        self._file: tuple[StoredFile, str, bytes] | None = None
+        self.texts: dict[str, str] = {}
+
+    async def read(self, part: BodyPart) -> None:
+        name = part.name or ""
+        if name == FIELD:
+            if self._file is not None:
+                raise invalid(f"/{FIELD}", "send one file at a time")
+            self._file = await _store(part, self._files, self._max_bytes)
+        elif name in self._fields:
+            if name in self.texts:
+                raise invalid(f"/{name}", "is given twice")
+            self.texts[name] = await _text(part, name, self._fields[name])
+        else:
+            known = ", ".join(f"`{one}`" for one in (FIELD, *self._fields))
+            raise invalid(f"/{name}", f"unknown field; send {known}")
+
+    def upload(self) -> Upload:
+        if self._file is None:
+            raise invalid(f"/{FIELD}", "is missing")
+        return Upload(*self._file, {name: text for name, text in self.texts.items() if text})
+
+
+async def _text(part: BodyPart, name: str, max_bytes: int) -> str:
+    data = await part.stream.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise invalid(f"/{name}", f"may have {max_bytes} bytes")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise invalid(f"/{name}", "is not UTF-8") from error
+
+
+async def _store(part: BodyPart, files: FileStore, max_bytes: MaxBytes) -> tuple[StoredFile, str, bytes]:
+    """The stored file, its name and its beginning."""
     filename = part.filename
     head = b""
     draft = await asyncio.to_thread(files.draft)
     with draft:
         while piece := await part.stream.read(PIECE_BYTES):
             head = head or piece[:HEAD_BYTES]
-            if draft.size + len(piece) > max_bytes:
-                raise falcon.HTTPContentTooLarge(description=f"a file may have {max_bytes} bytes")
+            limit = max_bytes if isinstance(max_bytes, int) else max_bytes(head)
+            if draft.size + len(piece) > limit:
+                raise falcon.HTTPContentTooLarge(description=f"a file may have {limit} bytes")
             await asyncio.to_thread(draft.write, piece)
         if not draft.size:
             raise invalid(f"/{FIELD}", "is empty")
-        return Upload(await asyncio.to_thread(draft.keep), clean_name(filename), head)
+        return await asyncio.to_thread(draft.keep), clean_name(filename), head
 
 
 def clean_name(name: str | None) -> str:

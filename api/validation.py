@@ -5,7 +5,6 @@ written, so this one decodes the body's bytes straight into the struct; it is al
 """
 
 import json as slow_json
-import re
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -17,6 +16,7 @@ from spectree.plugins.falcon_plugin import FalconAsgiPlugin
 
 from api.problems import InvalidParameter
 from core.errors import FieldError, InvalidInput, invalid
+from core.field_errors import SURROGATE, escaped_name, field_error
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """A thousand expenses with generous notes; anything larger is a mistake or an attack."""
@@ -25,9 +25,6 @@ JSON_TYPES = ("application/json", "text/json")
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 NOT_JSON = object()
-SURROGATE = re.compile("[\ud800-\udfff]")
-ERROR_PATH = re.compile(r" - at `\$?(?P<path>.*)`$", re.DOTALL)
-NAMED_FIELD = re.compile(r"(?:missing required|contains unknown) field `(?P<name>.*)`", re.DOTALL)
 
 
 class OutlayPlugin(FalconAsgiPlugin):
@@ -54,7 +51,7 @@ def read_query(req: Request, model: Any) -> None:
     try:
         req.context.query = msgspec.convert(req.params, model, strict=False)
     except msgspec.ValidationError as error:
-        field = _field_error(str(error))
+        field = field_error(str(error))
         name = field.pointer.removeprefix("/").replace("~1", "/").replace("~0", "~")
         raise InvalidParameter(FieldError(name, field.detail)) from error
     # msgspec reads "null" as no value at all, which would silently ignore the parameter.
@@ -80,7 +77,7 @@ def decode_json(body: bytes, model: Any) -> Any:
     try:
         return decoder_of(model).decode(body)
     except msgspec.ValidationError as error:
-        raise InvalidInput(_field_error(str(error))) from error
+        raise InvalidInput(field_error(str(error))) from error
     except RecursionError as error:
         raise invalid("", "nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -101,7 +98,7 @@ async def read_form(req: Request, model: Any) -> Any:
     try:
         return msgspec.convert(fields, model, strict=False)
     except msgspec.ValidationError as error:
-        raise InvalidInput(_field_error(str(error))) from error
+        raise InvalidInput(field_error(str(error))) from error
 
 
 async def read_body(req: Request) -> bytes:
@@ -121,18 +118,6 @@ async def read_body(req: Request) -> bytes:
 @cache
 def decoder_of(model: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(model)
-
-
-def _field_error(message: str) -> FieldError:
-    """msgspec's `… - at `$.lines[0].amount`` as a pointer and a reason."""
-    path = match["path"] if (match := ERROR_PATH.search(message)) else ""
-    pointer = re.sub(r"\[(\d+)\]", r".\1", path).replace(".", "/")
-    detail = ERROR_PATH.sub("", message)
-    if named := NAMED_FIELD.search(detail):
-        pointer += "/" + _escaped(named["name"])
-    if "matching regex" in detail:
-        detail = "has a form or characters that are not possible here"
-    return FieldError(pointer, detail)
 
 
 def _malformed(body: bytes, reason: str) -> FieldError:
@@ -155,10 +140,5 @@ def _pointer_to_not_json(value: Any) -> str | None:
     for key, inner in pairs:
         below = "" if SURROGATE.search(str(key)) else _pointer_to_not_json(inner)
         if below is not None:
-            return f"/{_escaped(str(key))}{below}"
+            return f"/{escaped_name(str(key))}{below}"
     return None
-
-
-def _escaped(name: str) -> str:
-    """A name within a JSON pointer (RFC 6901, section 3)."""
-    return SURROGATE.sub("?", name).replace("~", "~0").replace("/", "~1")

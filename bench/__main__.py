@@ -7,9 +7,11 @@ from bench.alerts import alerting
 from bench.changes import copying
 from bench.charts import charting
 from bench.groups import balancing, grouping
+from bench.imports import importing
 from bench.insight import analysing
 from bench.measures import bursting, growth, listing, memory, posting
 from bench.report import Row, gauge, machine, table
+from bench.reports import reporting
 from bench.splits import planning
 from bench.system import Dialect
 
@@ -26,6 +28,8 @@ MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
     "analysing": analysing,
     "charting": charting,
     "copying": copying,
+    "importing": importing,
+    "reporting": reporting,
 }
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
 

@@ -26,6 +26,7 @@ PROCESSES = {
     "api": ["api"],
     "gateway": ["ws_gateway"],
     "worker": ["workers", "worker"],
+    "builder": ["workers", "builder"],
     "beat": ["workers", "beat"],
 }
 
@@ -55,6 +56,7 @@ class System:
                 **os.environ,
                 "OUTLAY_DATABASE_URL": self.database_url,
                 "OUTLAY_REDIS_URL": redis.url(0),
+                "OUTLAY_DATA_DIR": str(self._folder / "data"),
                 "OUTLAY_API_PORT": str(self.api_port),
                 "OUTLAY_WS_PORT": str(self.ws_port),
                 "OUTLAY_API_PROCESSES": str(self._api_processes),
@@ -121,6 +123,12 @@ class System:
                 found[f"{name} child"] = max(_resident_mb(int(child)) for child in children)
         return found
 
+    def peak_mb(self, name: str) -> float:
+        """The most resident memory that a process or one of its children has had so far."""
+        pid = self._processes[name].pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return max(_resident_mb(int(one), "VmHWM:") for one in (pid, *children))
+
     def _start_database(self, stack: ExitStack) -> str:
         if self.dialect == "sqlite":
             return f"sqlite:///{self._folder / 'outlay.db'}"
@@ -147,6 +155,6 @@ def await_port(port: int) -> None:
             return
 
 
-def _resident_mb(pid: int) -> float:
+def _resident_mb(pid: int, figure: str = "VmRSS:") -> float:
     status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")) / 1024
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(figure)) / 1024

@@ -47,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ws_allowed_origins: str = "http://localhost:8000,http://127.0.0.1:8000"
 
     worker_processes: Annotated[int, Meta(ge=1, le=64)] = 2
+    builder_processes: Annotated[int, Meta(ge=1, le=64)] = 1
 
     mail_url: str = ""
     mail_from: str = "Outlay <outlay@localhost>"

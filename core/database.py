@@ -1,13 +1,26 @@
 """The engine for PostgreSQL and SQLite, and the transactions that the edges open on it."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from psycopg import sql
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Engine,
+    Select,
+    Table,
+    create_engine,
+    event,
+    insert,
+    make_url,
+    text,
+)
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -92,6 +105,15 @@ class Database:
         with self._snapshots.connect() as connection:
             yield connection
 
+    def learn(self, *tables: Table) -> None:
+        """Have PostgreSQL look at what the tables hold by now, as it would by itself within minutes.
+
+        Until then its plans are made for what was there before much was written at once.
+        """
+        if self.dialect == "postgresql":
+            with self.engine.begin() as connection:
+                connection.execute(text(f"ANALYZE {', '.join(table.name for table in tables)}"))
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -106,8 +128,9 @@ def _create_engine(url: str, *, pool_size: int, lock_timeout_ms: int) -> Engine:
     settings = {
         "statement_timeout": STATEMENT_TIMEOUT_MS,
         "lock_timeout": lock_timeout_ms,
-        # Instants come back in UTC.
+        # Instants come back in UTC, and days that are cast to text as ISO dates.
         "timezone": "UTC",
+        "datestyle": "ISO",
     }
     return create_engine(
         parsed,
@@ -164,6 +187,43 @@ def _begin_sqlite_transaction(connection: Connection) -> None:
 
 
 @contextmanager
+def raw_rows(
+    connection: Connection, query: Select[Any], parameters: Mapping[str, Any], *, size: int
+) -> Iterator[Iterator[list[tuple[Any, ...]]]]:
+    """The rows of a query as the driver has them, `size` at a time, and no more of them in memory.
+
+    Without the conversions of SQLAlchemy, which take longer than all the rest where rows are read by the
+    million. Whoever wants the same on both databases has the query cast everything to texts and numbers.
+
+    While the caller deals with some of PostgreSQL's, the next ones are on their way. Meanwhile the connection
+    may be read from like this for another query, but not be used in any other way.
+    """
+    streaming = connection.execution_options(stream_results=True, max_row_buffer=size)
+    with streaming.execute(query, parameters) as found:
+        if connection.dialect.name == "postgresql":
+            with ThreadPoolExecutor(1, thread_name_prefix="rows") as thread:
+                yield _prefetched(thread, found, size)
+        else:
+            # It is not at the other end of a connection, and would only take turns with the caller.
+            yield iter(lambda: _fetch(found, size), [])
+
+
+def _prefetched(
+    thread: ThreadPoolExecutor, found: CursorResult[Any], size: int
+) -> Iterator[list[tuple[Any, ...]]]:
+    coming = thread.submit(_fetch, found, size)
+    while batch := coming.result():
+        coming = thread.submit(_fetch, found, size)
+        yield batch
+
+
+def _fetch(found: CursorResult[Any], size: int) -> list[tuple[Any, ...]]:
+    # The strategy of a result whose cursor is at its end is another one.
+    rows: list[tuple[Any, ...]] = found.cursor_strategy.fetchmany(found, found.cursor, size)
+    return rows
+
+
+@contextmanager
 def pipelined(session: Session) -> Iterator[None]:
     """Send statements that answer nothing without waiting for one before the next; errors come at the end.
 
@@ -176,6 +236,31 @@ def pipelined(session: Session) -> Iterator[None]:
     try:
         with connection.pipeline():
             yield
+    except psycopg.Error as error:
+        raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
+
+
+def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert many rows, all with the same columns: on PostgreSQL by COPY, in a tenth of the client's time.
+
+    It fits no pipeline.
+    """
+    if not rows:
+        return
+    dialect = session.get_bind().dialect
+    if dialect.name != "postgresql":
+        session.execute(insert(table), rows)
+        return
+    names = list(rows[0])
+    types = [str(table.c[name].type.compile(dialect)).partition("(")[0].lower() for name in names]
+    columns = sql.SQL(", ").join(map(sql.Identifier, names))
+    command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table.name), columns)
+    connection: Any = session.connection().connection.driver_connection
+    try:
+        with connection.cursor() as cursor, cursor.copy(command) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row([row[name] for name in names])
     except psycopg.Error as error:
         raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
 
@@ -201,7 +286,8 @@ UNREACHABLE_STATES = ("08", "53", "57P", "25006")
 """Connection exceptions, insufficient resources, shut-down and start-up, and a standby that takes no writes
 (PostgreSQL, appendix A)."""
 
-TIMED_OUT_STATES = ("55P03", "57014")
+LOCK_TIMED_OUT = "55P03"
+TIMED_OUT_STATES = (LOCK_TIMED_OUT, "57014")
 """The time-outs of locks and statements: this work has to wait, others need not."""
 
 RETRIED_STATES = ("40001", "40P01")
@@ -234,6 +320,11 @@ def is_unavailable(error: BaseException) -> bool:
 def is_timed_out(error: BaseException) -> bool:
     """It waited too long for a lock, or ran too long."""
     return _sqlstate(error) in TIMED_OUT_STATES
+
+
+def is_locked_out(error: BaseException) -> bool:
+    """Somebody else has held a lock for longer than was to be waited for."""
+    return _sqlstate(error) == LOCK_TIMED_OUT
 
 
 def is_retryable(error: BaseException) -> bool:

@@ -13,7 +13,24 @@ that the template needs; see `core/queries/mails.py`."""
 SPLIT_GROUP_EXPENSE = "split_group_expense"
 """Key: `group id:expense id`. Payload: `{}`; what is to be posted is in the expense's row."""
 
-OUTBOX_JOBS = (EVALUATE_BUDGETS, DELIVER_NOTIFICATIONS, SPLIT_GROUP_EXPENSE, SEND_MAIL)
+BUILD_EXPORT = "build_export"
+"""Key: user id. Payload: `{"export_id": …}`; what is wanted is in the export's row."""
+
+READ_IMPORT = "read_import"
+"""Key: `user id:import id`. Payload: `{}`; what to do is in the import's row. So with the next two."""
+
+COMMIT_IMPORT = "commit_import"
+
+UNDO_IMPORT = "undo_import"
+
+BUILD_REPORT = "build_report"
+"""Key: user id. Payload: `{"report_id": …}`; what it is about is in the report's row."""
+
+LONG_JOBS = (BUILD_EXPORT, READ_IMPORT, COMMIT_IMPORT, UNDO_IMPORT, BUILD_REPORT)
+"""Jobs that may take minutes, such as a file of a million expenses. They have a queue and workers of their
+own (`python -m workers builder`), so that no alert waits for a file; see `workers/long_jobs.py`."""
+
+OUTBOX_JOBS = (EVALUATE_BUDGETS, DELIVER_NOTIFICATIONS, SPLIT_GROUP_EXPENSE, SEND_MAIL, *LONG_JOBS)
 
 
 class Tick:
@@ -25,3 +42,4 @@ class Tick:
     NUDGE_SETTLEMENTS = "nudge_settlements"
     FETCH_RATES = "fetch_rates"
     SWEEP_FILES = "sweep_files"
+    REFRESH_REPORTS = "refresh_reports"

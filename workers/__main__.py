@@ -1,4 +1,4 @@
-"""`python -m workers worker` and `python -m workers beat`."""
+"""`python -m workers worker`, `python -m workers builder` and `python -m workers beat`."""
 
 import os
 import sys
@@ -6,12 +6,14 @@ import warnings
 
 from celery.exceptions import SecurityWarning
 
+from core.broker import LONG_QUEUE, QUEUE
 from core.config import load_settings
 from core.errors import ConfigurationError
 from core.logging import configure_logging
-from workers.app import create_app
+from workers.app import Role, create_app
 
-ROLES = ("worker", "beat")
+QUEUES: dict[Role, str] = {"worker": QUEUE, "builder": LONG_QUEUE}
+ROLES = (*QUEUES, "beat")
 
 
 def main(arguments: list[str]) -> int:
@@ -27,12 +29,13 @@ def main(arguments: list[str]) -> int:
     # A page about root and pickled messages: ours are JSON only, and no container runs as root. For a
     # development run that does, it would be noise.
     warnings.filterwarnings("ignore", category=SecurityWarning)
-    app = create_app(settings)
-    if arguments == ["worker"]:
-        options = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-        app.worker_main(["--quiet", "worker", *options, f"--loglevel={settings.log_level}"])
-    else:
-        app.Beat(loglevel=settings.log_level, quiet=True).run()
+    if arguments == ["beat"]:
+        create_app(settings).Beat(loglevel=settings.log_level, quiet=True).run()
+        return 0
+    role: Role = "builder" if arguments == ["builder"] else "worker"
+    options = ["--without-gossip", "--without-mingle", "--without-heartbeat", f"--queues={QUEUES[role]}"]
+    app = create_app(settings, role)
+    app.worker_main(["--quiet", "worker", *options, f"--loglevel={settings.log_level}"])
     return 0
 
 

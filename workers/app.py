@@ -1,6 +1,6 @@
 """The Celery application: wake-ups in, work from the outbox."""
 
-from typing import Any
+from typing import Any, Literal
 
 from billiard import pool  # type: ignore[import-untyped]
 from celery import Celery
@@ -9,17 +9,21 @@ from celery.signals import worker_process_init, worker_process_shutdown
 from core.broker import new_celery
 from core.config import Settings
 from core.job_names import DELIVER_NOTIFICATIONS, EVALUATE_BUDGETS, SEND_MAIL, SPLIT_GROUP_EXPENSE
+from workers.long_jobs import CONNECTIONS
 from workers.process import start_runtime, stop_runtime
 from workers.runtime import ApplyJob
 from workers.schedules import beat_schedule
 from workers.tasks import (
     budgets,
     exchange_rates,
+    exports,
     files,
     groups,
     housekeeping,
+    imports,
     mails,
     notifications,
+    reports,
     settlements,
 )
 
@@ -33,16 +37,21 @@ JOBS: dict[str, ApplyJob] = {
 LEASED_JOBS = frozenset({SEND_MAIL})
 """Outbox jobs with an effect outside of the database; their tasks do them by `workers/leased.py`."""
 
-TASK_MODULES = (budgets, exchange_rates, files, groups, housekeeping, mails, notifications, settlements)
+TASK_MODULES = (
+    budgets, exchange_rates, exports, files, groups, housekeeping, imports, mails, notifications, reports,
+    settlements,
+)  # fmt: skip
 """Imported, so that their tasks are known."""
 
+Role = Literal["worker", "builder"]
+"""Whose tasks a process does: those of which an alert may wait, or those that take long."""
 
 LAST_WORDS_TENTHS_S = 10
 """How long a pool process that ends waits until its last results have been read. When the worker is told to
 stop just as it hands out a task, nobody reads that result, and the process would wait for half a minute."""
 
 
-def create_app(settings: Settings) -> Celery:
+def create_app(settings: Settings, role: Role = "worker") -> Celery:
     pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = LAST_WORDS_TENTHS_S
     app = new_celery(settings, is_current=True)
     app.conf.update(
@@ -53,7 +62,7 @@ def create_app(settings: Settings) -> Celery:
         worker_prefetch_multiplier=1,
         worker_soft_shutdown_timeout=25,
         worker_max_tasks_per_child=2_000,
-        worker_concurrency=settings.worker_processes,
+        worker_concurrency=settings.builder_processes if role == "builder" else settings.worker_processes,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_send_task_events=False,
@@ -65,7 +74,7 @@ def create_app(settings: Settings) -> Celery:
 
     @worker_process_init.connect(weak=False)
     def _start(**_signal: Any) -> None:
-        start_runtime(settings, JOBS)
+        start_runtime(settings, JOBS, connections=CONNECTIONS if role == "builder" else 1)
 
     @worker_process_shutdown.connect(weak=False)
     def _stop(**_signal: Any) -> None:

@@ -6,10 +6,10 @@ from workers.runtime import ApplyJob, Runtime
 _runtime: Runtime | None = None
 
 
-def start_runtime(settings: Settings, jobs: dict[str, ApplyJob]) -> None:
+def start_runtime(settings: Settings, jobs: dict[str, ApplyJob], *, connections: int) -> None:
     """Connect this process; after a fork, as connections cannot be shared."""
     global _runtime
-    _runtime = Runtime(settings, jobs)
+    _runtime = Runtime(settings, jobs, connections=connections)
 
 
 def stop_runtime() -> None:

@@ -66,9 +66,9 @@ class _Batch:
 class Runtime:
     """One worker process's connections. Made after the fork."""
 
-    def __init__(self, settings: Settings, jobs: Mapping[str, ApplyJob]) -> None:
+    def __init__(self, settings: Settings, jobs: Mapping[str, ApplyJob], *, connections: int = 1) -> None:
         self.settings = settings
-        self.database = Database(settings.database, pool_size=1, lock_timeout_ms=LOCK_WAIT_MS)
+        self.database = Database(settings.database, pool_size=connections, lock_timeout_ms=LOCK_WAIT_MS)
         self.redis = Redis.from_url(
             settings.redis, socket_timeout=SOCKET_TIMEOUT_S, socket_connect_timeout=SOCKET_TIMEOUT_S
         )
@@ -110,7 +110,7 @@ class Runtime:
 
     def _drain_follow_ups(self, jobs: Set[str], deadline: float) -> int:
         total = 0
-        self._wake_others(job for job in jobs if job not in self._jobs)
+        self.wake(job for job in jobs if job not in self._jobs)
         for job in sorted(self._jobs.keys() & jobs):
             has_more = True
             while has_more:
@@ -119,8 +119,8 @@ class Runtime:
                 has_more = batch.has_more and time.monotonic() < deadline
         return total
 
-    def _wake_others(self, jobs: Iterable[str]) -> None:
-        """For jobs that are not done in a transaction (`workers/leased.py`): they may take long."""
+    def wake(self, jobs: Iterable[str]) -> None:
+        """Have other workers look for jobs that this one does not do itself."""
         if wanted := set(jobs):
             self._wake_ups = self._wake_ups or WakeUps(self.settings)
             self._wake_ups.request(wanted)
@@ -186,6 +186,13 @@ class Runtime:
                     raise
                 abandon(session)
                 raise SoftTimeLimitExceeded from error
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """As `database.transaction`; others are woken for the jobs that it has staged."""
+        with self._transaction() as session:
+            yield session
+        self.wake(staged_jobs(session))
 
     def _apply(self, session: Session, job: str, rows: Mapping[str, Sequence[ClaimedRow]]) -> int:
         """Have the effect of rows and delete them; answers how many there were."""

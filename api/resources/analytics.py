@@ -25,22 +25,12 @@ from api.schemas.analytics import (
     TrendsOut,
     TrendsQuery,
 )
-from api.schemas.budgets import FiguresOut
 from core.errors import FieldError
-from core.queries.analytics import (
-    WINDOWS,
-    Home,
-    break_down,
-    load_home,
-    summarise,
-    trend,
-    trend_start,
-    with_sub_categories,
-)
-from core.queries.budget_figures import figures_between
-from core.queries.budgets import list_budgets
+from core.queries.adherence import adherence
+from core.queries.analytics import Home, break_down, load_home, summarise, with_sub_categories
 from core.queries.insights import find_anomalies, find_subscriptions, forecast
 from core.queries.spending_totals import Scope
+from core.queries.trends import WINDOWS, trend, trend_start
 from core.rules.money import is_currency
 
 TAG = "Analytics"
@@ -127,23 +117,16 @@ class BudgetAdherence:
         query: RangeQuery = req.context.query
         user_id = req.context.principal.user_id
 
-        def adherence(rows: Connection) -> Answer:
+        def kept(rows: Connection) -> Answer:
             today = load_home(rows, user_id=user_id).today
             first, last = _days(query, today)
             if (last - first).days >= MAX_RANGE_OF_ADHERENCE_DAYS:
                 reason = f"the range may have {MAX_RANGE_OF_ADHERENCE_DAYS} days at most"
                 raise InvalidParameter(FieldError("from", reason))
-            budgets = list_budgets(rows, user_id=user_id, is_archived=False)
-            figures = figures_between(rows, budgets, first_day=first, last_day=last, today=today)
-            items = []
-            for budget, periods in zip(budgets, figures, strict=True):
-                exceeded = sum(one.status == "exceeded" for one in periods)
-                shown = [FiguresOut.of(one, budget.currency) for one in periods]
-                kept = len(periods) - exceeded
-                items.append(AdherenceOut(budget.id, budget.name, budget.currency, kept, exceeded, shown))
-            return ok(AdherencePage(items))
+            found = adherence(rows, user_id=user_id, first_day=first, last_day=last, today=today)
+            return ok(AdherencePage([AdherenceOut.of(one) for one in found]))
 
-        (await self._transactions.read_snapshot(adherence)).send(resp)
+        (await self._transactions.read_snapshot(kept)).send(resp)
 
 
 class MonthEnd:

@@ -7,19 +7,21 @@ from api.answers import Answer, created, no_content, ok
 from api.collaborators import Collaborators
 from api.file_answers import send_file
 from api.openapi import Media, endpoint
+from api.openapi_parts import UPLOAD
 from api.schemas.attachments import AttachmentList, AttachmentOut
 from api.uploads import read_upload
 from core.errors import invalid
 from core.queries.attachments import list_attachments, load_attachment, require_expense
-from core.services.attachments import NewAttachment, attach_file, remove_attachment
+from core.services.attachments import (
+    MAX_ATTACHMENT_BYTES,
+    TYPES,
+    NewAttachment,
+    attach_file,
+    attachable_type,
+    remove_attachment,
+)
 
 TAG = "Expenses"
-
-MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
-"""A photograph of a telephone has three to eight."""
-
-TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/heic", "application/pdf"})
-"""Pictures and documents that nothing in them can run in a browser; not SVG, which is a program."""
 
 FILE = Media("application/pdf", "%PDF-1.7 …", others=TYPES - {"application/pdf"})
 
@@ -40,7 +42,7 @@ class Attachments:
 
         (await self._transactions.read(attachments)).send(resp)
 
-    @endpoint(TAG, has_upload=True, answers={201: AttachmentOut})
+    @endpoint(TAG, upload=UPLOAD, answers={201: AttachmentOut})
     async def on_post(self, req: Request, resp: Response, expense_id: UUID) -> None:
         """Attach a picture or PDF of up to 10 MB to an expense.
 
@@ -99,10 +101,7 @@ class OneAttachment:
 
 
 def _type_of(head: bytes) -> str:
-    # Not at import: only a process that takes uploads needs it.
-    import filetype
-
-    kind = filetype.guess(head)
-    if kind is None or kind.mime not in TYPES:
+    found = attachable_type(head)
+    if found is None:
         raise invalid("/file", "must be a picture (JPEG, PNG, GIF, WebP, HEIC) or a PDF")
-    return str(kind.mime)
+    return found

@@ -13,7 +13,6 @@ from api.expense_writer import ExpenseToWrite
 from api.openapi import endpoint
 from api.pagination import cut_page, decode_cursor
 from api.problems import InvalidParameter
-from api.schemas.common import ten_thousandths
 from api.schemas.expenses import (
     BulkIn,
     BulkOut,
@@ -24,7 +23,7 @@ from api.schemas.expenses import (
     ExpenseQuery,
 )
 from core.errors import FieldError, InvalidInput
-from core.queries.expenses import ExpenseFilter, Sort, list_expenses, load_expense, sort_value
+from core.queries.expenses import Sort, list_expenses, load_expense, sort_value
 from core.services import expenses
 
 TAG = "Expenses"
@@ -58,7 +57,7 @@ class Expenses:
         """List expenses, the newest first."""
         query: ExpenseQuery = req.context.query
         user_id = req.context.principal.user_id
-        filters = _filters(query)
+        filters = query.to_filter(is_in_trash=query.in_trash)
         after = _position(query)
 
         def page(rows: Connection) -> Answer:
@@ -150,22 +149,6 @@ class ExpenseRestoration:
             return ok(ExpenseOut.of(record), version=record.version)
 
         (await self._transactions.post(req, user_id, restore)).send(resp)
-
-
-def _filters(query: ExpenseQuery) -> ExpenseFilter:
-    return ExpenseFilter(
-        from_day=query.from_day,
-        to_day=query.to_day,
-        category_id=query.category_id,
-        currency=query.currency,
-        min_amount=None if query.min_amount is None else ten_thousandths(query.min_amount),
-        max_amount=None if query.max_amount is None else ten_thousandths(query.max_amount),
-        tag=query.tag,
-        payee=query.payee,
-        text=query.q,
-        source=query.source,
-        is_in_trash=query.in_trash,
-    )
 
 
 def _position(query: ExpenseQuery) -> tuple[Any, UUID] | None:

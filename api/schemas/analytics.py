@@ -11,9 +11,11 @@ from api.schemas.budget_fields import Name
 from api.schemas.budgets import FiguresOut
 from api.schemas.common import Amount, Currency, Day, Id, OnlyPage
 from api.schemas.exchange_rates import ConvertedOut, Unconverted
-from core.queries.analytics import Breakdown, Cut, Group, LargestExpense, Summary, Trend
+from core.queries.adherence import Adherence
+from core.queries.analytics import Breakdown, Cut, Group, LargestExpense, Summary
 from core.queries.insights import Anomaly, MonthForecast, Subscription
 from core.queries.spending_totals import Sum
+from core.queries.trends import Trend
 from core.rules.money import format_amount
 from core.rules.recurring import Cadence
 from core.rules.series import Interval, share_tenths
@@ -242,6 +244,12 @@ class AdherenceOut(msgspec.Struct):
     kept: Annotated[int, Meta(description="Periods within the limit.", examples=[5])]
     exceeded: Annotated[int, Meta(examples=[1])]
     periods: list[FiguresOut]
+
+    @classmethod
+    def of(cls, found: Adherence) -> "AdherenceOut":
+        budget = found.budget
+        periods = [FiguresOut.of(one, budget.currency) for one in found.periods]
+        return cls(budget.id, budget.name, budget.currency, found.kept, found.exceeded, periods)
 
 
 class AdherencePage(msgspec.Struct):

@@ -20,8 +20,9 @@ from api.schemas.common import (
     Limit,
     NextCursor,
     amount_text,
+    ten_thousandths,
 )
-from core.queries.expenses import ExpenseRecord, Sort
+from core.queries.expenses import ExpenseFilter, ExpenseRecord, Sort
 from core.rules.conversion import format_rate
 from core.rules.expense_rules import MAX_TAGS
 from core.rules.money import format_amount
@@ -207,7 +208,9 @@ class ExpensePage(msgspec.Struct):
     next_cursor: NextCursor
 
 
-class ExpenseQuery(msgspec.Struct, forbid_unknown_fields=True, rename={"from_day": "from", "to_day": "to"}):
+class ExpenseFilters(msgspec.Struct, forbid_unknown_fields=True, rename={"from_day": "from", "to_day": "to"}):
+    """What expenses are narrowed down to."""
+
     from_day: Annotated[Day, Meta(description="First day, inclusive.")] | None = None
     to_day: Annotated[Day, Meta(description="Last day, inclusive.")] | None = None
     category_id: Annotated[Id, Meta(description="Sub-categories are included.")] | None = None
@@ -237,6 +240,24 @@ class ExpenseQuery(msgspec.Struct, forbid_unknown_fields=True, rename={"from_day
         | None
     ) = None
     source: Annotated[Source, Meta(max_length=20, pattern=TEXT)] | None = None
+
+    def to_filter(self, *, is_in_trash: bool = False) -> ExpenseFilter:
+        return ExpenseFilter(
+            from_day=self.from_day,
+            to_day=self.to_day,
+            category_id=self.category_id,
+            currency=self.currency,
+            min_amount=None if self.min_amount is None else ten_thousandths(self.min_amount),
+            max_amount=None if self.max_amount is None else ten_thousandths(self.max_amount),
+            tag=self.tag,
+            payee=self.payee,
+            text=self.q,
+            source=self.source,
+            is_in_trash=is_in_trash,
+        )
+
+
+class ExpenseQuery(ExpenseFilters):
     in_trash: Annotated[bool, Meta(description="What was deleted in the last 30 days instead.")] = False
     sort: Annotated[Sort, Meta(description="With `-` the largest or newest first.")] = "-spent_on"
     limit: Limit = 50

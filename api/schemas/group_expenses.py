@@ -23,7 +23,7 @@ from api.schemas.splits import SplitIn, split_document
 from core.queries.group_expenses import GroupExpenseRecord
 from core.queries.groups import MAX_MEMBERS
 from core.rules.money import format_amount
-from core.services.group_expenses import GroupExpenseInput, PaymentInput
+from core.services.group_expense_drafts import GroupExpenseInput, PaymentInput
 
 Description = Annotated[str, Meta(min_length=1, max_length=200, pattern=PLAIN, examples=["Dinner"])]
 CategoryName = Annotated[

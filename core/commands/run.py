@@ -20,16 +20,18 @@ from core.commands.watchdog import Watchdog
 from core.config import Settings, load_settings
 from core.errors import OutlayError
 
-REDIS, MIGRATE, API, GATEWAY, WORKER, BEAT = "redis", "migrate", "api", "gateway", "worker", "beat"
+REDIS, MIGRATE, API, GATEWAY = "redis", "migrate", "api", "gateway"
+WORKER, BUILDER, BEAT = "worker", "builder", "beat"
 
 SERVICES = (
     Program(API, (sys.executable, "-m", "api")),
     Program(GATEWAY, (sys.executable, "-m", "ws_gateway")),
     Program(WORKER, (sys.executable, "-m", "workers", "worker")),
+    Program(BUILDER, (sys.executable, "-m", "workers", "builder")),
     Program(BEAT, (sys.executable, "-m", "workers", "beat")),
 )
 
-STOP_ORDER = ((API, BEAT), (WORKER,), (GATEWAY,), (REDIS,))
+STOP_ORDER = ((API, BEAT), (WORKER, BUILDER), (GATEWAY,), (REDIS,))
 """First who takes in work, then who does it, then who tells of it, then what they speak through."""
 
 REDIS_TIMEOUT_S = 10.0
@@ -77,7 +79,7 @@ class _System:
     ) -> None:
         self._settings = settings
         self._redis = redis
-        self._console = Console(sys.stdout, (REDIS, API, GATEWAY, WORKER, BEAT, MIGRATE))
+        self._console = Console(sys.stdout, (REDIS, API, GATEWAY, WORKER, BUILDER, BEAT, MIGRATE))
         self._supervisor = Supervisor(self._console, watchdog, environ)
         self._stop_requests = 0
         self._stop_requested = asyncio.Event()

@@ -9,12 +9,16 @@ from core.models.changes import ChangeFeed, Deletion
 from core.models.exchange_rates import ExchangeRate
 from core.models.expense_rules import ExpenseRule
 from core.models.expenses import Expense, ExpenseLine, ExpenseTag
+from core.models.exports import Export
 from core.models.group_expenses import GroupExpense, GroupShare
 from core.models.groups import Group, GroupActivity, GroupMember, Invitation
 from core.models.idempotency import IdempotencyKey
+from core.models.imported_records import ImportedRecord
+from core.models.imports import Import, ImportMapping, ImportRow
 from core.models.ledger import PairBalance, Posting
 from core.models.notifications import Notification
 from core.models.outbox import OutboxRow
+from core.models.reports import Report
 from core.models.sessions import LoginSession, RefreshToken
 from core.models.settlements import DebtReminder, Settlement
 from core.models.spending import DailyConversion, DailySpending
@@ -38,12 +42,17 @@ __all__ = [
     "ExpenseLine",
     "ExpenseRule",
     "ExpenseTag",
+    "Export",
     "Group",
     "GroupActivity",
     "GroupExpense",
     "GroupMember",
     "GroupShare",
     "IdempotencyKey",
+    "Import",
+    "ImportMapping",
+    "ImportRow",
+    "ImportedRecord",
     "Invitation",
     "LoginSession",
     "Notification",
@@ -52,6 +61,7 @@ __all__ = [
     "PairBalance",
     "Posting",
     "RefreshToken",
+    "Report",
     "Settlement",
     "User",
     "table_of",

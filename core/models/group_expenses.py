@@ -2,7 +2,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index, String, Text, text
+from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Index, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.models.base import Base
@@ -14,6 +14,7 @@ class GroupExpense(Base):
     `split` is how it is divided, as the client said it; `resolved` is what came out, in minor units by member
     id: `{"paid": {…}, "shares": {…}}`. Until `posted_version` has reached `version` the job has still to post
     it; `posted_category` is what it was posted under. `entry_count` is how many sets of postings it has had.
+    With `is_quiet` nobody is told of what is to be posted: it is one of many that came, or went, with a file.
     """
 
     __tablename__ = "group_expenses"
@@ -60,6 +61,7 @@ class GroupExpense(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
+    is_quiet: Mapped[bool] = mapped_column(server_default=false())
 
 
 class GroupShare(Base):

@@ -1,7 +1,7 @@
 """What was spent in a range of days: in all, cut up in many ways, and over time."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
@@ -28,7 +28,7 @@ from core.queries.spending_totals import (
 )
 from core.rules.conversion import convert_parts
 from core.rules.money import divide_half_up
-from core.rules.series import Interval, moving_averages, range_before, shifted, start_of
+from core.rules.series import range_before
 
 CATEGORIES = table_of(Category)
 EXPENSES = table_of(Expense)
@@ -42,9 +42,6 @@ MAX_GROUPS = 500
 
 FEW_EXPENSES = 2_000
 """Up to so many the largest is found by looking at each; in a longer range by the index of amounts."""
-
-WINDOWS: Mapping[Interval, int] = {"day": 7, "week": 4, "month": 3, "quarter": 4, "year": 3}
-"""Intervals of a moving average: a whole week or year where there is one, so that its pattern cancels out."""
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -110,21 +107,6 @@ class Summary:
     def average_minor(self) -> int | None:
         """Of an expense; None without any."""
         return divide_half_up(self.whole.minor, self.whole.count) if self.whole.count else None
-
-
-@dataclass(frozen=True, slots=True)
-class TrendPoint:
-    start: date
-    end: date
-    minor: int
-    average_minor: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Trend:
-    points: Sequence[TrendPoint]
-    converted: Sequence[Converted]
-    unconverted: Mapping[str, Sum]
 
 
 HOME = select(USERS.c.currency, USERS.c.timezone).where(USERS.c.id == bindparam("user_id"))
@@ -227,9 +209,10 @@ def summarise(session: Reader, scope: Scope) -> Summary:
     whole = _counted_once(session, scope, sums)
     labels = category_labels(session, user_id=scope.user_id)
     before = range_before(scope.first_day, scope.last_day)
+    largest = largest_expenses(session, scope, converted=sums.converted, count=whole.count, limit=1)
     return Summary(
         whole=whole,
-        largest=_largest(session, scope, sums, whole.count),
+        largest=next(iter(largest), None),
         by_category=_by_amount(
             Group(None if key is None else str(key), labels[key], one.minor, one.count)
             for key, one in sums.by_key.items()
@@ -241,8 +224,13 @@ def summarise(session: Reader, scope: Scope) -> Summary:
 
 
 def _comparison(session: Reader, scope: Scope, days: tuple[date, date]) -> Comparison:
-    earlier = Scope(user_id=scope.user_id, first_day=days[0], last_day=days[1], currency=scope.currency)
-    return Comparison(*days, _counted_once(session, earlier, sum_whole(session, earlier)))
+    earlier = replace(scope, first_day=days[0], last_day=days[1])
+    return Comparison(*days, sum_expenses(session, earlier))
+
+
+def sum_expenses(session: Reader, scope: Scope) -> Sum:
+    """What was spent, as far as it can be converted, and by how many expenses."""
+    return _counted_once(session, scope, sum_whole(session, scope))
 
 
 def _counted_once(session: Reader, scope: Scope, sums: Sums[Any]) -> Sum:
@@ -256,17 +244,28 @@ def _counted_once(session: Reader, scope: Scope, sums: Sums[Any]) -> Sum:
     return whole
 
 
-def _largest(session: Reader, scope: Scope, sums: Sums[Any], count: int) -> LargestExpense | None:
+def largest_expenses(
+    session: Reader, scope: Scope, *, converted: Iterable[Converted], count: int, limit: int
+) -> list[LargestExpense]:
+    """The largest first, of so many of each currency.
+
+    Args:
+        converted: what of other currencies the range has.
+        count: how many expenses are in the range, which tells how to look for them.
+    """
     query = LARGEST if count <= FEW_EXPENSES else LARGEST_OF_MANY
+    if limit > 1:
+        # Of equal ones always the same: that order costs too much for those who ask for a single one.
+        query = query.order_by(EXPENSES.c.id).limit(None).limit(limit)
     found = []
-    for currency in sorted({scope.currency, *(part.currency for part in sums.converted)}):
-        row = session.execute(query, scope.parameters | {"spent_in": currency}).first()
-        converted = None if row is None else _converted(session, scope, currency, row)
-        if row is not None and converted is not None:
-            found.append(
-                LargestExpense(row.id, row.spent_on, row.payee, row.amount_minor, currency, converted)
-            )
-    return max(found, key=lambda one: one.converted_minor, default=None)
+    for currency in sorted({scope.currency, *(part.currency for part in converted)}):
+        for row in session.execute(query, scope.parameters | {"spent_in": currency}).all():
+            minor = _converted(session, scope, currency, row)
+            if minor is not None:
+                found.append(
+                    LargestExpense(row.id, row.spent_on, row.payee, row.amount_minor, currency, minor)
+                )
+    return sorted(found, key=lambda one: (-one.converted_minor, one.spent_on, one.id))[:limit]
 
 
 def _converted(session: Reader, scope: Scope, currency: str, row: Any) -> int | None:
@@ -348,25 +347,3 @@ def _expense_breakdown(session: Reader, scope: Scope, query: Any, nameless: str)
 
 def _by_amount(groups: Any) -> list[Group]:
     return sorted(groups, key=lambda group: (-group.minor, group.label, group.key or ""))
-
-
-def trend(session: Reader, scope: Scope, *, interval: Interval, periods: int) -> Trend:
-    """The last intervals up to the one of the scope's last day, also those without any spending.
-
-    The scope begins early enough for the first one's moving average: see `trend_start`.
-    """
-    sums = sum_by_interval(session, scope, interval)
-    last = start_of(scope.last_day, interval)
-    window = WINDOWS[interval]
-    starts = [shifted(last, interval, number) for number in range(2 - window - periods, 1)]
-    minors = [sums.by_key[start].minor if start in sums.by_key else 0 for start in starts]
-    points = [
-        TrendPoint(start, shifted(start, interval, 1), minor, average)
-        for start, minor, average in zip(starts, minors, moving_averages(minors, window), strict=True)
-    ]
-    return Trend(points[-periods:], sums.converted, sums.unconverted)
-
-
-def trend_start(last_day: date, interval: Interval, periods: int) -> date:
-    """The first day that bears on a trend of so many periods."""
-    return shifted(start_of(last_day, interval), interval, 2 - WINDOWS[interval] - periods)

@@ -1,6 +1,6 @@
 """Reading attachments. Those of an expense in the trash are out of reach until it is restored."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -47,8 +47,3 @@ def attached_bytes(session: Session, *, user_id: UUID) -> int:
     """Of all the user's attachments, in the trash as well."""
     query = select(func.coalesce(func.sum(Attachment.size), 0)).where(Attachment.user_id == user_id)
     return int(session.scalar(query) or 0)
-
-
-def named_hashes(session: Session, hashes: Collection[str]) -> set[str]:
-    """Those of the hashes that some attachment has."""
-    return set(session.scalars(select(Attachment.sha256).where(Attachment.sha256.in_(hashes)).distinct()))

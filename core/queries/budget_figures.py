@@ -51,12 +51,10 @@ def _summed(table: Table, keys: Sequence[str], sums: Sequence[str]) -> tuple[Sel
         table.c.day < bindparam("end"),
     )
     is_counted = (table.c.user_id == _COUNTED.c.user_id) & (table.c.category_id == _COUNTED.c.category_id)
+    budget = (_COUNTED.c.user_id, _COUNTED.c.budget_id)
     by_user = select(table.c.user_id, *columns, *totals).where(*is_wanted)
-    by_budget = select(_COUNTED.c.budget_id, *columns, *totals).join(_COUNTED, is_counted).where(*is_wanted)
-    return (
-        by_user.group_by(table.c.user_id, *columns),
-        by_budget.group_by(_COUNTED.c.budget_id, *columns),
-    )
+    by_budget = select(*budget, *columns, *totals).join(_COUNTED, is_counted).where(*is_wanted)
+    return by_user.group_by(table.c.user_id, *columns), by_budget.group_by(*budget, *columns)
 
 
 SPENT, SPENT_IN_CATEGORIES = _summed(SPENDING, ("day", "currency"), ("amount_minor",))
@@ -85,6 +83,9 @@ class BudgetFigures:
 
 SpentByCurrency = Mapping[str, Mapping[date, int]]
 """Minor units by currency and day."""
+
+Owner = tuple[UUID, ...]
+"""Whose spending: a user, or a user and one of their budgets. An archive brings a budget's id to another."""
 
 OwnRates = Mapping[str, Mapping[date, tuple[int, int]]]
 """By currency and day what the user has converted at rates of their own: before and after, in minor units."""
@@ -215,26 +216,29 @@ def open_books(session: Reader, wanted: Sequence[tuple[BudgetRecord, Sequence[Pe
         for owner, by_day in _spent(session, days, budgets, is_by_category).items()
     }
     counted = [
-        spent.get((days, budget.id if budget.category_ids else budget.user_id), {})
-        for days, (budget, _) in zip(ranges, wanted, strict=True)
+        spent.get((days, _owner(budget)), {}) for days, (budget, _) in zip(ranges, wanted, strict=True)
     ]
     rates = _rates(session, [(budget, one) for (budget, _), one in zip(wanted, counted, strict=True)])
     own = {
-        (days, *owner): by_currency
+        (days, owner, into): by_currency
         for (days, is_by_category), budgets in sharing.items()
         if not rates.is_empty
-        for owner, by_currency in _own_rates(session, days, budgets, is_by_category).items()
+        for (owner, into), by_currency in _own_rates(session, days, budgets, is_by_category).items()
     }
     return [
         BudgetBook(
             budget,
             max(periods, key=lambda period: period.start),
             one,
-            own.get((days, budget.id if budget.category_ids else budget.user_id, budget.currency), {}),
+            own.get((days, _owner(budget), budget.currency), {}),
             rates,
         )
         for days, (budget, periods), one in zip(ranges, wanted, counted, strict=True)
     ]
+
+
+def _owner(budget: BudgetRecord) -> Owner:
+    return (budget.user_id, budget.id) if budget.category_ids else (budget.user_id,)
 
 
 def _rates(session: Reader, counted: Sequence[tuple[BudgetRecord, SpentByCurrency]]) -> RateBook:
@@ -261,25 +265,25 @@ def _counted_days(budget: BudgetRecord, periods: Sequence[Period]) -> tuple[date
 
 def _spent(
     session: Reader, days: tuple[date, date], budgets: Sequence[BudgetRecord], is_by_category: bool
-) -> dict[UUID, SpentByCurrency]:
+) -> dict[Owner, SpentByCurrency]:
     """What was spent in the range: by budget where those have categories, else all of it by user."""
-    found: defaultdict[UUID, defaultdict[str, dict[date, int]]] = defaultdict(lambda: defaultdict(dict))
+    found: defaultdict[Owner, defaultdict[str, dict[date, int]]] = defaultdict(lambda: defaultdict(dict))
     query = SPENT_IN_CATEGORIES if is_by_category else SPENT
-    for owner, day, currency, minor in session.execute(query, _parameters(days, budgets)):
-        found[owner][currency][day] = int(minor)  # PostgreSQL sums bigints into a numeric
+    for *owner, day, currency, minor in session.execute(query, _parameters(days, budgets)):
+        found[tuple(owner)][currency][day] = int(minor)  # PostgreSQL sums bigints into a numeric
     return dict(found)
 
 
 def _own_rates(
     session: Reader, days: tuple[date, date], budgets: Sequence[BudgetRecord], is_by_category: bool
-) -> dict[tuple[UUID, str], OwnRates]:
+) -> dict[tuple[Owner, str], OwnRates]:
     """As `_spent`, what users have converted at rates of their own, by the currency it became as well."""
-    found: defaultdict[tuple[UUID, str], defaultdict[str, dict[date, tuple[int, int]]]] = defaultdict(
+    found: defaultdict[tuple[Owner, str], defaultdict[str, dict[date, tuple[int, int]]]] = defaultdict(
         lambda: defaultdict(dict)
     )
     query = CONVERTED_IN_CATEGORIES if is_by_category else CONVERTED
-    for owner, day, currency, into, minor, converted in session.execute(query, _parameters(days, budgets)):
-        found[owner, into][currency][day] = (int(minor), int(converted))
+    for *owner, day, currency, into, minor, converted in session.execute(query, _parameters(days, budgets)):
+        found[tuple(owner), into][currency][day] = (int(minor), int(converted))
     return dict(found)
 
 

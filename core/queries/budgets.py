@@ -36,7 +36,7 @@ ARCHIVED_BUDGETS = _OF_USERS.where(BUDGETS.c.archived_at.is_not(None))
 ONE_BUDGET = _OF_USERS.where(BUDGETS.c.id == bindparam("budget_id"))
 SOME_BUDGETS = _OF_USERS.where(BUDGETS.c.id.in_(bindparam("budget_ids", expanding=True)))
 CATEGORIES_OF_USERS = (
-    select(CHOSEN.c.budget_id, CHOSEN.c.category_id)
+    select(CHOSEN.c.user_id, CHOSEN.c.budget_id, CHOSEN.c.category_id)
     .where(CHOSEN.c.user_id.in_(_USER_IDS))
     .order_by(CHOSEN.c.category_id)
 )
@@ -94,12 +94,13 @@ def _records(session: Reader, user_ids: Collection[UUID], found: Sequence[Any]) 
     """Budgets with their categories, of rows that have an amount each."""
     if not found:
         return []
-    categories: defaultdict[UUID, list[UUID]] = defaultdict(list)
-    for budget_id, category_id in session.execute(CATEGORIES_OF_USERS, {"user_ids": list(user_ids)}):
-        categories[budget_id].append(category_id)
+    # An archive may have brought a budget, with its id, to another user.
+    categories: defaultdict[tuple[UUID, UUID], list[UUID]] = defaultdict(list)
+    for user_id, budget_id, category_id in session.execute(CATEGORIES_OF_USERS, {"user_ids": list(user_ids)}):
+        categories[user_id, budget_id].append(category_id)
     return [
-        _record(list(rows), categories[budget_id])
-        for budget_id, rows in groupby(found, key=lambda row: row.id)
+        _record(list(rows), categories[key])
+        for key, rows in groupby(found, key=lambda row: (row.user_id, row.id))
     ]
 
 

@@ -35,7 +35,7 @@ def category_chart(session: Reader, scope: Scope, theme: Theme) -> Spec:
         currency=scope.currency,
         period=_period(scope),
         theme=theme,
-        note=_unconverted_note(sums.unconverted),
+        note=unconverted_note(sums.unconverted),
     )
 
 
@@ -53,7 +53,7 @@ def time_chart(session: Reader, scope: Scope, theme: Theme) -> Spec:
         interval=interval,
         period=period,
         theme=theme,
-        note=_unconverted_note(sums.unconverted),
+        note=unconverted_note(sums.unconverted),
     )
 
 
@@ -101,6 +101,7 @@ def _period(scope: Scope) -> Period:
     return Period(scope.first_day, scope.last_day + timedelta(days=1))
 
 
-def _unconverted_note(unconverted: Mapping[str, Sum]) -> str:
+def unconverted_note(unconverted: Mapping[str, Sum]) -> str:
+    """What stands below a chart without it; nothing where all could be converted."""
     amounts = [money_text(one.minor, currency) for currency, one in unconverted.items()]
     return f"Without {', '.join(amounts)}, for want of an exchange rate." if amounts else ""

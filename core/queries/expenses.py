@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     bindparam,
     case,
+    func,
     literal_column,
     or_,
     select,
@@ -104,11 +105,17 @@ def load_expense(
     return records[0]
 
 
-def expenses_by_id(session: Reader, *, user_id: UUID, expense_ids: Sequence[UUID]) -> list[ExpenseRecord]:
-    """Those of the user's expenses that are there, in whatever order, also those in the trash."""
+def expenses_by_id(
+    session: Reader, *, user_id: UUID, expense_ids: Sequence[UUID], for_update: bool = False
+) -> list[ExpenseRecord]:
+    """Those of the user's expenses that are there, in whatever order, also those in the trash.
+
+    With `for_update` their rows stay locked until the transaction ends.
+    """
     if not expense_ids:
         return []
-    rows = session.execute(SOME, {"user_id": user_id, "expense_ids": expense_ids}).all()
+    query = SOME_FOR_UPDATE if for_update else SOME
+    rows = session.execute(query, {"user_id": user_id, "expense_ids": expense_ids}).all()
     return _records(session, user_id, rows)
 
 
@@ -128,6 +135,17 @@ def list_expenses(
         parameters |= {"after_value": after[0], "after_id": after[1]}
     query = _page_query(frozenset(given), filters.is_in_trash, sort, after is not None, limit)
     return _records(session, user_id, session.execute(query, parameters).all())
+
+
+def listing(
+    columns: Sequence[ColumnElement[Any]], *, user_id: UUID, filters: ExpenseFilter, sort: Sort
+) -> tuple[Select[Any], dict[str, Any]]:
+    """All that a list has, in its order and without a limit, for whoever reads it piece by piece: the query
+    and its parameters. Without columns it counts them.
+    """
+    given = _parameters(filters)
+    query = _narrowed(select(*columns or [func.count()]), frozenset(given), filters.is_in_trash)
+    return query.order_by(*_order(sort)) if columns else query, {"user_id": user_id, **given}
 
 
 def sort_value(record: ExpenseRecord, sort: Sort) -> date | int | UUID:
@@ -202,30 +220,44 @@ def _page_query(
     given: frozenset[str], is_in_trash: bool, sort: Sort, is_continued: bool, limit: int
 ) -> Select[Any]:
     """The limit is part of the text: PostgreSQL plans for a tenth of all rows where it is a parameter."""
-    columns = EXPENSES.c
-    trash = columns.deleted_at.is_not(None) if is_in_trash else columns.deleted_at.is_(None)
-    query = _SELECT.where(trash, *(CONDITIONS[name]() for name in sorted(given)))
+    query = _narrowed(_SELECT, given, is_in_trash)
+    if is_continued:
+        key = _sort_key(sort)
+        after = tuple_(_bound("after_value", key.type), _bound("after_id", EXPENSES.c.id.type))
+        position = tuple_(key, EXPENSES.c.id)
+        query = query.where(position < after if sort.startswith("-") else position > after)
+    return query.order_by(*_order(sort)).limit(literal_column(str(limit)))
+
+
+def _narrowed(query: Select[Any], given: Set[str], is_in_trash: bool) -> Select[Any]:
+    deleted_at = EXPENSES.c.deleted_at
+    trash = deleted_at.is_not(None) if is_in_trash else deleted_at.is_(None)
+    own = EXPENSES.c.user_id == _bound("user_id")
+    return query.where(own, trash, *(CONDITIONS[name]() for name in sorted(given)))
+
+
+def _sort_key(sort: Sort) -> ColumnElement[Any]:
     keys: Mapping[str, ColumnElement[Any]] = {
-        "spent_on": columns.spent_on,
+        "spent_on": EXPENSES.c.spent_on,
         "amount": _comparable_amount(),
         # UUIDv7 begins with the time of its making.
-        "created_at": columns.id,
+        "created_at": EXPENSES.c.id,
     }
-    key, is_descending = keys[sort.removeprefix("-")], sort.startswith("-")
-    if is_continued:
-        after = tuple_(_bound("after_value", key.type), _bound("after_id", columns.id.type))
-        position = tuple_(key, columns.id)
-        query = query.where(position < after if is_descending else position > after)
-    order = (key.desc(), columns.id.desc()) if is_descending else (key, columns.id)
-    return query.order_by(*order).limit(literal_column(str(limit)))
+    return keys[sort.removeprefix("-")]
 
 
-_SELECT = select(*COLUMNS, EXPENSES.c.tag_count, EXPENSES.c.line_count).where(
-    EXPENSES.c.user_id == _bound("user_id")
-)
-ONE = _SELECT.where(EXPENSES.c.id == _bound("expense_id"))
+def _order(sort: Sort) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    key, tie = _sort_key(sort), EXPENSES.c.id
+    return (key.desc(), tie.desc()) if sort.startswith("-") else (key, tie)
+
+
+_SELECT = select(*COLUMNS, EXPENSES.c.tag_count, EXPENSES.c.line_count)
+_OWN = _SELECT.where(EXPENSES.c.user_id == _bound("user_id"))
+ONE = _OWN.where(EXPENSES.c.id == _bound("expense_id"))
 ONE_FOR_UPDATE = ONE.with_for_update()
-SOME = _SELECT.where(EXPENSES.c.id.in_(bindparam("expense_ids", expanding=True)))
+SOME = _OWN.where(EXPENSES.c.id.in_(bindparam("expense_ids", expanding=True)))
+# In key order, so that two transactions never wait for each other in a circle.
+SOME_FOR_UPDATE = SOME.order_by(EXPENSES.c.id).with_for_update()
 
 
 def _records(session: Reader, user_id: UUID, rows: Sequence[Any]) -> list[ExpenseRecord]:

@@ -38,6 +38,7 @@ class GroupExpenseRecord(msgspec.Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None = None
+    is_quiet: bool = False
 
     @property
     def state(self) -> Literal["pending", "split"]:

@@ -27,6 +27,7 @@ from core.models import (
     Settlement,
     table_of,
 )
+from core.models.expenses import MIRROR
 from core.queries.group_expenses import COLUMNS, GroupExpenseRecord
 from core.queries.invariants import MAX_DIFFERENCES
 
@@ -299,6 +300,7 @@ def _mirrors() -> Check:
             EXPENSES.c.posted_version == EXPENSES.c.version,
             MEMBERS.c.left_at.is_(None),
             mirror.deleted_at.is_(None),
+            mirror.source == MIRROR,
             or_(mirror.amount_minor != SHARES.c.share_minor, mirror.currency != EXPENSES.c.currency),
         )
     )

@@ -9,17 +9,20 @@ from sqlalchemy import bindparam, select
 
 from core.database import Reader
 from core.models import Category, DailySpending, table_of
+from core.models.expenses import MIRROR
 from core.queries.expenses import COLUMNS, EXPENSES, TAGS, ExpenseRecord
 from core.rules.texts import search_key
 
 CATEGORIES = table_of(Category)
 
-# Both halves of the key, so that it is used; a member's mirror is nobody else's.
+# Both halves of the key, so that it is used; a member's mirror is nobody else's. What has come back from an
+# archive under the id of a mirror that was deleted is none any more.
 MIRRORS = (
     select(*COLUMNS, EXPENSES.c.tag_count)
     .where(
         EXPENSES.c.user_id.in_(bindparam("user_ids", expanding=True)),
         EXPENSES.c.id.in_(bindparam("expense_ids", expanding=True)),
+        EXPENSES.c.source == MIRROR,
     )
     .order_by(EXPENSES.c.user_id, EXPENSES.c.id)
     .with_for_update()

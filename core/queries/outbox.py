@@ -34,6 +34,14 @@ def count_dead_rows(session: Session) -> int:
     return session.scalar(select(func.count()).where(OutboxRow.dead_at.is_not(None))) or 0
 
 
+def is_waiting(session: Session, *, job: str, key: str) -> bool:
+    """Whether the job is still to be done for that key, as of what is committed."""
+    query = select(OutboxRow.id).where(
+        OutboxRow.job == job, OutboxRow.key == key, OutboxRow.dead_at.is_(None)
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
 def dead_rows(session: Session, *, limit: int) -> Sequence[OutboxRow]:
     """Those that are not tried any more, the newest first."""
     return session.scalars(

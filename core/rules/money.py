@@ -44,13 +44,13 @@ def scale(currency: str) -> int:
         raise AmountError("not an active ISO 4217 currency code") from None
 
 
-def parse_amount(text: str, currency: str) -> int:
+def parse_amount(text: str, currency: str, *, largest: int = MAX_AMOUNT_MINOR) -> int:
     """Minor units of a decimal string: an optional minus, ASCII digits, an optional fraction.
 
     Nothing is ever rounded away: decimals beyond the currency's are an error even when they are zeros.
 
     Raises:
-        AmountError: not such a string, too many decimals, beyond MAX_AMOUNT_MINOR, or unknown currency.
+        AmountError: not such a string, too many decimals, beyond the largest, or unknown currency.
     """
     decimals = scale(currency)
     match = _AMOUNT.fullmatch(text)
@@ -61,9 +61,9 @@ def parse_amount(text: str, currency: str) -> int:
         raise AmountError(f"{currency} has {decimals or 'no'} decimals")
     digits = (whole + fraction.ljust(decimals, "0")).lstrip("0") or "0"
     # The length comes first, as int() refuses very long strings with an error of its own.
-    if len(digits) > _MAX_DIGITS or int(digits) > MAX_AMOUNT_MINOR:
-        largest = format_amount(MAX_AMOUNT_MINOR, currency)
-        raise AmountError(f"must be between -{largest} and {largest} {currency}")
+    if len(digits) > len(str(largest)) or int(digits) > largest:
+        bound = format_amount(largest, currency)
+        raise AmountError(f"must be between -{bound} and {bound} {currency}")
     return -int(digits) if sign else int(digits)
 
 

@@ -13,6 +13,12 @@ from core.ids import new_id
 from core.models import Attachment
 from core.queries.attachments import attached_bytes, list_attachments, load_attachment, require_expense
 
+MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
+"""A photograph of a telephone has three to eight."""
+
+TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/heic", "application/pdf"})
+"""Pictures and documents that nothing in them can run in a browser; not SVG, which is a program."""
+
 MAX_ATTACHMENTS = 20
 """Of an expense: every page of a long bill, each as a picture."""
 
@@ -27,6 +33,15 @@ class NewAttachment:
     file: StoredFile
     name: str
     media_type: str
+
+
+def attachable_type(head: bytes) -> str | None:
+    """The media type of a file that begins so, if it is one of `TYPES`."""
+    # Not at import: only a process that takes files needs it.
+    import filetype
+
+    kind = filetype.guess(head)
+    return str(kind.mime) if kind is not None and kind.mime in TYPES else None
 
 
 def attach_file(

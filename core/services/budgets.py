@@ -30,6 +30,7 @@ from core.services.budget_input import (
 from core.services.changes import delete_for_good
 from core.services.evaluation import forget_periods
 from core.services.locks import lock_user
+from core.services.report_upkeep import mark_stale
 from core.services.spending import ask_for_evaluation, ask_for_evaluations
 from core.services.versions import check_version
 
@@ -188,6 +189,7 @@ def delete_budget(
     budget = load_budget(session, user_id=user_id, budget_id=budget_id)
     check_version(budget.version, expected_versions)
     delete_for_good(session, "budget", [(user_id, budget_id)])
+    mark_stale(session, {user_id: None})
 
 
 def start_due_periods(session: Session, *, limit: int) -> int:

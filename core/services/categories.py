@@ -21,6 +21,7 @@ from core.rules.texts import search_key
 from core.services.category_moves import move_category_content
 from core.services.changes import delete_for_good
 from core.services.locks import lock_user
+from core.services.report_upkeep import mark_stale
 from core.services.spending import ask_for_evaluation
 from core.services.versions import check_version
 
@@ -49,7 +50,7 @@ def create_category(session: Session, *, user_id: UUID, category: NewCategory) -
         InvalidInput: the name is empty or too long, or there is no such top-level parent.
         Conflict: the name is taken, or the user has `MAX_CATEGORIES`.
     """
-    name, name_key = _named(category.name)
+    name, name_key = named(category.name)
     _lock_categories(session, user_id)
     count = session.scalar(select(func.count()).select_from(Category).where(Category.user_id == user_id))
     if (count or 0) >= MAX_CATEGORIES:
@@ -93,7 +94,7 @@ def change_category(
     check_version(category.version, expected_versions)
     wanted = dict(changes)
     if "name" in wanted:
-        wanted["name"], wanted["name_key"] = _named(wanted["name"])
+        wanted["name"], wanted["name_key"] = named(wanted["name"])
     news = {field: value for field, value in wanted.items() if value != getattr(category, field)}
     if not news:
         return category
@@ -109,6 +110,8 @@ def change_category(
         .where(CATEGORIES.c.user_id == user_id, CATEGORIES.c.id == category_id)
         .values(**news, version=category.version + 1, updated_at=clock.now())
     )
+    if "name" in news:
+        mark_stale(session, {user_id: None})
     session.refresh(category)
     return category
 
@@ -160,7 +163,7 @@ def _lock_categories(session: Session, user_id: UUID) -> None:
         raise NotFound("no such user")
 
 
-def _named(name: str) -> tuple[str, str]:
+def named(name: str) -> tuple[str, str]:
     """The name without blanks around it, and the form in which it must be unique."""
     trimmed = name.strip()
     key = search_key(trimmed)

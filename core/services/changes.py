@@ -11,10 +11,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, Update, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Executable, Select, Table, Update, bindparam, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.database import insert_rows
 from core.ids import new_id
 from core.queries.changes import DELETIONS, FEEDS, NUMBERED, Kind
 from core.services.dialects import insert_into
@@ -62,6 +64,26 @@ DELETE: Mapping[Kind, Any] = {
     for kind, table in NUMBERED.items()
 }
 
+FORGET = delete(DELETIONS).where(
+    DELETIONS.c.user_id == bindparam("owner"), DELETIONS.c.id == bindparam("its_id")
+)
+DELETED_ANYTHING = select(DELETIONS.c.user_id).where(DELETIONS.c.user_id == _OWNER).limit(1)
+FORGET_SOME = delete(DELETIONS).where(
+    DELETIONS.c.user_id == bindparam("owner"), DELETIONS.c.id.in_(bindparam("ids", expanding=True))
+)
+
+
+def _noting(insertion: postgresql.Insert | sqlite.Insert) -> Executable:
+    """Ids come from archives too, where two things may have the same: the last one to go is remembered."""
+    news = {name: insertion.excluded[name] for name in ("kind", "change_seq", "deleted_at")}
+    return insertion.on_conflict_do_update(index_elements=["user_id", "id"], set_=news)
+
+
+NOTE = {
+    "postgresql": _noting(postgresql.insert(DELETIONS)),
+    "sqlite": _noting(sqlite.insert(DELETIONS)),
+}
+
 
 def number_changes(session: Session, *, user_id: UUID) -> None:
     """Give the user's committed changes that have none the next numbers, or to the first of them.
@@ -97,9 +119,26 @@ def delete_for_good(session: Session, kind: Kind, keys: Sequence[tuple[UUID, UUI
     now = clock.now()
     session.execute(DELETE[kind], [{"owner": user_id, "its_id": row_id} for user_id, row_id in keys])
     session.execute(
-        insert(DELETIONS),
+        NOTE[session.get_bind().dialect.name],
         [{"user_id": user_id, "id": row_id, "kind": kind, "deleted_at": now} for user_id, row_id in keys],
     )
+
+
+def forget_deleted(session: Session, *, user_id: UUID, ids: Sequence[UUID]) -> None:
+    """Take back the word of deletions: the rows are there again, as new changes."""
+    # Most have deleted nothing, and thousands of ids take a while.
+    if session.scalar(DELETED_ANYTHING, {"owner": user_id}) is not None:
+        session.execute(FORGET_SOME, {"owner": user_id, "ids": ids})
+
+
+def delete_many_for_good(session: Session, kind: Kind, *, user_id: UUID, ids: Sequence[UUID]) -> None:
+    """As `delete_for_good`, for thousands of a user's; it fits no pipeline."""
+    table, now = NUMBERED[kind], clock.now()
+    session.execute(delete(table).where(table.c.user_id == user_id, table.c.id.in_(ids)))
+    # Ids come from archives too: another kind of thing may have gone under the same one.
+    forget_deleted(session, user_id=user_id, ids=ids)
+    words = {"user_id": user_id, "kind": kind, "deleted_at": now}
+    insert_rows(session, DELETIONS, [{**words, "id": row_id} for row_id in ids])
 
 
 def forget_deletions(session: Session) -> int:
@@ -130,12 +169,7 @@ def forget_deletions(session: Session) -> int:
         newest = max(forgotten_seq, *(seq + 1 if one is None else one for one in numbers[user_id]))
         values = {"forgotten_seq": newest, "seq": max(seq, newest)}
         session.execute(update(FEEDS).where(FEEDS.c.user_id == user_id).values(values))
-    session.execute(
-        delete(DELETIONS).where(
-            DELETIONS.c.user_id == bindparam("owner"), DELETIONS.c.id == bindparam("its_id")
-        ),
-        [{"owner": row.user_id, "its_id": row.id} for row in old],
-    )
+    session.execute(FORGET, [{"owner": row.user_id, "its_id": row.id} for row in old])
     return len(old)
 
 

@@ -40,7 +40,7 @@ RESOLVE = (
     .values(resolved_at=bindparam("at"))
 )
 OPEN = insert(ALERTS)
-KNOWN_PACES = select(PACE_ALERTS.c.budget_id, PACE_ALERTS.c.period_start).where(
+KNOWN_PACES = select(PACE_ALERTS.c.user_id, PACE_ALERTS.c.budget_id, PACE_ALERTS.c.period_start).where(
     PACE_ALERTS.c.user_id.in_(bindparam("user_ids", expanding=True)),
     PACE_ALERTS.c.budget_id.in_(bindparam("budget_ids", expanding=True)),
 )
@@ -131,22 +131,24 @@ def _reviews(
             for period in periods_between(budget.rule, max(asked_on - GRACE, budget.starts_on), today)
             if occasion.touched_from is None or period.end > occasion.touched_from
         ]
-        own = alerts.pop(budget.id, [])
+        own = alerts.pop((budget.user_id, budget.id), [])
         alerted = (period_of(budget.rule, alert.period_start) for alert in own)
         periods = dict.fromkeys([*may_open, *(period for period in alerted if period is not None)])
         reviews.append(_Review(budget, timezone, today, own, may_open, list(periods)))
     return reviews, [alert for of_budget in alerts.values() for alert in of_budget]
 
 
-def _open_alerts(session: Session, touched: Mapping[UUID, date | None]) -> dict[UUID, list[Row[Any]]]:
-    """By budget the alerts that the changes may resolve: each user's of periods that end after their day."""
+def _open_alerts(
+    session: Session, touched: Mapping[UUID, date | None]
+) -> dict[tuple[UUID, UUID], list[Row[Any]]]:
+    """By user and budget the alerts that the changes may resolve: of periods ending after the user's day."""
     days = [day for day in touched.values() if day is not None]
     ending_after = min(days) if days and len(days) == len(touched) else None
-    alerts: defaultdict[UUID, list[Row[Any]]] = defaultdict(list)
+    alerts: defaultdict[tuple[UUID, UUID], list[Row[Any]]] = defaultdict(list)
     for alert in open_alerts(session, user_ids=touched, ending_after=ending_after):
         day = touched[alert.user_id]
         if day is None or alert.period_end > day:
-            alerts[alert.budget_id].append(alert)
+            alerts[alert.user_id, alert.budget_id].append(alert)
     return alerts
 
 
@@ -231,9 +233,9 @@ def _pass_over_known_paces(session: Session, verdicts: Iterable[_Verdict]) -> No
         "user_ids": list({verdict.budget.user_id for verdict, _ in fast}),
         "budget_ids": [verdict.budget.id for verdict, _ in fast],
     }
-    known = {(row.budget_id, row.period_start) for row in session.execute(KNOWN_PACES, parameters)}
+    known = {tuple(row) for row in session.execute(KNOWN_PACES, parameters)}
     for verdict, state in fast:
-        if (verdict.budget.id, state.period.start) in known:
+        if (verdict.budget.user_id, verdict.budget.id, state.period.start) in known:
             verdict.fast = None
 
 

@@ -1,6 +1,6 @@
 """From what a client says of an expense to what is stored: defaults filled in, everything checked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -86,12 +86,13 @@ class ExpenseInput:
 
 
 @dataclass(frozen=True, slots=True)
-class _Context:
-    """What the drafts of a batch are checked against."""
+class DraftContext:
+    """What the drafts of a batch are checked against: each user's currency and time zone, and their
+    categories as `(user id, category id)`."""
 
     now: datetime
-    users: dict[UUID, tuple[str, str]]
-    categories: frozenset[tuple[UUID, UUID]]
+    users: Mapping[UUID, tuple[str, str]]
+    categories: Set[tuple[UUID, UUID]]
     rules: Mapping[UUID, Sequence[Rule]]
 
 
@@ -106,20 +107,20 @@ def draft_expenses(
     drafts: list[ExpenseRecord | InvalidInput | NotFound] = []
     for given in inputs:
         try:
-            drafts.append(_draft(given, context))
+            drafts.append(draft_expense(given, context))
         except (InvalidInput, NotFound) as error:
             drafts.append(error)
     return drafts
 
 
-def _context(session: Session, inputs: Sequence[ExpenseInput], with_rules: bool) -> _Context:
+def _context(session: Session, inputs: Sequence[ExpenseInput], with_rules: bool) -> DraftContext:
     wanted = {one.category_id for one in inputs} | {line.category_id for one in inputs for line in one.lines}
     parameters: dict[str, Any] = {"user_ids": list({one.user_id for one in inputs})}
     if len(wanted) <= MAX_ASKED:
         parameters["category_ids"] = [category_id for category_id in wanted if category_id is not None]
     rows = session.execute(OWNED if len(wanted) <= MAX_ASKED else OWNED_AT_ALL, parameters).all()
     ruled = {row.id for row in rows if row.has_rules} if with_rules else set()
-    return _Context(
+    return DraftContext(
         clock.now(),
         {row.id: (row.currency, row.timezone) for row in rows},
         frozenset((row.id, row.category_id) for row in rows if row.category_id is not None),
@@ -127,7 +128,7 @@ def _context(session: Session, inputs: Sequence[ExpenseInput], with_rules: bool)
     )
 
 
-def _draft(given: ExpenseInput, context: _Context) -> ExpenseRecord:
+def draft_expense(given: ExpenseInput, context: DraftContext) -> ExpenseRecord:
     user = context.users.get(given.user_id)
     if user is None:
         raise NotFound("no such user")
@@ -198,7 +199,7 @@ def _rate(given: RateInput, amount: int, currency: str, errors: list[FieldError]
 
 
 def _lines(
-    given: ExpenseInput, currency: str, context: _Context, errors: list[FieldError]
+    given: ExpenseInput, currency: str, context: DraftContext, errors: list[FieldError]
 ) -> tuple[Line, ...]:
     lines = []
     for position, line in enumerate(given.lines):

@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.database import pipelined
+from core.database import insert_rows, pipelined
 from core.errors import Conflict, InvalidInput, NotFound, OutlayError
 from core.models import Expense, ExpenseLine, ExpenseTag, table_of
 from core.models.expenses import MIRROR
@@ -21,6 +21,7 @@ from core.rules.money import format_amount
 from core.rules.texts import search_key
 from core.services.changes import delete_for_good
 from core.services.expense_drafts import ExpenseInput, LineInput, RateInput, draft_expenses
+from core.services.report_upkeep import mark_stale
 from core.services.spending import Spending, apply_spending, refusing_large_totals
 from core.services.versions import check_version
 
@@ -85,6 +86,13 @@ def insert_expenses(session: Session, records: Sequence[ExpenseRecord]) -> None:
     _insert_parts(session, records)
 
 
+def insert_many_expenses(session: Session, records: Sequence[ExpenseRecord]) -> None:
+    """As `insert_expenses`, for thousands at a time."""
+    insert_rows(session, EXPENSES, [_row(record) for record in records])
+    insert_rows(session, LINES, _line_rows(records))
+    insert_rows(session, TAGS, _tag_rows(records))
+
+
 def revise_expense(
     session: Session,
     *,
@@ -116,6 +124,9 @@ def revise_expense(
     before, after = spending_of(record), spending_of(revised)
     if before != after:
         apply_spending(session, [*(part.reversed() for part in before), *after])
+    elif (record.payee, record.tags) != (revised.payee, revised.tags):
+        # Budgets are none the wiser; reports tell of payees and tags.
+        mark_stale(session, {user_id: record.spent_on})
     return revised
 
 
@@ -258,8 +269,15 @@ def _row(record: ExpenseRecord) -> dict[str, Any]:
     }
 
 
-def _insert_parts(session: Session, records: Iterable[ExpenseRecord]) -> None:
-    lines = [
+def _insert_parts(session: Session, records: Sequence[ExpenseRecord]) -> None:
+    if lines := _line_rows(records):
+        session.execute(insert(LINES), lines)
+    if tags := _tag_rows(records):
+        session.execute(insert(TAGS), tags)
+
+
+def _line_rows(records: Iterable[ExpenseRecord]) -> list[dict[str, Any]]:
+    return [
         {
             "user_id": record.user_id,
             "expense_id": record.id,
@@ -271,12 +289,11 @@ def _insert_parts(session: Session, records: Iterable[ExpenseRecord]) -> None:
         for record in records
         for position, line in enumerate(record.lines)
     ]
-    tags = [
+
+
+def _tag_rows(records: Iterable[ExpenseRecord]) -> list[dict[str, Any]]:
+    return [
         {"user_id": record.user_id, "expense_id": record.id, "tag": tag, "position": position}
         for record in records
         for position, tag in enumerate(record.tags)
     ]
-    if lines:
-        session.execute(insert(LINES), lines)
-    if tags:
-        session.execute(insert(TAGS), tags)

@@ -4,7 +4,7 @@ Every change to the members holds the group's MEMBERS lock. So what is checked h
 members, that somebody with an account owns the group) still holds when it is written.
 """
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -52,6 +52,29 @@ def add_member(
     member = insert_member(session, group_id=group_id, user_id=None, display_name=name, role=role)
     _note(session, scope, "member.added", member, {"role": role})
     return member
+
+
+def add_people(session: Session, scope: GroupScope, names: Iterable[str]) -> list[MemberRecord]:
+    """Add people without an account as members, each by the name or by one like it that is free.
+
+    The group is locked with MEMBERS.
+
+    Raises:
+        Forbidden
+        Conflict: the group is full.
+    """
+    scope.require("admin")
+    members, added = dict(scope.members), list[MemberRecord]()
+    for given in names:
+        check_room(members)
+        name = free_name(members, given[:MAX_NAME_CHARACTERS])
+        member = insert_member(
+            session, group_id=scope.group.id, user_id=None, display_name=name, role="member"
+        )
+        _note(session, scope, "member.added", member, {"role": member.role})
+        members[member.id] = member
+        added.append(member)
+    return added
 
 
 def change_member(

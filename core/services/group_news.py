@@ -29,6 +29,8 @@ def news_of(
     news = []
     for change in changes:
         _add(balances, entries[change.expense.id])
+        if change.expense.is_quiet:
+            continue  # who came or went with a file is not told of one by one
         if change.expense.deleted_at and not change.expense.posted_version:
             continue  # gone before anybody has heard of it
         news += _news_of_one(change, balances, reachable)

@@ -6,6 +6,7 @@ changed in between, and whoever is killed when, that happens once for the newest
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from core.services.ledger import Entry, post_entries
 from core.services.locks import lock_users
 from core.services.mirrors import Mirror, Mirrors
 from core.services.notifications import notify
+from core.services.report_upkeep import mark_stale
 
 SHARES = table_of(GroupShare)
 FORGET_SHARES = delete(SHARES).where(
@@ -63,6 +65,17 @@ def split_group_expenses(session: Session, keys: Sequence[tuple[UUID, UUID]]) ->
         post_entries(session, [entry for change in changes for entry in entries[change.expense.id]])
         session.execute(SETTLE, [_settled(change, entries[change.expense.id]) for change in changes])
         notify(session, news, users=users)
+    mark_stale(session, _involved(changes))
+
+
+def _involved(changes: Sequence[ExpenseChange]) -> dict[UUID, date | None]:
+    """Whose balance a change moves, and the first day to which that belongs."""
+    days: dict[UUID, date | None] = {}
+    for change in sorted(changes, key=lambda one: one.expense.spent_on, reverse=True):
+        for member_id in change.posted.keys() | change.paid.keys() | change.shares.keys():
+            if (user_id := change.members[member_id].user_id) is not None:
+                days[user_id] = change.expense.spent_on
+    return days
 
 
 def _users(change: ExpenseChange) -> set[UUID]:

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, or_, sele
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.job_names import LONG_JOBS
 from core.models import OutboxRow, table_of
 
 CLAIM_LIMIT = 5_000
@@ -160,9 +161,16 @@ def lease_row(
         session.execute(update(TABLE).where(TABLE.c.id == leased.id).values(dead_at=now))
 
 
-def settle_leased(session: Session, row: ClaimedRow) -> None:
-    """Delete a row whose effect has been had."""
-    session.execute(delete(TABLE).where(_is_leased(row)))
+def settle_leased(session: Session, row: ClaimedRow) -> bool:
+    """Delete a row whose effect has been had; False if somebody else has leased it since."""
+    found = session.execute(delete(TABLE).where(_is_leased(row)).returning(TABLE.c.id))
+    return found.one_or_none() is not None
+
+
+def renew_lease(session: Session, row: ClaimedRow, *, lease: timedelta) -> bool:
+    """Keep a leased row for so much longer; False if somebody else has leased it since."""
+    renewal = update(TABLE).where(_is_leased(row)).values(available_at=clock.now() + lease)
+    return session.execute(renewal.returning(TABLE.c.id)).one_or_none() is not None
 
 
 def fail_leased(session: Session, row: ClaimedRow, *, error: str, is_final: bool = False) -> bool:
@@ -214,8 +222,13 @@ def revive_dead_rows(session: Session, *, row_id: int | None = None) -> Sequence
 
 
 def oldest_waiting_at(session: Session) -> datetime | None:
-    """Since when the oldest row has been due; what is backing off or dead waits for other reasons."""
-    due = (OutboxRow.dead_at.is_(None), OutboxRow.available_at <= clock.now())
+    """Since when the oldest row has been due; what is backing off or dead waits for other reasons, and long
+    jobs wait for each other."""
+    due = (
+        OutboxRow.dead_at.is_(None),
+        OutboxRow.available_at <= clock.now(),
+        OutboxRow.job.not_in(LONG_JOBS),
+    )
     return session.scalar(
         select(OutboxRow.available_at).where(*due).order_by(OutboxRow.available_at).limit(1)
     )

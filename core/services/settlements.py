@@ -22,6 +22,7 @@ from core.rules.money import AmountError, is_currency, parse_amount
 from core.rules.periods import MAX_DAY, MIN_DAY, is_supported
 from core.rules.roles import is_at_least
 from core.services.ledger import Entry, post_entries, refusing_large_balances
+from core.services.report_upkeep import mark_stale
 from core.services.settlement_notices import announce
 
 SETTLEMENTS = table_of(Settlement)
@@ -98,8 +99,10 @@ def record_settlement(
     )
     session.execute(INSERT, structs.asdict(record))
     if is_confirmed:
-        _post(session, _payment(record))
+        _post(session, payment_entry(record))
     announce(session, scope, record, "settlement.recorded")
+    if is_confirmed:
+        _mark_stale(session, scope, record)
     return record
 
 
@@ -184,9 +187,11 @@ def _move(
     )
     _update(session, after)
     if is_posted:
-        entry = _payment(after)
+        entry = payment_entry(after)
         _post(session, entry if state == "confirmed" else entry.reversed(after.entry_count))
     announce(session, scope, after, f"settlement.{state}")
+    if is_posted:
+        _mark_stale(session, scope, after)
     return after
 
 
@@ -201,7 +206,7 @@ def _update(session: Session, settlement: SettlementRecord) -> None:
     )
 
 
-def _payment(settlement: SettlementRecord) -> Entry:
+def payment_entry(settlement: SettlementRecord) -> Entry:
     """What was paid to somebody they owe from then on, or it is what they were owed."""
     owed = Transfer(settlement.to_member_id, settlement.from_member_id, settlement.amount_minor)
     return Entry(
@@ -217,6 +222,12 @@ def _payment(settlement: SettlementRecord) -> Entry:
 def _post(session: Session, entry: Entry) -> None:
     with refusing_large_balances():
         post_entries(session, [entry])
+
+
+def _mark_stale(session: Session, scope: GroupScope, settlement: SettlementRecord) -> None:
+    """Both sides' balances have moved since that day."""
+    users = (scope.members[member_id].user_id for member_id in settlement.parties)
+    mark_stale(session, {user_id: settlement.paid_on for user_id in users if user_id is not None})
 
 
 def _payer_and_receiver(scope: GroupScope, given: NewSettlement) -> tuple[MemberRecord, MemberRecord]:

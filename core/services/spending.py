@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import Executable
+import msgspec
+from sqlalchemy import Executable, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from core.errors import invalid
 from core.job_names import EVALUATE_BUDGETS
 from core.models import DailyConversion, DailySpending, table_of
 from core.models.spending import UNCATEGORISED
+from core.services.dialects import recordset
 from core.services.outbox import Job, stage_jobs
 
 TABLE = table_of(DailySpending)
@@ -42,6 +44,18 @@ ADD_CONVERSIONS = {
     "postgresql": _add_statement(postgresql.insert(CONVERSIONS)),
     "sqlite": _add_statement(sqlite.insert(CONVERSIONS)),
 }
+
+
+def _add_many_statement() -> Executable:
+    """As `ADD`, for many in one statement: by itself each takes three times as long."""
+    given = recordset("rows", {one.name: one.type for one in TABLE.c})
+    return _add_statement(postgresql.insert(TABLE).from_select(list(given.c.keys()), select(*given.c)))
+
+
+MANY = 100
+"""Totals for which that pays."""
+
+ADD_MANY = _add_many_statement()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +105,15 @@ def apply_spending(session: Session, parts: Iterable[Spending]) -> None:
     Raises:
         InvalidInput: a day's total would leave what a total may hold.
     """
+    ask_for_evaluations(session, add_spending(session, parts))
+
+
+def add_spending(session: Session, parts: Iterable[Spending]) -> dict[UUID, date]:
+    """Add the parts to the totals; answers from which day on each user's budgets are to be evaluated.
+
+    Raises:
+        InvalidInput: a day's total would leave what a total may hold.
+    """
     totals: dict[tuple[UUID, date, UUID, str], tuple[int, int]] = {}
     first_days: dict[UUID, date] = {}
     converted: list[Spending] = []
@@ -104,7 +127,7 @@ def apply_spending(session: Session, parts: Iterable[Spending]) -> None:
     _add(session, totals)
     if converted:
         _add_conversions(session, converted)
-    ask_for_evaluations(session, first_days)
+    return first_days
 
 
 def _add(session: Session, totals: Mapping[tuple[UUID, date, UUID, str], tuple[int, int]]) -> None:
@@ -123,7 +146,10 @@ def _add(session: Session, totals: Mapping[tuple[UUID, date, UUID, str], tuple[i
     ]
     if rows:
         with refusing_large_totals():
-            session.execute(ADD[session.get_bind().dialect.name], rows)
+            if len(rows) >= MANY and session.get_bind().dialect.name == "postgresql":
+                session.execute(ADD_MANY, {"rows": msgspec.json.encode(rows).decode()})
+            else:
+                session.execute(ADD[session.get_bind().dialect.name], rows)
 
 
 def _add_conversions(session: Session, parts: Iterable[Spending]) -> None:

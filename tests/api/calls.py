@@ -15,6 +15,9 @@ from core.queries.invitation_letters import INVITATION_PURPOSE
 from core.security import derive_token
 from tests.cast import http_client
 
+STATEMENT = b"Date,Amount,Payee,Category\n2026-05-04,-3.20,Corner Bakery,Groceries\n"
+"""Of a bank: money spent is negative."""
+
 PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n%%EOF\n"
 
 
@@ -44,6 +47,9 @@ def one_of_each(client: httpx.Client) -> dict[str, str]:
         "rule_id": new_rule(client)["id"],
         "session_id": read(client, "/v1/me/sessions")["items"][0]["id"],
         "name": "budget-progress",
+        "export_id": new_export(client)["id"],
+        "import_id": new_import(client)["id"],
+        "report_id": new_report(client)["id"],
         **_one_of_each_in_a_group(client),
     }
 
@@ -51,6 +57,18 @@ def one_of_each(client: httpx.Client) -> dict[str, str]:
 def new_attachment(client: httpx.Client, expense_id: str, content: bytes = PDF) -> dict[str, Any]:
     files = {"file": ("receipt.pdf", content)}
     return _json(client.post(f"/v1/expenses/{expense_id}/attachments", files=files), 201)
+
+
+def new_export(client: httpx.Client, **fields: Any) -> dict[str, Any]:
+    return _json(client.post("/v1/exports", json={"format": "csv", **fields}), 202)
+
+
+def new_import(client: httpx.Client, content: bytes = STATEMENT, **fields: Any) -> dict[str, Any]:
+    return _json(client.post("/v1/imports", files={"file": ("may.csv", content)}, data=fields), 202)
+
+
+def new_report(client: httpx.Client, **fields: Any) -> dict[str, Any]:
+    return _json(client.post("/v1/reports", json={"kind": "monthly", "period": "2026-05", **fields}), 202)
 
 
 def _one_attachment(client: httpx.Client) -> dict[str, str]:

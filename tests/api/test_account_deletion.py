@@ -27,10 +27,16 @@ from core.models import (
     ExpenseLine,
     ExpenseRule,
     ExpenseTag,
+    Export,
     IdempotencyKey,
+    Import,
+    ImportedRecord,
+    ImportMapping,
+    ImportRow,
     Notification,
     OutboxRow,
     PaceAlert,
+    Report,
     User,
 )
 from tests.api.accounts import add_budget, count, pointers, register_ada
@@ -142,7 +148,7 @@ def contents(database: Database) -> dict[str, list[str]]:
 def add_one_of_everything(database: Database, user_id: UUID) -> None:
     """A row at least in every table, so that a table which deletion forgets would show."""
     now, today = clock.now(), date(2026, 1, 1)
-    budget_id, expense_id = add_budget(database, user_id), new_id()
+    budget_id, expense_id, import_id = add_budget(database, user_id), new_id(), new_id()
     own = {"user_id": user_id}
     expense = {
         **own,
@@ -188,6 +194,15 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
             (DailyConversion, {**own, **total, "into_currency": "USD", "converted_minor": 110}),
             (Attachment, {**in_expense, **_attachment(now)}),
             (ExpenseRule, {**own, **_rule(now)}),
+            (Export, {**own, **_export(now)}),
+            (Import, {**own, **_import(import_id, now)}),
+            (ImportRow, {**own, **_import_row(import_id)}),
+            (
+                ImportedRecord,
+                {**own, "import_id": import_id, "kind": "expense", "id": expense_id, "version": 1},
+            ),
+            (ImportMapping, {**own, "fingerprint": "f", "mapping": {}, "used_at": now}),
+            (Report, {**own, **_report(today, now)}),
             (ChangeFeed, {**own, "epoch": new_id(), "seq": 1, "forgotten_seq": 0}),
             (Deletion, {**own, "id": new_id(), "kind": "expense", "deleted_at": now}),
             (Notification, {**own, "seq": 1, "kind": "digest.ready", "data": {}, "created_at": now}),
@@ -209,6 +224,55 @@ def _attachment(now: datetime) -> dict[str, Any]:
         "sha256": "0" * 64,
         "created_at": now,
     }
+
+
+def _export(now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "format": "csv",
+        "filters": {},
+        "sort": "spent_on",
+        "name": "expenses.csv",
+        "state": "queued",
+        "progress": 0,
+        "created_at": now,
+    }
+
+
+def _import(import_id: UUID, now: datetime) -> dict[str, Any]:
+    counts = ("row", "problem", "duplicate", "credit", "chosen", "committed")
+    return {
+        "id": import_id,
+        "state": "queued",
+        "name": "may.csv",
+        "size": 1,
+        "has_own_mapping": False,
+        "findings": {},
+        **{f"{name}_count": 0 for name in counts},
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def _report(today: date, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "kind": "monthly",
+        "period_start": today.replace(day=1),
+        "currency": "EUR",
+        "state": "queued",
+        "is_awaited": True,
+        "version": 1,
+        "bears_until": today,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def _import_row(import_id: UUID) -> dict[str, Any]:
+    row = {"position": 0, "line": 2, "state": "ready", "is_pending": False, "data": "{}"}
+    return {"import_id": import_id, **row}
 
 
 def _rule(now: datetime) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.database import Database
-from core.queries.analytics import Cut, break_down, summarise, trend, trend_start
+from core.queries.analytics import Cut, break_down, summarise
 from core.queries.spending_totals import Scope
+from core.queries.trends import trend, trend_start
 from core.rate_files import DailyRate
 from core.rules.conversion import parse_rate
 from core.rules.series import Interval, range_before

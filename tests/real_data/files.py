@@ -94,15 +94,15 @@ def cents(text: str) -> int:
 
 def read_rows(name: str) -> list[list[str]]:
     """The rows of a CSV file, with or without a byte order mark."""
-    with _path(name).open(encoding="utf-8-sig", newline="") as file:
+    with path_of(name).open(encoding="utf-8-sig", newline="") as file:
         return list(csv.reader(file))
 
 
 def read_json(name: str) -> Any:
-    return json.loads(_path(name).read_text(encoding="utf-8"))
+    return json.loads(path_of(name).read_text(encoding="utf-8"))
 
 
-def _path(name: str) -> Path:
+def path_of(name: str) -> Path:
     path = FOLDER / name
     if not path.exists():
         pytest.skip(f"{name} is not beside this repository (../shared/data)")

@@ -15,16 +15,19 @@ import httpx
 
 from core.commands.healthcheck import is_healthy
 from core.commands.ports import LOOPBACK, free_port
-from core.commands.run import API, BEAT, GATEWAY, SERVICES, WORKER
+from core.commands.run import API, BEAT, BUILDER, GATEWAY, SERVICES, WORKER
 from core.commands.watchdog import Watchdog
 from core.config import ENVIRONMENT_PREFIX
 from tests.cast import http_client
 
-__all__ = ["API", "BEAT", "GATEWAY", "WORKER", "System"]
+__all__ = ["API", "BEAT", "BUILDER", "GATEWAY", "WORKER", "System"]
 
 REPOSITORY = Path(__file__).parents[2]
 
 COMMANDS = {service.name: tuple(service.command) for service in SERVICES}
+
+USUAL = (API, GATEWAY, WORKER, BEAT)
+"""What is started where nothing is named: few tests build files, and each process takes a second to start."""
 
 PATIENCE_S = 40.0
 """For what is going to happen anyway, on a machine that does much else at the time."""
@@ -36,7 +39,7 @@ LOG_TAIL_LINES = 40
 
 
 class System:
-    """API, gateway, worker and beat on free ports, over a database and a Redis that are there already.
+    """API, gateway, worker, builder and beat on free ports, over a database and a Redis that are there.
 
     Each process leads a group of its own and writes a log of its own. A watchdog ends all of them if the
     test process dies.
@@ -76,8 +79,8 @@ class System:
         return http_client(self.api_url)
 
     def start(self, *names: str) -> Self:
-        """Start the named processes, or all; returns when those that listen answer."""
-        for name in names or COMMANDS:
+        """Start the named processes, or the usual ones; returns when those that listen answer."""
+        for name in names or USUAL:
             self._launch(name)
         self.wait_until_listening(*names)
         return self

@@ -9,6 +9,7 @@ from core.job_names import EVALUATE_BUDGETS, Tick
 from core.services.budgets import start_due_periods
 from core.services.evaluation import Occasion, evaluate_budgets
 from core.services.outbox import ClaimedRow
+from core.services.report_upkeep import mark_stale
 from workers.process import current_runtime
 from workers.runtime import Runtime
 
@@ -17,8 +18,13 @@ PERIOD_BATCH = 500
 
 
 def apply_evaluation(_runtime: Runtime, session: Session, rows: Mapping[str, Sequence[ClaimedRow]]) -> None:
-    """Evaluate each user's budgets once for all that was written since the last time."""
-    evaluate_budgets(session, {UUID(key): _occasion(of_user) for key, of_user in rows.items()})
+    """Evaluate each user's budgets once for all that was written since the last time.
+
+    What was written may also bear on reports that are built already.
+    """
+    occasions = {UUID(key): _occasion(of_user) for key, of_user in rows.items()}
+    evaluate_budgets(session, occasions)
+    mark_stale(session, {user_id: one.touched_from for user_id, one in occasions.items()})
 
 
 def _occasion(rows: Sequence[ClaimedRow]) -> Occasion:

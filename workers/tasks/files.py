@@ -6,7 +6,7 @@ from celery import shared_task
 from core.database import Database
 from core.files import FileStore
 from core.job_names import Tick
-from core.queries.attachments import named_hashes
+from core.queries.files import named_hashes
 from workers.process import current_runtime
 
 SWEEP_BATCH = 500
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
     name=Tick.SWEEP_FILES, acks_late=False, soft_time_limit=SWEEP_TIME_S, time_limit=SWEEP_TIME_S + 60
 )
 def sweep_files_task() -> None:
-    """A tick: remove files that no attachment names any more, or never did."""
+    """A tick: remove files that no row names any more, or never did."""
     runtime = current_runtime()
     sweep_files(runtime.database, FileStore(runtime.settings.files))
 

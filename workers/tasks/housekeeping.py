@@ -15,8 +15,10 @@ from core.queries.notifications import numbering_gaps
 from core.queries.users import list_user_ids
 from core.services.changes import FORGET_BATCH, forget_deletions
 from core.services.expenses import PURGE_BATCH, purge_trash
+from core.services.exports import purge_exports
 from core.services.group_purge import purge_groups
 from core.services.idempotency import purge_keys
+from core.services.import_purge import expire_import
 from core.services.sessions import purge_sessions
 from workers.process import current_runtime
 
@@ -28,18 +30,19 @@ log = logging.getLogger(__name__)
 
 @shared_task(name=Tick.PURGE)
 def purge_task() -> None:
-    """Remove what has outlived its promise: trash, word of deletions, groups, answers, logins."""
+    """Remove what has outlived its promise: trash, word of deletions, groups, files, answers, logins."""
     runtime = current_runtime()
     for purge_some, batch in ((purge_trash, PURGE_BATCH), (forget_deletions, FORGET_BATCH)):
         purged = batch
         while purged == batch:
             with runtime.database.transaction() as session:
                 purged = purge_some(session)
-    has_more = True
-    while has_more:
-        with runtime.database.transaction() as session:
-            has_more = purge_groups(session)
-    for purge in (purge_keys, purge_sessions):
+    for purge_one in (purge_groups, expire_import):
+        has_more = True
+        while has_more:
+            with runtime.database.transaction() as session:
+                has_more = purge_one(session)
+    for purge in (purge_keys, purge_sessions, purge_exports):
         with runtime.database.transaction() as session:
             purge(session)
 

@@ -1,4 +1,4 @@
-"""Runs the launcher in a folder of its own, over stand-ins for the four services or over themselves."""
+"""Runs the launcher in a folder of its own, over stand-ins for the five services or over themselves."""
 
 import os
 import re

@@ -37,6 +37,7 @@ def test_it_starts_everything_and_says_where_it_is(launcher: Launcher) -> None:
         "migrate | migrating",
         "api     | api has",
         "worker  | workers worker has",
+        "builder | workers builder has",
         "beat    | workers beat has",
         f"API        http://127.0.0.1:{api}/v1",
         f"WebSocket  ws://127.0.0.1:{gateway}/ws/notifications",
@@ -52,12 +53,12 @@ def test_data_and_secret_are_private_and_the_secret_is_kept(launcher: Launcher) 
     var = launcher.folder / "var"
     secret = (var / "secret").read_text().strip()
     assert (permissions(var), permissions(var / "secret")) == (0o700, 0o600)
-    assert launcher.log.count(secret) == 4, "each service gets it"
+    assert launcher.log.count(secret) == 5, "each service gets it"
     launcher.process.terminate()
     launcher.process.wait()
     launcher.start(OUTLAY_REDIS_URL=NO_REDIS)
     assert launcher.is_up()
-    assert launcher.log.count(secret) == 4
+    assert launcher.log.count(secret) == 5
 
 
 def test_a_second_run_says_so_in_one_line(launcher: Launcher) -> None:
@@ -136,7 +137,7 @@ def test_a_signal_stops_everything_in_order(launcher: Launcher) -> None:
     ends = [said.index(f"{name} ends") for name in ("api", "workers worker", "ws_gateway")]
     assert ends == sorted(ends)
     assert said.rstrip().endswith("stopped")
-    assert len(launcher.pids) == 10, "the migration, Redis, four services and a child of each"
+    assert len(launcher.pids) == 12, "the migration, Redis, five services and a child of each"
     assert launcher.leaves_nothing()
 
 
@@ -153,7 +154,9 @@ def test_a_second_signal_kills_at_once(launcher: Launcher) -> None:
 def test_nothing_outlives_a_killed_launcher_and_the_next_one_starts(launcher: Launcher) -> None:
     launcher.start(STUBBORN="workers worker")
     assert launcher.is_up(), launcher.log
-    assert all(is_alive(launcher.pid_of(name)) for name in ("redis", "api", "gateway", "worker", "beat"))
+    assert all(
+        is_alive(launcher.pid_of(name)) for name in ("redis", "api", "gateway", "worker", "builder", "beat")
+    )
     launcher.process.kill()
     launcher.process.wait()
     assert launcher.leaves_nothing()

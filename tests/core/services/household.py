@@ -18,7 +18,7 @@ from core.queries.ledger import member_balances, pair_balances
 from core.rules.money import format_amount
 from core.rules.roles import Role
 from core.services import group_expenses
-from core.services.group_expenses import GroupExpenseInput, PaymentInput
+from core.services.group_expense_drafts import GroupExpenseInput, PaymentInput
 from core.services.group_members import insert_member
 from core.services.groups import NewGroup, change_group, create_group
 from core.services.outbox import claim_rows, settle_rows
