@@ -4,25 +4,29 @@ from uuid import UUID
 
 from falcon.asgi import Request
 
-from api.authentication import Authentication
+from api.collaborators import Collaborators
 from core import clock
-from core.downloads import Downloads
+from core.errors import NotFound
+from core.queries.users import is_active_user
 
 
-async def owner_of_file(req: Request, authentication: Authentication, downloads: Downloads) -> UUID:
+async def owner_of_file(req: Request, collaborators: Collaborators) -> UUID:
     """The user whose file is asked for; the query is a `DownloadQuery`.
 
     Raises:
         Unauthenticated: neither a valid token nor a link.
-        NotFound: a link that is none of ours, or has run out.
+        NotFound: a link that is none of ours, has run out, or is of an account that is deactivated.
     """
     query = req.context.query
     if query.expires is None and query.signature is None:
-        return (await authentication.principal_of(req)).user_id
-    return downloads.owner(
+        return (await collaborators.authentication.principal_of(req)).user_id
+    user_id = collaborators.downloads.owner(
         # As it was written: another spelling of the id has another signature.
         req.path,
         expires=query.expires or "",
         signature=query.signature or "",
         now=clock.now(),
     )
+    if not await collaborators.transactions.read_rows(lambda rows: is_active_user(rows, user_id=user_id)):
+        raise NotFound("no such file")
+    return user_id

@@ -44,6 +44,7 @@ def reporting(dialect: Dialect) -> list[Row]:
         user_id, token = system.new_user("reporter")
         category_ids = categories_of(system, token)
         fill(system, UUID(user_id), [UUID(one) for one in category_ids], FOREIGN_EVERY)
+        token = system.login("reporter")  # filling may take longer than a token lives
         for category_id in category_ids[:BUDGETS]:
             budget = {"name": "Budget", "amount": "5000", "category_ids": [category_id]}
             system.call("POST", "/v1/budgets", token, budget)

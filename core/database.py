@@ -57,6 +57,10 @@ Reader = Session | Connection
 """What queries for rows (not for objects) run on."""
 
 
+def dialect_of(reader: Reader) -> str:
+    return (reader.get_bind() if isinstance(reader, Session) else reader).dialect.name
+
+
 class Database:
     """One process's connections. Make it after a fork, never before.
 
@@ -182,26 +186,35 @@ def _begin_sqlite_transaction(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+@contextmanager
 def raw_rows(
     connection: Connection, query: Select[Any], parameters: Mapping[str, Any], *, size: int
-) -> Iterator[list[tuple[Any, ...]]]:
+) -> Iterator[Iterator[list[tuple[Any, ...]]]]:
     """The rows of a query as the driver has them, `size` at a time, and no more of them in memory.
 
     Without the conversions of SQLAlchemy, which take longer than all the rest where rows are read by the
     million. Whoever wants the same on both databases has the query cast everything to texts and numbers.
 
-    While the caller deals with some, the next ones are fetched: until the end the connection is for nothing
-    else.
+    While the caller deals with some of PostgreSQL's, the next ones are on their way. Meanwhile the connection
+    may be read from like this for another query, but not be used in any other way.
     """
     streaming = connection.execution_options(stream_results=True, max_row_buffer=size)
-    with (
-        streaming.execute(query, parameters) as found,
-        ThreadPoolExecutor(1, thread_name_prefix="rows") as thread,
-    ):
+    with streaming.execute(query, parameters) as found:
+        if connection.dialect.name == "postgresql":
+            with ThreadPoolExecutor(1, thread_name_prefix="rows") as thread:
+                yield _prefetched(thread, found, size)
+        else:
+            # It is not at the other end of a connection, and would only take turns with the caller.
+            yield iter(lambda: _fetch(found, size), [])
+
+
+def _prefetched(
+    thread: ThreadPoolExecutor, found: CursorResult[Any], size: int
+) -> Iterator[list[tuple[Any, ...]]]:
+    coming = thread.submit(_fetch, found, size)
+    while batch := coming.result():
         coming = thread.submit(_fetch, found, size)
-        while batch := coming.result():
-            coming = thread.submit(_fetch, found, size)
-            yield batch
+        yield batch
 
 
 def _fetch(found: CursorResult[Any], size: int) -> list[tuple[Any, ...]]:
@@ -273,7 +286,8 @@ UNREACHABLE_STATES = ("08", "53", "57P", "25006")
 """Connection exceptions, insufficient resources, shut-down and start-up, and a standby that takes no writes
 (PostgreSQL, appendix A)."""
 
-TIMED_OUT_STATES = ("55P03", "57014")
+LOCK_TIMED_OUT = "55P03"
+TIMED_OUT_STATES = (LOCK_TIMED_OUT, "57014")
 """The time-outs of locks and statements: this work has to wait, others need not."""
 
 RETRIED_STATES = ("40001", "40P01")
@@ -306,6 +320,11 @@ def is_unavailable(error: BaseException) -> bool:
 def is_timed_out(error: BaseException) -> bool:
     """It waited too long for a lock, or ran too long."""
     return _sqlstate(error) in TIMED_OUT_STATES
+
+
+def is_locked_out(error: BaseException) -> bool:
+    """Somebody else has held a lock for longer than was to be waited for."""
+    return _sqlstate(error) == LOCK_TIMED_OUT
 
 
 def is_retryable(error: BaseException) -> bool:

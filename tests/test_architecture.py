@@ -95,7 +95,9 @@ OUTSIDERS = {
     "jwt": {"core.security"},
     "psycopg": {"core.database"},
     "vl_convert": {"core.charts.rendering"},
-    "ijson": {"core.archive.parsing", "core.statements"},
+    "charset_normalizer": {"core.statements.encodings"},
+    # Its parser can take the process with it, which these modules prevent.
+    "ijson": {"core.archive.parsing", "core.statements.json_items"},
 }
 """Libraries that only these parts may know, so that each can be replaced in one place."""
 

@@ -19,8 +19,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from core.database import is_unavailable
-from core.services.outbox import ClaimedRow, fail_leased, lease_row, renew_lease, settle_leased
+from core.database import is_locked_out, is_retryable, is_unavailable
+from core.services.outbox import ClaimedRow, fail_leased, lease_row, renew_lease, return_leased, settle_leased
 from workers.runtime import DRAIN_TIME_S, Runtime
 
 LEASE = timedelta(seconds=30)
@@ -86,6 +86,10 @@ class Lease:
     def fail(self, session: Session, error: str) -> None:
         """Have the row tried again later."""
         fail_leased(session, self.row, error=error)
+
+    def put_off(self, session: Session, error: str) -> None:
+        """Have the row tried again, as if it had not been tried."""
+        return_leased(session, self.row, error=error)
 
     def _keep(self) -> None:
         while not self._has_ended.wait(RENEWAL_S):
@@ -157,6 +161,12 @@ def _do(runtime: Runtime, job: LongJob, lease: Lease) -> None:
     except Exception as error:
         if is_unavailable(error):
             raise  # the row comes up again after its lease
+        if is_locked_out(error) or is_retryable(error):
+            # It is nobody's fault, and others do not hold a lock for ever.
+            log.warning("job.put_off job=%s key=%s error=%r", job.name, row.key, error)
+            with runtime.database.transaction() as session:
+                lease.put_off(session, repr(error))
+            return
         log.exception("job.failed job=%s key=%s", job.name, row.key)
         if row.attempts >= MAX_ATTEMPTS:
             _give_up(runtime, job, lease)

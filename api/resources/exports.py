@@ -100,15 +100,14 @@ class ExportDownload:
     """For those with a signed link; all others need a token."""
 
     def __init__(self, collaborators: Collaborators) -> None:
+        self._collaborators = collaborators
         self._transactions = collaborators.transactions
-        self._authentication = collaborators.authentication
-        self._downloads = collaborators.downloads
         self._files = collaborators.files
 
     @endpoint(TAG, query=DownloadQuery, answers={200: FILE, 206: FILE, 304: None}, problems={416})
     async def on_get(self, req: Request, resp: Response, export_id: UUID) -> None:
         """Download the file of an export, or a range of it: with a token, or by its `download_url`."""
-        user_id = await owner_of_file(req, self._authentication, self._downloads)
+        user_id = await owner_of_file(req, self._collaborators)
         export = await self._transactions.read(
             lambda session: load_download(session, user_id=user_id, export_id=export_id, now=clock.now())
         )

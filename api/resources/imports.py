@@ -1,5 +1,6 @@
 import asyncio
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated
 from uuid import UUID
@@ -31,12 +32,13 @@ from core.errors import InvalidInput
 from core.field_errors import field_error
 from core.queries.imports import (
     ImportRecord,
+    category_names,
     find_import,
     list_import_rows,
     list_imports,
     load_import,
-    matching_categories,
 )
+from core.rules.category_names import CategoryName, match_names
 from core.services import imports
 from core.services.import_formats import MAX_FILE_BYTES
 from core.services.imports import NewImport
@@ -108,7 +110,8 @@ class Imports:
                 rows, user_id=user_id, state=query.state, before=before, limit=query.limit + 1
             )
             shown, cursor = cut_page(found, limit=query.limit, position=lambda one: (one.id,))
-            return ok(ImportPage([_view(rows, one) for one in shown], cursor))
+            categories = category_names(rows, user_id=user_id)
+            return ok(ImportPage([ImportOut.of(one, _meant(one, categories)) for one in shown], cursor))
 
         (await self._transactions.read_rows(page)).send(resp)
 
@@ -256,7 +259,12 @@ class ImportCommit:
 
 
 def _view(session: Reader, record: ImportRecord) -> ImportOut:
-    return ImportOut.of(record, matching_categories(session, record))
+    return ImportOut.of(record, _meant(record, category_names(session, user_id=record.user_id)))
+
+
+def _meant(record: ImportRecord, categories: list[CategoryName]) -> Mapping[str, UUID]:
+    """The user's categories that the names in the file mean."""
+    return match_names((one.name for one in record.findings.categories), categories)
 
 
 def _accepted(session: Reader, record: ImportRecord) -> Answer:

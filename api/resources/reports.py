@@ -101,15 +101,14 @@ class ReportDownload:
     """For those with a signed link; all others need a token."""
 
     def __init__(self, collaborators: Collaborators) -> None:
+        self._collaborators = collaborators
         self._transactions = collaborators.transactions
-        self._authentication = collaborators.authentication
-        self._downloads = collaborators.downloads
         self._files = collaborators.files
 
     @endpoint(TAG, query=DownloadQuery, answers={200: WORKBOOK, 206: WORKBOOK, 304: None}, problems={416})
     async def on_get(self, req: Request, resp: Response, report_id: UUID) -> None:
         """Download a report as a workbook, or a range of it: with a token, or by its `download_url`."""
-        user_id = await owner_of_file(req, self._authentication, self._downloads)
+        user_id = await owner_of_file(req, self._collaborators)
         report = await self._transactions.read_rows(
             lambda rows: load_report(rows, user_id=user_id, report_id=report_id)
         )

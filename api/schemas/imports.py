@@ -20,6 +20,7 @@ from api.schemas.common import (
     NextCursor,
 )
 from api.schemas.import_people import PersonOut
+from core.errors import invalid
 from core.queries.imports import (
     CurrencySum,
     Failure,
@@ -274,7 +275,9 @@ class CommitIn(msgspec.Struct, forbid_unknown_fields=True):
 
     IS_OPTIONAL: ClassVar = True
 
-    rows: RowChoice = msgspec.field(default_factory=RowChoice)
+    rows: Annotated[RowChoice, Meta(examples=[{"except": [7, 12]}])] = msgspec.field(
+        default_factory=RowChoice
+    )
     include_duplicates: Annotated[
         bool | Lines,
         Meta(
@@ -315,6 +318,8 @@ class CommitIn(msgspec.Struct, forbid_unknown_fields=True):
         InvalidInput
         """
         duplicates = self.include_duplicates
+        if self.rows.only is not UNSET and self.rows.but is not UNSET:
+            raise invalid("/rows", "either `only` or `except`")
         return Choice(
             only=None if isinstance(self.rows.only, UnsetType) else frozenset(self.rows.only),
             but=frozenset() if isinstance(self.rows.but, UnsetType) else frozenset(self.rows.but),

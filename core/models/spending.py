@@ -14,6 +14,10 @@ MAX_DAILY_TOTAL_MINOR = 10**16
 this bound a query may add up a day of all the categories that a user can have."""
 
 
+IN_KEY_ORDER = {"sqlite_with_rowid": False}
+"""A range of days lies side by side: twice as fast to add up as rows that an index points to."""
+
+
 class DailySpending(Base):
     """What a user spent on a day, by category and currency; kept in the transaction of each write."""
 
@@ -23,6 +27,7 @@ class DailySpending(Base):
             f"amount_minor BETWEEN -{MAX_DAILY_TOTAL_MINOR} AND {MAX_DAILY_TOTAL_MINOR}",
             name="amount_in_range",
         ),
+        IN_KEY_ORDER,
     )
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
@@ -45,6 +50,7 @@ class DailyConversion(Base):
             f"converted_minor BETWEEN -{MAX_DAILY_TOTAL_MINOR} AND {MAX_DAILY_TOTAL_MINOR}",
             name="converted_amount_in_range",
         ),
+        IN_KEY_ORDER,
     )
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)

@@ -13,7 +13,7 @@ from core import clock
 from core.database import Reader
 from core.errors import NotFound, Unauthenticated
 from core.models import Category, Expense, ExpenseTag, User, table_of
-from core.queries.exchange_rates import Converted, RateBook
+from core.queries.exchange_rates import Converted
 from core.queries.spending_totals import (
     ForeignParts,
     Scope,
@@ -23,11 +23,12 @@ from core.queries.spending_totals import (
     sum_by_category,
     sum_by_currency,
     sum_by_day,
+    sum_by_interval,
     sum_whole,
 )
 from core.rules.conversion import convert_parts
 from core.rules.money import divide_half_up
-from core.rules.series import range_before, start_of
+from core.rules.series import range_before
 
 CATEGORIES = table_of(Category)
 EXPENSES = table_of(Expense)
@@ -235,7 +236,7 @@ def sum_expenses(session: Reader, scope: Scope) -> Sum:
 def _counted_once(session: Reader, scope: Scope, sums: Sums[Any]) -> Sum:
     """The whole, with each expense counted once, however many lines it has, as in what is unconverted."""
     whole = sums.whole
-    rows = session.execute(LINES_BEYOND_FIRST, _parameters(scope)).all()
+    rows = session.execute(LINES_BEYOND_FIRST, scope.parameters).all()
     rates = rates_for(session, scope, {row.currency for row in rows} - {scope.currency})
     for day, currency, has_own_rate, extra in rows:
         is_converted = has_own_rate or rates.convert(0, currency, scope.currency, day) is not None
@@ -256,12 +257,10 @@ def largest_expenses(
     if limit > 1:
         # Of equal ones always the same: that order costs too much for those who ask for a single one.
         query = query.order_by(EXPENSES.c.id).limit(None).limit(limit)
-    currencies = {scope.currency, *(part.currency for part in converted)}
-    rates = rates_for(session, scope, currencies - {scope.currency})
     found = []
-    for currency in sorted(currencies):
-        for row in session.execute(query, _parameters(scope) | {"spent_in": currency}):
-            minor = _converted(row.amount_minor, currency, row.spent_on, row.own_rate, scope, rates)
+    for currency in sorted({scope.currency, *(part.currency for part in converted)}):
+        for row in session.execute(query, scope.parameters | {"spent_in": currency}).all():
+            minor = _converted(session, scope, currency, row)
             if minor is not None:
                 found.append(
                     LargestExpense(row.id, row.spent_on, row.payee, row.amount_minor, currency, minor)
@@ -269,12 +268,12 @@ def largest_expenses(
     return sorted(found, key=lambda one: (-one.converted_minor, one.spent_on, one.id))[:limit]
 
 
-def _converted(
-    minor: int, currency: str, day: date, own_rate: int | None, scope: Scope, rates: RateBook
-) -> int | None:
-    if own_rate is not None:
-        return convert_parts([minor], currency, scope.currency, own_rate)[0]
-    conversion = rates.convert(minor, currency, scope.currency, day)
+def _converted(session: Reader, scope: Scope, currency: str, row: Any) -> int | None:
+    if row.own_rate is not None:
+        return convert_parts([row.amount_minor], currency, scope.currency, row.own_rate)[0]
+    its_day = replace(scope, first_day=row.spent_on, last_day=row.spent_on)
+    rates = rates_for(session, its_day, {currency} - {scope.currency})
+    conversion = rates.convert(row.amount_minor, currency, scope.currency, row.spent_on)
     return None if conversion is None else conversion.amount_minor
 
 
@@ -293,10 +292,10 @@ def break_down(session: Reader, scope: Scope, by: Cut) -> Breakdown:
         case "tag":
             return _expense_breakdown(session, scope, BY_TAG, "No tag")
         case "weekday":
-            sums = merged(sum_by_day(session, scope), lambda day: day.isoweekday())
-            return _breakdown(sums, lambda number: (str(number), WEEKDAYS[number - 1]), is_by_key=True)
+            weekdays = sum_by_day(session, scope).merged(lambda day: day.isoweekday())
+            return _breakdown(weekdays, lambda number: (str(number), WEEKDAYS[number - 1]), is_by_key=True)
         case _:
-            sums = merged(sum_by_day(session, scope), lambda day: start_of(day, by))
+            sums = sum_by_interval(session, scope, by)
             return _breakdown(sums, lambda start: (start.isoformat(), _label(start, by)), is_by_key=True)
 
 
@@ -311,14 +310,6 @@ def _label(start: date, by: Literal["day", "week", "month"]) -> str:
             return start.isoformat()[:7]
 
 
-def merged(sums: Sums[date], key: Callable[[date], Any]) -> Sums[Any]:
-    """Sums of days as sums of whatever each day belongs to, such as its month."""
-    by_key: defaultdict[Any, Sum] = defaultdict(Sum)
-    for day, one in sums.by_key.items():
-        by_key[key(day)].add(one.minor, one.count)
-    return Sums(dict(by_key), sums.converted, sums.unconverted)
-
-
 def _breakdown(
     sums: Sums[Any], name: Callable[[Any], tuple[str | None, str]], *, is_by_key: bool = False
 ) -> Breakdown:
@@ -329,7 +320,7 @@ def _breakdown(
 
 
 def _expense_breakdown(session: Reader, scope: Scope, query: Any, nameless: str) -> Breakdown:
-    rows = session.execute(query, _parameters(scope)).all()
+    rows = session.execute(query, scope.parameters).all()
     rates = rates_for(session, scope, {row.currency for row in rows} - {scope.currency})
     parts: ForeignParts[str | None] = ForeignParts(rates, scope.currency)
     labels: dict[str | None, str] = {None: nameless}
@@ -356,12 +347,3 @@ def _expense_breakdown(session: Reader, scope: Scope, query: Any, nameless: str)
 
 def _by_amount(groups: Any) -> list[Group]:
     return sorted(groups, key=lambda group: (-group.minor, group.label, group.key or ""))
-
-
-def _parameters(scope: Scope) -> dict[str, Any]:
-    return {
-        "user_id": scope.user_id,
-        "first": scope.first_day,
-        "last": scope.last_day,
-        "currency": scope.currency,
-    }

@@ -87,6 +87,29 @@ class RateBook:
             return None
         return series.rates[position], series.days[position]
 
+    def days_between(self, first_day: date, last_day: date) -> tuple[date, date]:
+        """The first and last day of the range that there may be rates for; the first after the last: none."""
+        known = [one.days for one in self._series.values()]
+        first = max(first_day, min((days[0] for days in known), default=date.max))
+        end = max((days[-1].toordinal() for days in known), default=0) + MAX_RATE_AGE.days
+        return first, date.fromordinal(min(last_day.toordinal(), end))
+
+    def rates_between(self, currency: str, first_day: date, last_day: date) -> list[int | None]:
+        """As `rate_on` tells them, of each day; none where the last is before the first."""
+        length = max((last_day - first_day).days + 1, 0)
+        if currency == EUR:
+            return [RATE_SCALE] * length
+        rates: list[int | None] = [None] * length
+        series = self._series.get(currency, _Series())
+        for day, rate in zip(series.days, series.rates, strict=True):
+            start = (day - first_day).days
+            end = min(start + MAX_RATE_AGE.days + 2, length)
+            start = max(start, 0)
+            # Each is overwritten by the next one from that one's day on.
+            if start < end:
+                rates[start:end] = [rate] * (end - start)
+        return rates
+
     def convert(self, minor: int, source: str, target: str, day: date) -> Conversion | None:
         """The amount at the day's rates; None where there is none: never one to one."""
         factor = self.factor(source, target, day)
@@ -114,7 +137,8 @@ def open_rates(session: Reader, *, currencies: Collection[str], first_day: date,
         # Before the calendar's first week no earlier rate can be asked for.
         first = date.fromordinal(max(first_day.toordinal() - MAX_RATE_AGE.days, 1))
         parameters = {"currencies": sorted(wanted - {EUR}), "first": first, "last": last_day}
-        for currency, day, rate in session.execute(RATES_BETWEEN, parameters):
+        # A row at a time takes twice as long.
+        for currency, day, rate in session.execute(RATES_BETWEEN, parameters).all():
             series[currency].days.append(day)
             series[currency].rates.append(rate)
     return RateBook(dict(series))

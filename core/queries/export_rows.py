@@ -4,15 +4,17 @@ Rows are as the driver has them: objects for each of a million would take longer
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from itertools import chain, groupby
+from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Table,
     Text,
     bindparam,
     case,
@@ -28,28 +30,16 @@ from core.models import Category, table_of
 from core.queries.expenses import EXPENSES, LINES, TAGS, ExpenseFilter, Sort, listing
 from core.queries.exports import CsvDialect
 
-BATCH = 2_000
-"""Expenses read at a time: about a megabyte. Larger ones are no faster."""
+BATCH = 1_000
+"""Rows read at a time: a few hundred kilobytes, at most some ten megabytes. With more it is hardly faster."""
 
 CATEGORIES = table_of(Category)
 
 ExpenseRow = tuple[
-    str,
-    str,
-    int,
-    str,
-    str | None,
-    str | None,
-    str | None,
-    str,
-    str | None,
-    int | None,
-    str | None,
-    str | None,
+    str, str, int, str, str | None, str | None, str | None, str, str | None, int | None, str | None, int
 ]
 """Id (see `id_text`), ISO date, minor units, currency, id of the category, payee, note, source, currency of
-the user's own rate and the rate itself (in parts of `RATE_SCALE`), tags (`tags_in`), lines (`lines_in`)."""
-
+the user's own rate and the rate itself (in parts of `RATE_SCALE`), tags (see `tags_in`), number of lines."""
 
 LineRow = tuple[str, str, int, str, str | None, str | None, str | None]
 """Id and date of the expense, minor units, currency, id of the category, payee, note."""
@@ -57,15 +47,6 @@ LineRow = tuple[str, str, int, str, str | None, str | None, str | None]
 
 class FileTooLarge(Exception):
     """The file would be larger than is allowed or makes sense; the message is for the user."""
-
-
-class PartRow(NamedTuple):
-    """A line of an expense, in its currency's minor units; the category by the id that it has in rows."""
-
-    position: int
-    amount_minor: int
-    category_id: str | None
-    note: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +72,6 @@ BuildFile = Callable[[Building], int]
 
 COUNT_ALL = select(func.count()).where(EXPENSES.c.user_id == bindparam("user_id"))
 TAGS_DECODER = msgspec.json.Decoder(list[tuple[int, str]])
-LINES_DECODER = msgspec.json.Decoder(list[tuple[int, int, str | None, str | None]])
 
 
 def count_expenses(building: Building) -> int:
@@ -113,7 +93,8 @@ def category_paths(rows: Connection, *, user_id: UUID) -> dict[str | None, str]:
     return paths
 
 
-def expense_batches(building: Building) -> Iterator[Sequence[ExpenseRow]]:
+@contextmanager
+def reading_expenses(building: Building) -> Iterator[Iterator[Sequence[ExpenseRow]]]:
     """The expenses of the file in its order, `BATCH` at a time."""
     rows, columns = building.rows, EXPENSES.c
     chosen = [
@@ -123,16 +104,18 @@ def expense_batches(building: Building) -> Iterator[Sequence[ExpenseRow]]:
         columns.currency,
         _as_text(columns.category_id, rows),
         *(columns[name] for name in ("payee", "note", "source", "rate_currency", "rate")),
-        case((columns.tag_count > 0, _parts(TAGS, [TAGS.c.tag], rows))),
-        case((columns.line_count > 0, _parts(LINES, _line_columns(rows), rows))),
+        case((columns.tag_count > 0, _tags(rows))),
+        columns.line_count,
     ]
     query, parameters = listing(
         chosen, user_id=building.user_id, filters=building.filters, sort=building.sort
     )
-    yield from raw_rows(rows, query, parameters, size=BATCH)
+    with raw_rows(rows, query, parameters, size=BATCH) as batches:
+        yield batches
 
 
-def line_batches(building: Building) -> Iterator[Sequence[LineRow]]:
+@contextmanager
+def reading_lines(building: Building) -> Iterator[Iterator[Sequence[LineRow]]]:
     """The lines of the expenses of the file in its order, `BATCH` at a time."""
     rows, columns = building.rows, EXPENSES.c
     chosen = [
@@ -147,8 +130,29 @@ def line_batches(building: Building) -> Iterator[Sequence[LineRow]]:
     query, parameters = listing(
         chosen, user_id=building.user_id, filters=building.filters, sort=building.sort
     )
-    is_own = (LINES.c.user_id == columns.user_id) & (LINES.c.expense_id == columns.id)
-    yield from raw_rows(rows, query.where(is_own).order_by(LINES.c.position), parameters, size=BATCH)
+    # An index has those with lines.
+    query = query.where(
+        columns.line_count > 0, LINES.c.user_id == columns.user_id, LINES.c.expense_id == columns.id
+    )
+    with raw_rows(rows, query.order_by(LINES.c.position), parameters, size=BATCH) as batches:
+        yield batches
+
+
+class LinesOfExpenses:
+    """The lines of one expense at a time, for whoever asks in the order of the file.
+
+    They are not read with the expenses: a hundred long lines take as much memory as thousands of expenses.
+    """
+
+    def __init__(self, batches: Iterator[Sequence[LineRow]]) -> None:
+        self._found = groupby(chain.from_iterable(batches), key=itemgetter(0))
+
+    def of(self, expense_id: str) -> list[LineRow]:
+        """The lines of an expense that has any, in the order in which the user gave them."""
+        found, lines = next(self._found)
+        if found != expense_id:
+            raise RuntimeError(f"lines of {found} come where those of {expense_id} were expected")
+        return list(lines)
 
 
 def id_text(id_: str) -> str:
@@ -161,24 +165,15 @@ def tags_in(found: str) -> list[str]:
     return [tag for _position, tag in sorted(TAGS_DECODER.decode(found))]
 
 
-def lines_in(found: str) -> list[PartRow]:
-    """The lines of a row in the order in which the user gave them."""
-    return [PartRow(*line) for line in sorted(LINES_DECODER.decode(found))]
-
-
-def _line_columns(rows: Connection) -> list[ColumnElement[Any]]:
-    return [LINES.c.amount_minor, _as_text(LINES.c.category_id, rows), LINES.c.note]
-
-
-def _parts(table: Table, columns: list[ColumnElement[Any]], rows: Connection) -> ColumnElement[Any]:
-    """The parts of an expense as a JSON array of arrays, each with its position first: in no order."""
-    is_own = (table.c.user_id == EXPENSES.c.user_id) & (table.c.expense_id == EXPENSES.c.id)
+def _tags(rows: Connection) -> ColumnElement[Any]:
+    """The tags of an expense as a JSON array of arrays, each tag behind its position: in no order."""
+    is_own = (TAGS.c.user_id == EXPENSES.c.user_id) & (TAGS.c.expense_id == EXPENSES.c.id)
     if rows.dialect.name == "postgresql":
         found: ColumnElement[Any] = cast(
-            func.json_agg(func.json_build_array(table.c.position, *columns)), Text
+            func.json_agg(func.json_build_array(TAGS.c.position, TAGS.c.tag)), Text
         )
     else:
-        found = func.json_group_array(func.json_array(table.c.position, *columns))
+        found = func.json_group_array(func.json_array(TAGS.c.position, TAGS.c.tag))
     return select(found).where(is_own).scalar_subquery()
 
 

@@ -8,6 +8,7 @@ Texts are texts, whatever they begin with, so nothing is escaped. `lines` that a
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import TypeVar
 
 from core import clock
@@ -17,12 +18,12 @@ from core.queries.export_rows import (
     ExpenseRow,
     FileTooLarge,
     LineRow,
+    LinesOfExpenses,
     category_paths,
     count_expenses,
-    expense_batches,
     id_text,
-    line_batches,
-    lines_in,
+    reading_expenses,
+    reading_lines,
     tags_in,
 )
 from core.rules.conversion import format_rate
@@ -31,7 +32,7 @@ from core.sheets.data_sheets import MAX_ROWS, Column, DataSheets
 from core.sheets.formats import Formats
 from core.sheets.money import decimal_text
 from core.sheets.summary import Sheets, Totals, fill_summary
-from core.sheets.texts import join_tags
+from core.sheets.texts import in_pieces, join_tags
 from core.sheets.workbook import StreamedWorkbook
 from core.sheets.xlsx_cells import day_number, fits_cell, fits_number, number_cell, text_cell
 
@@ -67,13 +68,15 @@ def build_xlsx(building: Building) -> int:
     paths = category_paths(building.rows, user_id=building.user_id)
     with StreamedWorkbook(building.write, title=TITLE, created_at=clock.now()) as workbook:
         book = _ExpenseBook(workbook, paths)
-        for batch in expense_batches(building):
-            book.add_expenses(batch)
-            building.tell(book.count, total)
+        with reading_expenses(building) as batches, reading_lines(building) as line_batches:
+            lines = LinesOfExpenses(line_batches)
+            for batch in batches:
+                book.add_expenses(batch, lines)
+                building.tell(book.count, total)
         book.end_expenses()
-        if book.has_lines:
-            for lines in line_batches(building):
-                book.add_lines(lines)
+        with reading_lines(building) as line_batches:
+            for line_batch in line_batches:
+                book.add_lines(line_batch)
                 building.tell(book.count, total)
         book.finish()
     return book.count
@@ -87,7 +90,6 @@ class _ExpenseBook:
 
     def __init__(self, workbook: StreamedWorkbook, paths: Mapping[str | None, str]) -> None:
         self.count = 0
-        self.has_lines = False
         self._workbook = workbook
         self._summary = workbook.book.add_worksheet("Summary")
         self._formats = Formats(workbook.book)
@@ -105,9 +107,9 @@ class _ExpenseBook:
         self._expenses = workbook.data_sheets(TITLE, COLUMNS, header=self._formats.header)
         self._lines: DataSheets | None = None
 
-    def add_expenses(self, batch: Sequence[ExpenseRow]) -> None:
+    def add_expenses(self, batch: Sequence[ExpenseRow], lines: LinesOfExpenses) -> None:
         self.count += len(batch)
-        _add_rows(self._expenses, batch, self._expense_rows)
+        _add_rows(self._expenses, batch, partial(self._expense_rows, lines))
 
     def end_expenses(self) -> None:
         """After the last of them, before lines are added."""
@@ -133,45 +135,43 @@ class _ExpenseBook:
         )
         self._workbook.finish()
 
-    def _expense_rows(self, batch: Sequence[ExpenseRow], first: int) -> Iterator[str]:
+    def _expense_rows(self, lines: LinesOfExpenses, batch: Sequence[ExpenseRow], first: int) -> Iterator[str]:
         """The rows as XML. Most is done right here, as calls are what takes the time."""
         text, sums, counts = f's="{self._text}"', self._sums, self._counts
+        begin, name = self._begin, self._name
         for n, found in enumerate(batch, first):
-            id_, day, minor, currency, category_id, payee, note, source, into, rate, tags, lines = found
+            id_, day, minor, currency, category_id, payee, note, source, into, rate, tags, line_count = found
             counts[currency] = counts.get(currency, 0) + 1
-            key = (currency, ITEMISED if lines else category_id, day[:7])
+            key = (currency, ITEMISED if line_count else category_id, day[:7])
             sums[key] = sums.get(key, 0) + minor
-            cells = [self._begin(n, day, minor, currency)]
-            if category_id:
-                cells.append(f'<c r="D{n}" {text}{self._categories[category_id]}')
-            if payee:
-                cells.append(f'<c r="E{n}" {text}{self._name(payee)}')
-            if note:
-                cells.append(f'<c r="F{n}" {text}{text_cell(note)}')
-            if tags:
-                cells.append(f'<c r="G{n}" {text}{self._name(join_tags(tags_in(tags)))}')
-            if rate and into:
-                cells.append(f'<c r="H{n}" {self._rate_cell(rate)}<c r="I{n}" {text}{self._name(into)}')
-            cells.append(f'<c r="J{n}" {text}{self._name(source)}')
-            if lines:
-                self.has_lines = True
-                cells.append(f'<c r="K{n}" {text}{text_cell(self._lines_text(lines, currency))}')
-            cells.append(f'<c r="L{n}" {text} t="inlineStr"><is><t>{id_text(id_)}</t></is></c></row>')
-            yield "".join(cells)
+            yield "".join(
+                (
+                    begin(n, day, minor, currency),
+                    f'<c r="D{n}" {text}{self._categories[category_id]}' if category_id else "",
+                    f'<c r="E{n}" {text}{name(payee)}' if payee else "",
+                    f'<c r="F{n}" {text}{text_cell(note)}' if note else "",
+                    f'<c r="G{n}" {text}{name(join_tags(tags_in(tags)))}' if tags else "",
+                    f'<c r="H{n}" {self._rate_cell(rate)}' if rate else "",
+                    f'<c r="I{n}" {text}{name(into)}' if into else "",
+                    f'<c r="J{n}" {text}{name(source)}',
+                    f'<c r="K{n}" {text}{self._lines_cell(lines.of(id_), currency)}' if line_count else "",
+                    f'<c r="L{n}" {text} t="inlineStr"><is><t>{id_text(id_)}</t></is></c></row>',
+                )
+            )
 
     def _line_rows(self, batch: Sequence[LineRow], first: int) -> Iterator[str]:
         text, sums = f's="{self._text}"', self._line_sums
         for n, (id_, day, minor, currency, category_id, payee, note) in enumerate(batch, first):
             sums[currency, category_id] = sums.get((currency, category_id), 0) + minor
-            cells = [self._begin(n, day, minor, currency)]
-            if category_id:
-                cells.append(f'<c r="D{n}" {text}{self._categories[category_id]}')
-            if note:
-                cells.append(f'<c r="E{n}" {text}{text_cell(note)}')
-            if payee:
-                cells.append(f'<c r="F{n}" {text}{self._name(payee)}')
-            cells.append(f'<c r="G{n}" {text} t="inlineStr"><is><t>{id_text(id_)}</t></is></c></row>')
-            yield "".join(cells)
+            yield "".join(
+                (
+                    self._begin(n, day, minor, currency),
+                    f'<c r="D{n}" {text}{self._categories[category_id]}' if category_id else "",
+                    f'<c r="E{n}" {text}{text_cell(note)}' if note else "",
+                    f'<c r="F{n}" {text}{self._name(payee)}' if payee else "",
+                    f'<c r="G{n}" {text} t="inlineStr"><is><t>{id_text(id_)}</t></is></c></row>',
+                )
+            )
 
     def _begin(self, n: int, day: str, minor: int, currency: str) -> str:
         """The row up to its currency."""
@@ -200,9 +200,9 @@ class _ExpenseBook:
             return f's="{self._rate}"{number_cell(written)}'
         return f's="{self._text}"{text_cell(written)}'
 
-    def _lines_text(self, lines: str, currency: str) -> str:
-        written = lines_text(lines_in(lines), currency, self._paths)
-        return written if fits_cell(written) else SEE_LINES
+    def _lines_cell(self, lines: Sequence[LineRow], currency: str) -> str:
+        written = lines_text(lines, currency, self._paths)
+        return text_cell(written if fits_cell(written) else SEE_LINES)
 
     def _totals(self) -> Totals:
         months: dict[date, dict[str, int]] = {}
@@ -227,5 +227,6 @@ def _add_rows(
     """As many on each sheet as there is room for."""
     while batch:
         first, room = sheets.room()
-        sheets.write("".join(rows(batch[:room], first)), len(batch[:room]))
+        for text, count in in_pieces(rows(batch[:room], first)):
+            sheets.write(text, count)
         batch = batch[room:]

@@ -1,7 +1,7 @@
 """Reading imports and their rows."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, func, select
 from core.database import Reader
 from core.errors import NotFound
 from core.models import Category, Import, ImportMapping, ImportRow, table_of
-from core.rules.category_names import CategoryName, match_names
+from core.rules.category_names import CategoryName
 from core.rules.duplicates import Reason
 from core.statements.formats import Format
 from core.statements.mapping import Mapping as ColumnMapping
@@ -180,10 +180,10 @@ class RowData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     tags: tuple[str, ...] = ()
     bank_id: str | None = None
     account: str | None = None
-    shared: SharedParts | None = None
     lines: tuple[RowLine, ...] = ()
     rate_currency: str | None = None
     rate: int | None = None
+    shared: SharedParts | None = None
 
     def category_names(self) -> list[str]:
         """All that the row names, in its order."""
@@ -337,11 +337,3 @@ def category_names(session: Reader, *, user_id: UUID) -> list[CategoryName]:
     """All of the user's categories."""
     query = select(CATEGORIES.c.id, CATEGORIES.c.name, CATEGORIES.c.parent_id)
     return [CategoryName(*row) for row in session.execute(query.where(CATEGORIES.c.user_id == user_id))]
-
-
-def matching_categories(session: Reader, record: ImportRecord) -> Mapping[str, UUID]:
-    """The user's categories that the names in the file mean."""
-    if not record.findings.categories:
-        return {}
-    names = [one.name for one in record.findings.categories]
-    return match_names(names, category_names(session, user_id=record.user_id))

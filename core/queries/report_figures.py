@@ -14,7 +14,6 @@ from core.queries.analytics import (
     break_down,
     largest_expenses,
     load_home,
-    merged,
     sum_expenses,
     summarise,
 )
@@ -121,13 +120,13 @@ def _comparisons(
 
 def _slices(by_day: Sums[date], period: Period, interval: Interval) -> list[Slice]:
     """Also those without spending."""
-    sums = merged(by_day, lambda day: start_of(day, interval)).by_key
+    sums = by_day.merged(lambda day: start_of(day, interval)).by_key
     starts = starts_between(period.start, period.last_day, interval)
     return [Slice(start, one.minor, one.count) for start in starts for one in [sums.get(start, Sum())]]
 
 
 def _weekdays(by_day: Sums[date]) -> list[Group]:
-    sums = merged(by_day, lambda day: day.isoweekday()).by_key
+    sums = by_day.merged(lambda day: day.isoweekday()).by_key
     return [
         Group(str(number), name, one.minor, one.count)
         for number, name in enumerate(WEEKDAYS, start=1)

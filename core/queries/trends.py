@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from core.database import Reader
-from core.queries.analytics import merged
 from core.queries.exchange_rates import Converted
-from core.queries.spending_totals import Scope, Sum, sum_by_day
+from core.queries.spending_totals import Scope, Sum, sum_by_interval
 from core.rules.series import Interval, moving_averages, shifted, start_of
 
 WINDOWS: Mapping[Interval, int] = {"day": 7, "week": 4, "month": 3, "quarter": 4, "year": 3}
@@ -34,7 +33,7 @@ def trend(session: Reader, scope: Scope, *, interval: Interval, periods: int) ->
 
     The scope begins early enough for the first one's moving average: see `trend_start`.
     """
-    sums = merged(sum_by_day(session, scope), lambda day: start_of(day, interval))
+    sums = sum_by_interval(session, scope, interval)
     last = start_of(scope.last_day, interval)
     window = WINDOWS[interval]
     starts = [shifted(last, interval, number) for number in range(2 - window - periods, 1)]

@@ -16,6 +16,7 @@ from core.models import User, table_of
 
 USERS = table_of(User)
 TIMEZONE = select(USERS.c.timezone).where(USERS.c.id == bindparam("user_id"))
+IS_ACTIVE = select(USERS.c.is_active).where(USERS.c.id == bindparam("user_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,11 @@ def load_user(session: Session, *, user_id: UUID) -> User:
     if user is None:
         raise Unauthenticated("the account is gone")
     return user
+
+
+def is_active_user(session: Reader, *, user_id: UUID) -> bool:
+    """Whether there is such a user, who has not been deactivated."""
+    return bool(session.scalar(IS_ACTIVE, {"user_id": user_id}))
 
 
 def list_user_ids(session: Session) -> Sequence[UUID]:

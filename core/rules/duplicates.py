@@ -9,6 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Literal
 from uuid import UUID
@@ -25,6 +26,10 @@ MAX_PENDING_DAYS = 7
 KEY_BYTES = 8
 """Of a hash, as the database's integers have. Of a million rows two share one once in ten million times, and
 then a row is suspected that is none."""
+
+
+KEPT_PAYEES = 5_000
+"""Most payees come again and again, and a key takes longer to be made than all the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class Suspicion:
 
 def match_key(day: date, amount_minor: int, currency: str, payee: str | None) -> int:
     """By which rows and expenses look the same; payees do so whatever their case and accents."""
-    return _hash(f"{day.toordinal()} {amount_minor} {currency} {loose_key(payee)}")
+    return _hash(f"{day.toordinal()} {amount_minor} {currency} {_payee_key(payee)}")
 
 
 def shared_key(
@@ -87,12 +92,23 @@ def shared_key(
 
 def twin_key(amount_minor: int, currency: str, payee: str | None) -> int:
     """As `match_key`, whatever the day."""
-    return _hash(f"{amount_minor} {currency} {loose_key(payee)}")
+    return _hash(f"{amount_minor} {currency} {_payee_key(payee)}")
 
 
-def bank_key(bank_id: str | None, account: str | None) -> int | None:
-    """By which the bank knows the row; None if it does not say."""
-    return None if bank_id is None else _hash(f"{account or ''}\n{bank_id}")
+def bank_key(bank_id: str | None, account: str | None, *, amount_minor: int, currency: str) -> int | None:
+    """By which the bank knows the row; None if it does not say.
+
+    The day may change when a payment is booked. The amount is part of it, as what is called an id may only
+    be a row's number, which begins anew in each file.
+    """
+    if bank_id is None:
+        return None
+    return _hash(f"{amount_minor} {currency}\n{account or ''}\n{bank_id}")
+
+
+@lru_cache(KEPT_PAYEES)
+def _payee_key(payee: str | None) -> str:
+    return loose_key(payee)
 
 
 def _hash(text: str) -> int:

@@ -1,23 +1,35 @@
 """Keeping the rates that are published, and telling the budgets and reports on which they bear."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, func, select
+from sqlalchemy import Executable, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.models import Budget, DailySpending, ExchangeRate, Report, table_of
 from core.rate_files import RATES_BATCH, DailyRate
+from core.rules.periods import MAX_DAY
 from core.services.spending import ask_for_evaluations
 
 RATES = table_of(ExchangeRate)
 BUDGETS = table_of(Budget)
 REPORTS = table_of(Report)
 SPENDING = table_of(DailySpending)
+
+# Each currency of a user's once: there may be hundreds of budgets and reports in it.
+BUDGETED = (
+    select(BUDGETS.c.user_id, BUDGETS.c.currency, literal(MAX_DAY + timedelta(days=1)).label("until"))
+    .where(BUDGETS.c.archived_at.is_(None))
+    .distinct()
+)
+REPORTED = select(
+    REPORTS.c.user_id, REPORTS.c.currency, func.max(REPORTS.c.bears_until).label("until")
+).group_by(REPORTS.c.user_id, REPORTS.c.currency)
+"""In which currencies users have what others are converted into, and until which day."""
 
 MAX_SOURCE = 200
 """The column's; a longer address is cut."""
@@ -72,12 +84,11 @@ def _known(session: Session, rates: Sequence[DailyRate]) -> dict[tuple[str, date
 def _converting_users(session: Session, first_day: date) -> Mapping[UUID, date | None]:
     """Users with a budget or report in another currency than what they spent, and the first such day."""
     found: dict[UUID, date | None] = {}
-    has_other = (SPENDING.c.currency != BUDGETS.c.currency) & BUDGETS.c.archived_at.is_(None)
-    is_told = (SPENDING.c.currency != REPORTS.c.currency) & (SPENDING.c.day < REPORTS.c.bears_until)
-    for table, is_concerned in ((BUDGETS, has_other), (REPORTS, is_told)):
+    for wanted in (BUDGETED.subquery(), REPORTED.subquery()):
+        is_foreign = (SPENDING.c.user_id == wanted.c.user_id) & (SPENDING.c.currency != wanted.c.currency)
         query = (
             select(SPENDING.c.user_id, func.min(SPENDING.c.day))
-            .join(table, (SPENDING.c.user_id == table.c.user_id) & is_concerned)
+            .join(wanted, is_foreign & (SPENDING.c.day < wanted.c.until))
             .where(SPENDING.c.day >= first_day)
             .group_by(SPENDING.c.user_id)
         )

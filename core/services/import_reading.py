@@ -1,14 +1,14 @@
 """The steps of the job that reads a file into rows: each is a part of one transaction."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from msgspec import structs
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Update, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from core.database import insert_rows
@@ -27,6 +27,7 @@ from core.queries.imports import (
     find_import,
 )
 from core.rules.duplicates import Suspicion
+from core.services.dialects import recordset
 from core.services.import_protocol import NewRow, OpenedFile
 from core.services.imports import change_state
 from core.statements.formats import Format
@@ -184,26 +185,38 @@ def _row_values(record: ImportRecord, position: int, row: NewRow, tally: Tally) 
     }
 
 
-def mark_duplicates(session: Session, record: ImportRecord, found: Sequence[tuple[int, Suspicion]]) -> None:
+def mark_duplicates(session: Session, record: ImportRecord, found: Iterable[tuple[int, Suspicion]]) -> None:
     """Keep which rows are suspected, and of what."""
-    values = [
-        {"owner": record.user_id, "its_import": record.id, "its_position": position,
-         "reason": one.reason, "expense": one.expense_id}
-        for position, one in found
-    ]  # fmt: skip
-    if values:
-        session.execute(MARK, values)
+    marks = [
+        {"position": position, "reason": one.reason, "expense": one.expense_id} for position, one in found
+    ]
+    of_import = {"owner": record.user_id, "its_import": record.id}
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(MARK_MANY, {**of_import, "marks": ENCODER.encode(marks).decode()})
+    elif marks:
+        session.execute(MARK, [{**of_import, "its_position": one.pop("position"), **one} for one in marks])
 
 
+_IN_IMPORT = (ROWS.c.user_id == bindparam("owner"), ROWS.c.import_id == bindparam("its_import"))
 MARK = (
     update(ROWS)
-    .where(
-        ROWS.c.user_id == bindparam("owner"),
-        ROWS.c.import_id == bindparam("its_import"),
-        ROWS.c.position == bindparam("its_position"),
-    )
+    .where(*_IN_IMPORT, ROWS.c.position == bindparam("its_position"))
     .values(state="duplicate", duplicate_reason=bindparam("reason"), duplicate_of=bindparam("expense"))
 )
+
+
+def _mark_many() -> Update:
+    """As `MARK`, for many in one statement."""
+    names = {"position": ROWS.c.position, "reason": ROWS.c.duplicate_reason, "expense": ROWS.c.duplicate_of}
+    marks = recordset("marks", {name: one.type for name, one in names.items()})
+    return (
+        update(ROWS)
+        .where(*_IN_IMPORT, ROWS.c.position == marks.c.position)
+        .values(state="duplicate", duplicate_reason=marks.c.reason, duplicate_of=marks.c.expense)
+    )
+
+
+MARK_MANY = _mark_many()
 
 
 def finish_reading(

@@ -142,7 +142,7 @@ def _row(line: int, cells: list[str], point: str) -> NewRow:
         currency,
         data,
         match_key(day, amount, currency, payee),
-        bank_key(data.bank_id, ACCOUNT),
+        bank_key(data.bank_id, ACCOUNT, amount_minor=amount, currency=currency),
     )
 
 

@@ -136,7 +136,7 @@ def _new_row(row: StatementRow) -> NewRow:
         row.currency,
         data,
         match_key(row.day, row.amount_minor, row.currency, row.payee),
-        bank_key(row.bank_id, row.account),
+        bank_key(row.bank_id, row.account, amount_minor=row.amount_minor, currency=row.currency),
         row.is_pending,
     )
 

@@ -22,12 +22,18 @@ SPREADSHEETML = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 HEAD = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
     f'<worksheet xmlns="{SPREADSHEETML}">'
+    '<sheetPr><pageSetUpPr fitToPage="1"/></sheetPr>'
     '<sheetViews><sheetView workbookViewId="0">'
     '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>'
     '<selection pane="bottomLeft" activeCell="A2" sqref="A2"/>'
     '</sheetView></sheetViews><sheetFormatPr defaultRowHeight="15"/>'
 )
-TAIL = '<pageMargins left="0.7" right="0.7" top="0.75" bottom="0.75" header="0.3" footer="0.3"/></worksheet>'
+"""The header stays in sight, and printed all columns fit on a page."""
+
+TAIL = (
+    '<pageMargins left="0.7" right="0.7" top="0.75" bottom="0.75" header="0.3" footer="0.3"/>'
+    '<pageSetup paperSize="9" orientation="landscape" fitToHeight="0"/></worksheet>'
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from functools import cached_property
 from typing import Any
 
 from core.charts.theme import LIGHT
-from core.rules.money import scale
 from core.sheets.money import plain_number_format
 
 TEXT = "@"
 """Whoever edits such a cell still has a text, even if it looks like a formula."""
+
+DASH = "\N{EN DASH}"
 
 ISO_DAY, ISO_MONTH = "yyyy-mm-dd", "yyyy-mm"
 
@@ -20,13 +21,21 @@ class Formats:
 
     def __init__(self, book: Any) -> None:
         self._book = book
-        self._amounts: dict[tuple[int, bool], Any] = {}
+        self._amounts: dict[tuple[str, bool], Any] = {}
 
-    def amount(self, currency: str, *, is_total: bool = False) -> Any:
+    def amount(self, currency: str) -> Any:
         """A number with the currency's decimals; the currency itself stands beside or above it."""
-        key = scale(currency), is_total
+        return self._numbers(plain_number_format(currency))
+
+    def sum(self, currency: str, *, is_total: bool) -> Any:
+        """As `amount`, with a dash for nothing: most places of a table are empty."""
+        plain = plain_number_format(currency)
+        return self._numbers(f'{plain};-{plain};"{DASH}"', is_total=is_total)
+
+    def _numbers(self, number_format: str, *, is_total: bool = False) -> Any:
+        key = number_format, is_total
         if key not in self._amounts:
-            look = {"num_format": plain_number_format(currency), **(TOTAL if is_total else {})}
+            look = {"num_format": number_format, "align": "right", **(TOTAL if is_total else {})}
             self._amounts[key] = self._book.add_format(look)
         return self._amounts[key]
 

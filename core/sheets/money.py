@@ -2,14 +2,19 @@
 
 from core.rules.money import scale
 
+SMALL = 10**4
+"""Below it an amount may have fewer digits than its currency has decimals."""
+
 
 def decimal_text(minor: int, decimals: int, point: str = ".") -> str:
     """As `core.rules.money.format_amount` for a currency with so many decimals, in half of the time."""
+    digits = str(minor)
     if not decimals:
-        return str(minor)
-    digits = str(abs(minor)).rjust(decimals + 1, "0")
-    text = f"{digits[:-decimals]}{point}{digits[-decimals:]}"
-    return text if minor >= 0 else f"-{text}"
+        return digits
+    if minor < SMALL:
+        sign = "-" if minor < 0 else ""
+        digits = sign + digits.lstrip("-").rjust(decimals + 1, "0")
+    return f"{digits[:-decimals]}{point}{digits[-decimals:]}"
 
 
 def number_format(currency: str) -> str:

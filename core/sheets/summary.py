@@ -35,6 +35,12 @@ TABLES_ROW, LABEL_WIDTH, AMOUNT_WIDTH = 3, 34, 16
 CHART_WIDTH, CHART_HEIGHT = 720, 340
 """In pixels."""
 
+HIDE_GRID = 2
+"""On the screen, too."""
+
+A4 = 9
+"""Paper, in the numbers of the format (ISO/IEC 29500-1, 18.3.1.63)."""
+
 WILDCARD = re.compile(r"[~*?]")
 
 Minors = Mapping[str, int]
@@ -79,7 +85,10 @@ class _Summary:
 
     def fill(self, remark: str) -> None:
         sheet, formats = self._sheet, self._formats
-        sheet.hide_gridlines(2)
+        sheet.hide_gridlines(HIDE_GRID)
+        sheet.set_landscape()
+        sheet.set_paper(A4)
+        sheet.fit_to_pages(1, 0)
         sheet.set_column(0, 0, LABEL_WIDTH)
         sheet.set_column(1, max(2, len(self._shown)), AMOUNT_WIDTH)
         sheet.write_string(0, 0, "Expenses", formats.title)
@@ -177,7 +186,7 @@ class _Summary:
     def _write_amount(
         self, column: int, formula: str, currency: str, minor: int, *, is_total: bool = False
     ) -> None:
-        look = self._formats.amount(currency, is_total=is_total)
+        look = self._formats.sum(currency, is_total=is_total)
         self._sheet.write_formula(self._row, column, formula, look, Decimal(format_amount(minor, currency)))
 
     def _add_chart(self, kind: str, title: str, rows: range, row: int, column: int) -> None:
@@ -201,9 +210,9 @@ class _Summary:
         chart.set_title({"name": f"{self._shown[0]} {title}", "name_font": {"size": 12, "color": LIGHT.text}})
         chart.set_legend({"none": True})
         if kind == "bar":
-            # The first row on top.
-            chart.set_y_axis({**axis, "reverse": True})
-            chart.set_x_axis({**amounts, "crossing": "max"})
+            # The first row on top, and the amounts below the last one.
+            chart.set_y_axis({**axis, "reverse": True, "crossing": "max"})
+            chart.set_x_axis(amounts)
         else:
             chart.set_x_axis({**axis, "date_axis": True, "num_format": "yyyy-mm", "label_position": "low"})
             chart.set_y_axis(amounts)

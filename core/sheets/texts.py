@@ -11,11 +11,14 @@ In XLSX a cell says that it is a text: there nothing is escaped, and nothing mus
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 FORMULA_LIKE = re.compile(r"'*[\s\0]*[=+\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20]")
 """What programs take for the beginning of a formula (OWASP ASVS 5.0, 1.2.10), also after white space, and in
 the full-width forms that some read like the plain ones."""
+
+PIECE_CHARACTERS = 500_000
+"""Written at a time: a thousand rows and more, unless they are long."""
 
 SPECIAL = re.compile(r'[",;\t\r\n]')
 PLAIN = re.compile(r'(?:[A-Za-z0-9][^",;\t\r\n]*)?')
@@ -38,6 +41,20 @@ def csv_cell(text: str) -> str:
 def unescape(cell: str) -> str:
     """The text of which `escape` has made the cell; any other cell is as it is."""
     return cell[1:] if cell.startswith("'") and FORMULA_LIKE.match(cell, 1) else cell
+
+
+def in_pieces(texts: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """Texts joined to pieces of about `PIECE_CHARACTERS`, each with the number of texts in it."""
+    piece: list[str] = []
+    size = 0
+    for text in texts:
+        piece.append(text)
+        size += len(text)
+        if size > PIECE_CHARACTERS:
+            yield "".join(piece), len(piece)
+            piece, size = [], 0
+    if piece:
+        yield "".join(piece), len(piece)
 
 
 def join_tags(tags: Iterable[str]) -> str:

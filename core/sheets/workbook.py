@@ -63,6 +63,8 @@ class StreamedWorkbook:
             for filled in sheets.filled:
                 placeholder = self.book.add_worksheet(filled.title)
                 placeholder.autofilter(0, 0, filled.last_row - 1, columns - 1)
+                # On each page that is printed.
+                placeholder.repeat_rows(0)
         self.book.close()
         written = set(self._archive.namelist())
         with ZipFile(self._made) as made:

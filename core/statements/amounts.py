@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 
 from core.rules.currencies import EXPONENTS
-from core.rules.money import MAX_AMOUNT_MINOR, format_amount, is_currency
+from core.rules.money import MAX_AMOUNT_MINOR, is_currency
 from core.statements.mapping import DecimalSign
 from core.statements.texts import shown
 
@@ -15,6 +15,8 @@ MAX_AMOUNT_CHARS = 60
 
 EXCEL_DIGITS = 15
 """To which Excel itself computes and shows numbers; beyond are the traces of binary fractions."""
+
+TOO_LARGE = "is more than any amount may be"
 
 _APOSTROPHES = "'`\u2019\u02bc"
 _GAPS = re.compile(rf"[\s{_APOSTROPHES}]")
@@ -90,7 +92,7 @@ class Written:
         digits = (self.whole + fraction.ljust(decimals, "0")).lstrip("0") or "0"
         # The length comes first, as int() refuses very long strings with an error of its own.
         if len(digits) > len(str(MAX_AMOUNT_MINOR)) or int(digits) > MAX_AMOUNT_MINOR:
-            raise MoneyError(f"is more than {format_amount(MAX_AMOUNT_MINOR, currency)} {currency}")
+            raise MoneyError(TOO_LARGE)
         return -int(digits) if self.is_negative else int(digits)
 
 

@@ -23,8 +23,8 @@ MAX_DIRECTORY_BYTES = 512 * 1024
 MAX_UNPACKED_BYTES = 160 * 1024 * 1024
 """Of all members: 200,000 rows of ten cells take a hundred million."""
 
-MAX_RATIO = 200
-"""Unpacked to packed, beyond `SMALL_BYTES`. Sheets come to 10 or 20, rarely to 100, and bombs to 1,000."""
+MAX_RATIO = 100
+"""Unpacked to packed, beyond `SMALL_BYTES`. Sheets come to 10 or 20, and bombs to 1,000."""
 
 SMALL_BYTES = 1024 * 1024
 CHUNK_BYTES = 256 * 1024

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 
-from core.rules.money import is_currency
+from core.rules.money import MAX_AMOUNT_MINOR, is_currency
 from core.rules.periods import is_supported
 from core.statements import limits
-from core.statements.amounts import AmountReader, MoneyError, exact_amount, read_currency
+from core.statements.amounts import TOO_LARGE, AmountReader, MoneyError, exact_amount, read_currency
 from core.statements.days import DayError, parse_day
 from core.statements.mapping import Columns, Mapping
 from core.statements.memory import Remembered
@@ -49,8 +49,12 @@ class RecordReader:
             raise UnreadableFile("say which column is the amount", pointer="/mapping/columns/amount")
         self._day = columns.day
         self.width = max(_used(columns)) + 1
+        needed = (columns.day, columns.amount, columns.debit, columns.credit)
+        self.least = min(column for column in needed if column is not None) + 1
+        """A record of fewer cells has neither a day nor an amount."""
         self._default = mapping.currency
         self._sign = -1 if mapping.amount_sign == "negative_is_spent" else 1
+        self._credit_sign = 1 if mapping.credit_sign == "negative_is_received" else -1
         self._skips_credits = mapping.credits == "skip"
         self._amounts = AmountReader(mapping.decimal_sign, mapping.currency)
         is_exact = mapping.texts == "exact"
@@ -137,13 +141,16 @@ class RecordReader:
             minor, currency = self._read_debit_and_credit(cells, given)
         if columns.fee is not None and (fee := cells[columns.fee]):
             minor += abs(self._minor(fee, "fee", currency)[0])
+        # Each part is within it, the sum need not be.
+        if abs(minor) > MAX_AMOUNT_MINOR:
+            raise CellError("amount", TOO_LARGE)
         return minor, currency
 
     def _read_debit_and_credit(self, cells: list[Cell], given: str | None) -> tuple[int, str]:
         total, currency = 0, None
         for field, column, sign in (
             ("debit", self._columns.debit, self._sign),
-            ("credit", self._columns.credit, -1),
+            ("credit", self._columns.credit, self._credit_sign),
         ):
             cell = "" if column is None else cells[column]
             if isinstance(cell, str) and not cell.strip():

@@ -3,6 +3,7 @@
 import csv
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import BinaryIO, get_args
 
@@ -21,12 +22,18 @@ MAX_REREADS = 100
 SNIFFED_LINES = 200
 """By which the delimiter is found out."""
 
+MAX_HEAD_LINES = 50_000
+"""Among which good records are looked for before the preview: ten for each, as notes may have several."""
 
 UNCLOSED = "has a quotation mark that never closes"
 
 
 class BrokenRecord(ValueError):
     """A record that is none; the message is meant for the user."""
+
+
+class TooManyUnclosed(UnreadableFile):
+    """To read the lines again from each quotation mark that never closes would take too long."""
 
 
 def read_csv(file: BinaryIO, mapping: Mapping) -> Iterator[StatementRow | RowProblem]:
@@ -36,6 +43,7 @@ def read_csv(file: BinaryIO, mapping: Mapping) -> Iterator[StatementRow | RowPro
     for _ in islice(lines, (mapping.header_row or 1) - 1):
         lines.begin_record()
     header: list[Cell] | None = None
+    widest = 0
     for line, cells in records_of(
         lines, mapping.delimiter, is_exact=mapping.texts == "exact", is_strict=True
     ):
@@ -43,9 +51,16 @@ def read_csv(file: BinaryIO, mapping: Mapping) -> Iterator[StatementRow | RowPro
             header = _header(line, cells, reader.width)
         elif isinstance(cells, RowProblem):
             yield cells
-        # Some banks repeat the header every few lines.
-        elif cells != header and (row := reader.read(line, cells)) is not None:
-            yield row
+        else:
+            widest = max(widest, len(cells))
+            # Some banks repeat the header every few lines.
+            if cells != header and (row := reader.read(line, cells)) is not None:
+                yield row
+    if header is None and mapping.header_row is not None:
+        reason = f"has no line {mapping.header_row} that names the columns"
+        raise UnreadableFile(reason, pointer="/mapping/header_row")
+    if header is None and 0 < widest < reader.least:
+        raise UnreadableFile(f"has no column {reader.least} in any line", pointer="/mapping/columns")
 
 
 def _header(line: int, cells: list[Cell] | RowProblem, width: int) -> list[Cell]:
@@ -65,6 +80,9 @@ def records_of(
     A quotation mark that never closes swallows what follows, up to the next one. So a record of several
     lines must be one by the letter of RFC 4180 and, if `is_strict`, have as many cells as the first record:
     otherwise only its first line is given up, and what follows is read again.
+
+    Raises:
+        UnreadableFile: also where that happens too often.
     """
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=not is_exact)
     width: int | None = None
@@ -79,8 +97,12 @@ def records_of(
                 continue
             _check(cells, lines.taken, delimiter, width)
         except (csv.Error, RecordTooLong, BrokenRecord) as error:
-            yield line, _given_up(line, lines, error, is_reread=rereads < MAX_REREADS)
-            rereads += 1
+            is_reread = len(lines.taken) > 1
+            if is_reread and rereads == MAX_REREADS:
+                reason = f"has more than {MAX_REREADS} quotation marks that never close, one in line {line}"
+                raise TooManyUnclosed(reason) from error
+            rereads += is_reread
+            yield line, _given_up(line, lines, error)
             continue
         width = (width or len(cells)) if is_strict else None
         yield line, cells  # type: ignore[misc]  # a list of texts is a list of cells that nobody adds to
@@ -95,10 +117,9 @@ def _check(cells: list[str], lines: list[str], delimiter: Delimiter, width: int 
             raise BrokenRecord(UNCLOSED)
 
 
-def _given_up(line: int, lines: TextLines, error: Exception, *, is_reread: bool) -> RowProblem:
+def _given_up(line: int, lines: TextLines, error: Exception) -> RowProblem:
     first, *rest = lines.taken
-    if is_reread:
-        lines.give_back(rest)
+    lines.give_back(rest)
     reason = str(error) if isinstance(error, BrokenRecord) else UNCLOSED
     return problem(line, [first], None, reason)
 
@@ -119,7 +140,13 @@ def _fitness(file: BinaryIO, encoding: Encoding, delimiter: Delimiter) -> tuple[
 
 
 def head_of(file: BinaryIO, encoding: Encoding, delimiter: Delimiter, count: int) -> list[Record]:
-    """The first good records of the file."""
-    records = records_of(TextLines(file, encoding), delimiter)
-    good = ((line, cells) for line, cells in records if not isinstance(cells, RowProblem))
-    return list(islice(good, count))
+    """The first good records of the file, as far as there are any in its first lines."""
+    found: list[Record] = []
+    # With a delimiter that is not the file's, quotation marks may seem not to close.
+    with suppress(TooManyUnclosed):
+        for line, cells in records_of(TextLines(file, encoding, last=MAX_HEAD_LINES), delimiter):
+            if not isinstance(cells, RowProblem):
+                found.append((line, cells))
+            if len(found) == count:
+                break
+    return found

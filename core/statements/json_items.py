@@ -11,6 +11,11 @@ MAX_DEPTH = 20
 MAX_VALUES = 20_000
 """In an object of a list: an expense that a hundred people share has a few hundred."""
 
+MAX_DIGITS = 300
+"""Of a number. The parser in C does not notice that Python refuses numbers of thousands of digits, goes on
+with an error that nobody has handled, and can take the process with it. So they must not come to it."""
+
+_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -31,8 +36,8 @@ def json_items(file: BinaryIO) -> Iterator[tuple[str, Any]]:
     events = ijson.basic_parse(_Bounded(file), buf_size=CHUNK_BYTES)
     try:
         yield from _members(events)
-    # Its reader in C turns the error of a number of thousands of digits into a SystemError.
-    except (ijson.JSONError, ValueError, SystemError) as error:
+    # An exponent beyond what Decimal can have is an arithmetic error.
+    except (ijson.JSONError, ValueError, ArithmeticError) as error:
         raise UnreadableFile("is damaged: it is no JSON that can be read") from error
 
 
@@ -85,7 +90,7 @@ def _value(event: str, value: Any, events: Iterator[tuple[str, Any]]) -> Any:
 
 
 class _Bounded:
-    """A file that ends with a refusal where it is too large."""
+    """A file that ends with a refusal where it is too large, or has a number that is too long."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -96,4 +101,7 @@ class _Bounded:
         self._left -= len(data)
         if self._left < 0:
             raise UnreadableFile(f"is larger than {MAX_FILE_BYTES} bytes")
+        # Of twice as many digits, one of two pieces has enough of them.
+        if b"0" * MAX_DIGITS in data.translate(_ZEROS):
+            raise UnreadableFile(f"has a number of more than {MAX_DIGITS} digits")
         return data

@@ -18,6 +18,9 @@ MAX_CELL_CHARS = 32_767
 MAX_LINE_CHARS = 1_000_000
 """Of one record of a CSV file, quoted line breaks included."""
 
+MAX_LINES = 1_000_000
+"""Of a text file, blank ones included: five for each of the rows."""
+
 MAX_RECORD_LINES = 2_500
 """A note may have a line break for each of its characters."""
 

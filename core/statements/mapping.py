@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from core.rules.money import is_currency
 from core.rules.texts import loose_key
 from core.statements.formats import Format
 from core.statements.limits import MAX_COLUMNS
@@ -14,6 +15,7 @@ from core.statements.limits import MAX_COLUMNS
 DateOrder = Literal["ymd", "dmy", "mdy", "ydm"]
 DecimalSign = Literal[".", ","]
 Delimiter = Literal[",", ";", "\t", "|"]
+CreditSign = Literal["positive_is_received", "negative_is_received"]
 AmountSign = Literal["negative_is_spent", "positive_is_spent"]
 Credits = Literal["import", "skip"]
 Encoding = Literal[
@@ -70,8 +72,12 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to read a file. Formats that are no tables heed `currency`, `credits` and `amount_sign`, and QIF
-    the encoding, the decimal sign and the order of dates too."""
+    """How to read a file. CAMT only heeds `currency` and `credits`, OFX `amount_sign` and `encoding` too, and
+    QIF the decimal sign and the order of dates besides.
+
+    Raises:
+        ValueError: the currency is none; msgspec makes a ValidationError of it.
+    """
 
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)", examples=["EUR"])]
     """Where the file says none."""
@@ -88,6 +94,9 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     amount_sign: AmountSign = "negative_is_spent"
     """Of the amount; with columns for debit and credit, how debits are written."""
 
+    credit_sign: CreditSign = "positive_is_received"
+    """With a column for credit, how money that came in is written there."""
+
     credits: Credits = "import"
     """Whether money that came in is imported, as a negative expense, or passed over."""
 
@@ -96,6 +105,10 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     texts: Literal["tidy", "exact"] = "tidy"
     """Banks pad texts with spaces, which are removed. "exact" is for what we have exported ourselves."""
+
+    def __post_init__(self) -> None:
+        if not is_currency(self.currency):
+            raise ValueError("not an active ISO 4217 currency code")
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):

@@ -237,7 +237,13 @@ def _elements(file: BinaryIO, encoding: Encoding) -> Iterator[tuple[str, str]]:
 
 
 def _unescaped(text: str) -> str:
-    return unescape(text) if "&" in text else text
+    if "&" not in text:
+        return text
+    try:
+        return unescape(text)
+    except ValueError:
+        # The number of a character has more digits than Python converts; there is no such character.
+        return text
 
 
 def _whole_tokens(file: BinaryIO, encoding: Encoding) -> Iterator[str]:

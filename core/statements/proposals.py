@@ -33,8 +33,13 @@ SAMPLES = 5
 MOSTLY = 0.75
 """Part of the amounts that must be positive for them to be what was spent, as on credit cards."""
 
+OPEN = 0.4
+"""Part from which positive amounts may also be what was spent, with many payments and refunds among them."""
+
 ENOUGH_AMOUNTS = 4
 """Fewer say nothing of which sign is usual."""
+
+SIGN_DOUBT = "amounts do not show which sign money spent has: negative ones are taken for it"
 
 _MONTH_FIRST = frozenset(("USD", "PHP"))
 
@@ -79,7 +84,7 @@ def propose_table(
     sign = find_decimal_sign(amounts, default="," if comma_is_usual else ".")
     is_ours = {"spent on", "amount"} <= {header_key(name) for name in names}
     spent, sign_doubt = ("positive_is_spent", None) if is_ours else _amount_sign(columns, rows)
-    doubts = (_order_doubt(order, columns, rows), _decimal_doubt(sign.is_certain, amounts), sign_doubt)
+    doubts = (_order_doubt(order, columns, rows), decimal_doubt(sign.is_certain, amounts), sign_doubt)
     return Proposal(
         mapping=msgspec.structs.replace(
             base,
@@ -88,6 +93,9 @@ def propose_table(
             date_order=order.order,
             decimal_sign=sign.decimal_sign,
             amount_sign=spent,
+            credit_sign="negative_is_received"
+            if _mostly_negative(rows, columns.credit)
+            else base.credit_sign,
             texts="exact" if is_ours else "tidy",
         ),
         fingerprint=fingerprint(file_format, names or (f"{len(table)} columns",)),
@@ -114,16 +122,25 @@ def _order(columns: Columns, rows: Sequence[Sequence[Cell]], *, prefers_month_fi
 def _amount_sign(columns: Columns, rows: Sequence[Sequence[Cell]]) -> tuple[AmountSign, str | None]:
     """Which sign money that was spent has."""
     if columns.amount is None:
-        negatives = [is_negative(row[index]) for row, index in _filled(rows, columns.debit)]
-        return ("negative_is_spent" if sum(negatives) * 2 > len(negatives) else "positive_is_spent"), None
+        is_negative_spent = _mostly_negative(rows, columns.debit)
+        return "negative_is_spent" if is_negative_spent else "positive_is_spent", None
     signs = [is_negative(row[index]) for row, index in _filled(rows, columns.amount)]
     positive = len(signs) - sum(signs)
-    if columns.direction is not None or len(signs) < ENOUGH_AMOUNTS or positive < MOSTLY * len(signs):
+    if columns.direction is not None or not positive:
         return "negative_is_spent", None
+    if len(signs) < ENOUGH_AMOUNTS or positive < MOSTLY * len(signs):
+        is_open = len(signs) < ENOUGH_AMOUNTS or positive >= OPEN * len(signs)
+        return "negative_is_spent", SIGN_DOUBT if is_open else None
     return (
         "positive_is_spent",
         "most amounts are positive: they are taken for money spent, and negative ones for refunds",
     )
+
+
+def _mostly_negative(rows: Sequence[Sequence[Cell]], index: int | None) -> bool:
+    """Whether most amounts of the column are."""
+    negatives = [is_negative(row[index]) for row, index in _filled(rows, index)]
+    return sum(negatives) * 2 > len(negatives)
 
 
 def _filled(rows: Sequence[Sequence[Cell]], index: int | None) -> list[tuple[Sequence[Cell], int]]:
@@ -139,7 +156,8 @@ def _order_doubt(order: OrderFound, columns: Columns, rows: Sequence[Sequence[Ce
     return f'dates such as "{texts[0][:MAX_SHOWN_CHARS]}" are taken to be in the order {order.order.upper()}'
 
 
-def _decimal_doubt(is_certain: bool, amounts: Sequence[str]) -> str | None:
+def decimal_doubt(is_certain: bool, amounts: Sequence[str]) -> str | None:
+    """The sentence for the user, unless the decimal sign is certain."""
     if is_certain or not amounts:
         return None
     return f'amounts such as "{amounts[0][:MAX_SHOWN_CHARS]}" could be thousands, or have decimals'

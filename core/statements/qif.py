@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import BinaryIO
 
-from core.rules.money import format_amount
-from core.statements.amounts import MoneyError, find_decimal_sign, read_amount
+from core.rules.money import MAX_AMOUNT_MINOR, format_amount
+from core.statements.amounts import TOO_LARGE, MoneyError, find_decimal_sign, read_amount
 from core.statements.days import DayError, OrderFound, find_order, parse_day
 from core.statements.encodings import find_encoding
 from core.statements.limits import MAX_CELL_CHARS
 from core.statements.mapping import Encoding, Mapping, Proposal, fingerprint
 from core.statements.movements import EntryError, minor_of, problem_of, row_of
+from core.statements.proposals import decimal_doubt
 from core.statements.rows import RowProblem, StatementRow
 from core.statements.text_lines import TextLines
 
@@ -64,7 +65,7 @@ def propose_qif(file: BinaryIO, default_currency: str) -> Proposal:
     month_first = default_currency in _MONTH_FIRST
     order = find_order(map(_plain_date, dates), prefers_month_first=month_first)
     order = order or OrderFound("mdy" if month_first else "dmy", is_certain=not dates)
-    amounts = [entry.parts.get("T") or entry.parts.get("U") or "" for entry in entries]
+    amounts = [amount for entry in entries if (amount := entry.parts.get("T") or entry.parts.get("U"))]
     sign = find_decimal_sign(amounts, default="," if default_currency in _COMMA else ".")
     doubt = None
     if not order.is_certain:
@@ -77,7 +78,7 @@ def propose_qif(file: BinaryIO, default_currency: str) -> Proposal:
             decimal_sign=sign.decimal_sign,
         ),
         fingerprint=fingerprint("qif", ()),
-        doubts=(doubt,) if doubt else (),
+        doubts=tuple(filter(None, (doubt, decimal_doubt(sign.is_certain, amounts)))),
         is_date_order_certain=order.is_certain,
         is_decimal_sign_certain=sign.is_certain,
     )
@@ -129,6 +130,8 @@ def _amount(entry: Entry, mapping: Mapping) -> tuple[int, str]:
     for text in texts:
         minor, currency = _minor(text, mapping)
         total += minor
+    if abs(total) > MAX_AMOUNT_MINOR:
+        raise EntryError("amount", TOO_LARGE)
     return total, currency
 
 

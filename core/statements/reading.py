@@ -56,14 +56,13 @@ def read_statement(file: BinaryIO, *, file_format: Format, mapping: Mapping) -> 
         UnreadableFile: also after some rows, where the file turns out to be damaged, or to have more rows
             than `MAX_ROWS`.
     """
-    known: set[int] = set()
+    known: dict[int, int] = {}
     for number, row in enumerate(_READERS[file_format](file, mapping), start=1):
         if number > MAX_ROWS:
             raise UnreadableFile(f"has more than {MAX_ROWS} rows")
         if isinstance(row, StatementRow) and row.bank_id is not None:
-            # Only the digest is remembered. Banks that give an id twice do not mean the same movement.
-            digest = hash((row.account, row.bank_id))
-            if digest in known:
+            # Only digests are remembered. Where a bank gives an id to movements that differ, it is none.
+            movement = hash((row.day, row.amount_minor, row.currency, row.payee))
+            if known.setdefault(hash((row.account, row.bank_id)), movement) != movement:
                 row = msgspec.structs.replace(row, bank_id=None)  # noqa: PLW2901
-            known.add(digest)
         yield row

@@ -30,7 +30,8 @@ class StatementRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     tags: tuple[str, ...] = ()
     bank_id: str | None = None
-    """By which the bank knows it: at most once in the file for an account."""
+    """By which the bank knows it: for an account in the file, only rows of the same day, amount, currency and
+    payee have the same one."""
 
     account: str | None = None
     """An IBAN or a number, where the file says whose statement this is."""

@@ -135,8 +135,7 @@ def find_header(records: Sequence[Record]) -> int | None:
     for index, (_, cells) in enumerate(records):
         if has_movement(cells):
             above = records[index - 1][1] if index else []
-            is_header = len(above) == len(cells) and all(map(_is_name, above))
-            return index - 1 if is_header else None
+            return index - 1 if len(above) == len(cells) and _are_names(above) else None
     return None
 
 
@@ -259,9 +258,8 @@ def _first(roles: Roles, is_fit: Callable[[Column], bool]) -> Column | None:
 
 
 def _without_number(key: str) -> str:
-    """ "omschrijving 2" is another "omschrijving"."""
-    name, _, number = key.rpartition(" ")
-    return name if name and number.isdecimal() else key
+    """ "omschrijving 2" and "omschrijving2" are other "omschrijving"."""
+    return key.rstrip("0123456789").rstrip() or key
 
 
 def _is_direction(column: Column) -> bool:
@@ -312,6 +310,12 @@ def _is_currency(cell: Cell) -> bool:
     except MoneyError:
         return False
     return True
+
+
+def _are_names(cells: Sequence[Cell]) -> bool:
+    """Whether all are names, or most and the others are empty: not each column of a bank has one."""
+    filled = [cell for cell in cells if str(cell).strip()]
+    return len(filled) * 2 > len(cells) and all(map(_is_name, filled))
 
 
 def _is_name(cell: Cell) -> bool:

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import BinaryIO
 
 from core.statements.encodings import chunks
-from core.statements.limits import MAX_LINE_CHARS, MAX_RECORD_LINES
+from core.statements.limits import MAX_LINE_CHARS, MAX_LINES, MAX_RECORD_LINES
 from core.statements.mapping import Encoding
 from core.statements.refusals import UnreadableFile
 
@@ -23,7 +23,9 @@ class TextLines(Iterator[str]):
     not know comes as U+FFFD: a broken letter should cost no row.
     """
 
-    def __init__(self, file: BinaryIO, encoding: Encoding) -> None:
+    def __init__(self, file: BinaryIO, encoding: Encoding, *, last: int = MAX_LINES + 1) -> None:
+        """`last` is the number of the line behind which it is as if the file ended."""
+        self._last = last
         self._chunks = _decoded(file, encoding)
         self._ready: Iterator[str] = iter(())
         self._rest: str | None = ""
@@ -35,8 +37,10 @@ class TextLines(Iterator[str]):
     def __next__(self) -> str:
         """Raises:
         RecordTooLong: the record has too many lines, or characters, already.
-        UnreadableFile: the line is too long, or the file too large.
+        UnreadableFile: the line is too long, or there are too many.
         """
+        if self.number >= self._last:
+            raise StopIteration
         line = next(self._ready, None)
         while line is None:
             if self._rest is None:
@@ -44,6 +48,8 @@ class TextLines(Iterator[str]):
             self._fill()
             line = next(self._ready, None)
         self.number += 1
+        if self.number > MAX_LINES:
+            raise UnreadableFile(f"has more than {MAX_LINES} lines")
         self.taken.append(line)
         self._chars += len(line)
         if self._chars > MAX_LINE_CHARS and len(self.taken) == 1:

@@ -1,4 +1,4 @@
-"""What banks call their columns, and the words in them, in the languages of Western Europe and America.
+"""What banks call their columns, and the words in them, in the languages of Europe and America.
 
 Names are compared by `header_key`: without accents, case, punctuation and the currency behind them.
 """
@@ -33,6 +33,9 @@ MAX_NAME_CHARS = 100
 """Of a column, or of a word that is looked for."""
 
 _CURRENCY_AT_END = re.compile(r"(?:^|\W)(€|£|\$|[A-Za-z]{3})\W*$")
+_IN = re.compile(r" (?:in|en|w)$")
+"""Between the name and the currency, as in "Betrag in CHF"."""
+
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 
 _NAMES: dict[Role, str] = {
@@ -50,27 +53,30 @@ _NAMES: dict[Role, str] = {
         posted date; post date; posting date; date posted; settled on; timestamp; datetime; date
         time; created at; time completed; value date; valuta; valutadatum; wertstellung;
         wertstellung valuta; wert; wertstellungstag; rentedatum; date valeur; dateval; date de valeur; fecha
-        valor; f valor; data valuta; data valor
+        valor; f valor; data valuta; data valor; data operacji; data transakcji; data ksiegowania; data
+        waluty; dato; transaksjonsdato; bokføringsdato; transaktionsdag; bokforingsdag; rentedato
     """,
     "amount": """
         amount; transaction amount; amount in account currency; net; net amount; betrag; umsatz;
         umsatz in; betrag in; buchungsbetrag; bedrag; transactiebedrag; montant; montant de l
         operation; montant operation; importe; importe operacion; cantidad; monto; importo; valor;
         valor da operacao; quantia; montante; gross; source amount after fees; value; total; sum;
-        price; cost
+        price; cost; kwota; kwota operacji; kwota transakcji; kwota w walucie rachunku; beløp; beløb;
+        belopp
     """,
     "debit": """
         debit; debit amount; withdrawal; withdrawals; withdrawal amount; withdrawal amt; money out;
         paid out; outflow; expense amount; expense; spent; soll; belastung; lastschrift; ausgang;
         ausgabe; ausgaben; debet; af; uitgaven; depenses; depense; debit euros; debito; cargo;
         cargos; gasto; gastos; retiro; retiros; addebito; addebiti; dare; uscite; uscita; saida;
-        saidas; debitos
+        saidas; debitos; ut fra konto; obciazenia; obciazenie
     """,
     "credit": """
         credit; credit amount; deposit; deposits; deposit amount; deposit amt; money in; paid in;
         inflow; income amount; income; received; haben; gutschrift; eingang; einnahme; einnahmen;
         bij; inkomsten; recettes; recette; credit euros; credito; abono; abonos; ingreso; ingresos;
-        deposito; depositos; accredito; accrediti; avere; entrate; entrata; entradas; creditos
+        deposito; depositos; accredito; accrediti; avere; entrate; entrata; entradas; creditos; inn pa
+        konto; inn på konto; uznania; uznanie
     """,
     "direction": """
         debit credit; credit debit; debit credit indicator; credit debit indicator; dr cr; cr dr; d
@@ -82,7 +88,7 @@ _NAMES: dict[Role, str] = {
     "currency": """
         currency; currency code; ccy; transaction currency; account currency; source currency;
         wahrung; waehrung; munt; muntsoort; valuta code; devise; moneda; divisa; moeda; valuta;
-        currency symbol
+        currency symbol; waluta
     """,
     "payee": """
         payee; payee name; name; counterparty; counterparty name; counter party; beneficiary;
@@ -97,9 +103,11 @@ _NAMES: dict[Role, str] = {
         ontvanger; beneficiaire; tiers; nom; nom contrepartie; contrepartie; commercant;
         destinataire; beneficiario; destinatario; comercio o beneficiario; ordenante beneficiario;
         establecimiento; controparte; ordinante beneficiario; esercente; estabelecimento;
-        favorecido; nome; movimiento; operazione; operation; label; description; transaction
+        favorecido; nome; nadawca odbiorca; odbiorca; kontrahent; dane kontrahenta; avisierungstext;
+        notification text; texte de notification; forklaring; opis operacji; opis transakcji;
+        movimiento; operazione; operation; label; description; transaction
         description; title; libelle; concepto; descrizione; descricao; omschrijving; beschreibung;
-        narrative; historico; descripcion; descripcion de la operacion; lancamento
+        narrative; historico; descripcion; descripcion de la operacion; lancamento; opis
     """,
     "merchant": "merchant; merchant name; commercant; esercente; comercio",
     "payer": """
@@ -117,22 +125,24 @@ _NAMES: dict[Role, str] = {
         detail; details de l operation; libelle complementaire; informations complementaires;
         observaciones; concepto; descripcion; detalle; mas datos; notas; comentarios; causale;
         descrizione; descrizione operazione; dettagli; descrizione estesa; note operazione;
-        descricao; detalhes; observacao; observacoes; historico; buchungstext; vorgang
+        descricao; detalhes; observacao; observacoes; historico; buchungstext; vorgang;
+        tytuł; opis operacji; opis transakcji; opis
     """,
     "category": """
-        category; category name; kategorie; categorie; categoria; hauptkategorie; rubriek; categoria
-        movimento
+        category; category name; kategorie; categorie; categoria; kategoria; hauptkategorie;
+        rubriek; categoria movimento
     """,
     "tags": "tags; tag; labels; schlagworte; schlagwort; etiquetas; etichette; etiquettes",
     "bank_id": """
         transaction id; transactionid; id transaction; transferwise id; wise id; fitid; bank id;
         journal id; volgnr; volgnummer; entry reference; transactie id; transaktions id; umsatz id;
-        identificador; id transaccion; id transazione; unique id; id
+        identificador; id transaccion; id transazione; unique id; id;
+        transaktions nr; transaction no
     """,
     "account": """
         account; account number; account name; iban; own account; auftragskonto; kontonummer; konto;
         iban auftragskonto; iban bban; rekening; rekeningnummer; numero de compte; compte; cuenta;
-        conto; conta; from account; card number; kartennummer
+        conto; conta; from account; card number; kartennummer; rachunek
     """,
     "status": """
         status; state; info; buchungsstatus; transaction status; etat; statut; estado; stato;
@@ -143,7 +153,7 @@ _NAMES: dict[Role, str] = {
         mutatie; saldo nach buchung; kontostand; solde; saldo disponible; saldo contabile; nuevo
         saldo; saldo final; amount foreign currency; original amount; originalbetrag; foreign
         amount; foreign currency amount; oorspr bedrag; exchange rate; wechselkurs; koers; local
-        amount; original cost; conversion rate
+        amount; original cost; conversion rate; einzelbetrag; saldo po operacji; saldo po transakcji
     """,
 }
 
@@ -193,6 +203,8 @@ def header_key(name: str) -> str:
     key = " ".join(_NOT_ALPHANUMERIC.sub(" ", loose_key(name)).split())
     if (code := header_currency(name)) is not None:
         key = key.removesuffix(code.lower()).rstrip() or key
+        # "Paid in" is a name by itself.
+        key = key if key in ROLES_BY_NAME else _IN.sub("", key)
     return key
 
 

@@ -5,6 +5,7 @@ docs/decisions/0016-reading-files.md.
 """
 
 import posixpath
+import re
 import sys
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -22,8 +23,8 @@ MAX_SHEETS = 100
 MAX_SHEET_ROWS = 1_048_576
 """Of Excel; rows that are empty count too."""
 
-MAX_CELLS = 8_000_000
-"""`MAX_ROWS` of forty cells, empty ones included."""
+MAX_CELLS = 4_000_000
+"""`MAX_ROWS` of twenty cells, empty ones included."""
 
 MAX_SHARED_BYTES = 96 * 1024 * 1024
 """In memory: texts that stand once for the whole workbook have to be kept until the last row."""
@@ -34,11 +35,16 @@ MAX_STYLES = 65_500
 MAX_NUMBER_CHARS = 40
 
 _EPOCHS = {False: date(1899, 12, 30), True: date(1904, 1, 1)}
-"""Day 0, by whether the workbook counts from 1904, as once on the Macintosh. Excel's 29 February 1900 only
-matters to the two months before it."""
+"""Day 0, by whether the workbook counts from 1904, as once on the Macintosh."""
+
+NO_LEAP_DAY = 60
+"""Excel's 29 February 1900, which never was: the days before it are counted from one day later."""
 
 _BUILTIN_DATES = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)))
 """Formats without a code of their own that are dates or times, in any language of Excel."""
+
+
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,24 +187,45 @@ def _is_date_code(code: str) -> bool:
     return any(letter in bare for letter in "dy") and "general" not in "".join(bare)
 
 
+class _Parts:
+    """A text that comes in parts. They are kept until a cell can have no more, however many follow."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._chars = 0
+
+    def add(self, text: str) -> None:
+        if text and self._chars < MAX_CELL_CHARS:
+            self._parts.append(text)
+            self._chars += len(text)
+
+    def take(self) -> str:
+        """The whole text; the next one begins."""
+        if not self._chars:
+            return ""
+        text = "".join(self._parts)
+        self._parts.clear()
+        self._chars = 0
+        return text
+
+
 class _SharedTexts(Elements):
     def __init__(self) -> None:
         super().__init__()
         self.texts: list[str] = []
         self._bytes = 0
-        self._parts: list[str] = []
+        self._parts = _Parts()
 
     def closed(self, name: str, text: str) -> None:
         # A text in several fonts comes in parts; how it is pronounced is no part of it.
         if name == "t" and "rPh" not in self.path:
-            self._parts.append(text)
+            self._parts.add(text)
         elif name == "si":
-            whole = "".join(self._parts)[:MAX_CELL_CHARS]
+            whole = _unescaped(self._parts.take())[:MAX_CELL_CHARS]
             self._bytes += sys.getsizeof(whole)
             if self._bytes > MAX_SHARED_BYTES:
                 raise UnreadableFile("has too much text in it")
             self.texts.append(whole)
-            self._parts = []
 
 
 class _SheetPart(Elements):
@@ -215,7 +242,7 @@ class _SheetPart(Elements):
         self._cells: list[Cell] = []
         self._kind = "n"
         self._is_date = False
-        self._text = ""
+        self._parts = _Parts()
         self._count = 0
 
     def opened(self, name: str, attributes: dict[str, str]) -> None:
@@ -231,9 +258,9 @@ class _SheetPart(Elements):
 
     def closed(self, name: str, text: str) -> None:
         if name == "v" or (name == "t" and "rPh" not in self.path):
-            self._text += text
-        elif name == "c" and self._text:
-            self._end_cell()
+            self._parts.add(text)
+        elif name == "c" and (whole := self._parts.take()):
+            self._end_cell(whole)
         elif name == "row" and self._cells:
             self.done.append((self._row, self._cells))
             self._cells = []
@@ -246,12 +273,12 @@ class _SheetPart(Elements):
         self._column = column if column is not None and column > self._column else self._column + 1
         self._kind = attributes.get("t", "n")
         self._is_date = _small_number(attributes.get("s")) in self._dates
-        self._text = ""
+        self._parts.take()
 
-    def _end_cell(self) -> None:
+    def _end_cell(self, text: str) -> None:
         if self._column >= MAX_COLUMNS:
             raise UnreadableFile(f"has more than {MAX_COLUMNS} columns")
-        value = self._value(self._text[:MAX_CELL_CHARS])
+        value = self._value(text[:MAX_CELL_CHARS])
         if value != "":
             self._cells.extend([""] * (self._column - len(self._cells)))
             self._cells.append(value)
@@ -261,16 +288,22 @@ class _SheetPart(Elements):
             index = _small_number(text)
             return self._shared[index] if index is not None and index < len(self._shared) else ""
         if self._kind != "n":
-            return text
+            return _unescaped(text)
         number = _number(text)
         if number is None:
             return text
         if self._is_date and 0 <= number < 3_000_000:  # the year 9999
+            is_before_leap_day = number < NO_LEAP_DAY and self._epoch == _EPOCHS[False]
             try:
-                return self._epoch + timedelta(days=int(number))
+                return self._epoch + timedelta(days=int(number) + is_before_leap_day)
             except OverflowError:
                 return number
         return number
+
+
+def _unescaped(text: str) -> str:
+    """What XML cannot hold is written by its code, such as "_x000D_"."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
 
 
 def _number(text: str) -> Decimal | None:

@@ -46,14 +46,21 @@ def read_xlsx(file: BinaryIO, mapping: Mapping) -> Iterator[StatementRow | RowPr
     """As `reading.read_statement`, for XLSX."""
     reader = RecordReader(mapping)
     header: list[Cell] | None = None
+    number = widest = 0
     with open_archive(file) as archive:
         workbook = Workbook(archive)
         for number, cells in workbook.records(_sheet(workbook, mapping.sheet)):
+            widest = max(widest, len(cells))
             if mapping.header_row is not None and number <= mapping.header_row:
                 header = cells
             # Some banks repeat the header every few lines.
             elif cells != header and (row := reader.read(number, cells)) is not None:
                 yield row
+    if number < (mapping.header_row or 0):
+        reason = f"has no row {mapping.header_row} that names the columns"
+        raise UnreadableFile(reason, pointer="/mapping/header_row")
+    if 0 < widest < reader.least:
+        raise UnreadableFile(f"has no column {reader.least} in any row", pointer="/mapping/columns")
 
 
 def _sheet(workbook: Workbook, name: str | None) -> Sheet:

@@ -26,7 +26,8 @@ class Elements(ContentHandler):
         super().__init__()
         self.path: list[str] = []
         """Down to the element that is told of, itself included."""
-        self._content = ""
+        self._content: list[str] = []
+        self._chars = 0
         self._locals: dict[str, str] = {}
         self._attributes: set[str] = set()
 
@@ -47,15 +48,19 @@ class Elements(ContentHandler):
         self.path.append(local)
         if len(self.path) > MAX_DEPTH:
             raise UnreadableFile(f"is XML of more than {MAX_DEPTH} levels")
-        self._content = ""
+        self._content.clear()
+        self._chars = 0
         self.opened(local, attributes)
 
     def characters(self, content: str) -> None:
-        if len(self._content) < MAX_TEXT_CHARS:
-            self._content += content[:MAX_TEXT_CHARS]
+        if self._chars < MAX_TEXT_CHARS:
+            self._content.append(content[:MAX_TEXT_CHARS])
+            self._chars += len(content)
 
     def end(self, _: str) -> None:
-        text, self._content = self._content, ""
+        text = "".join(self._content)
+        self._content.clear()
+        self._chars = 0
         self.closed(self.path[-1], text)
         self.path.pop()
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from core.config import Settings
 from core.database import Database
-from tests.api.calls import new_expense, new_export, read
+from core.models import User
+from tests.api.calls import new_expense, new_export, problem, read
 from tests.cast import Cast
 from workers.long_jobs import CONNECTIONS, work_off_long
 from workers.runtime import Runtime
@@ -49,3 +51,13 @@ def test_a_file_is_asked_for_built_and_downloaded(me: httpx.Client, build: Build
     assert (done["state"], done["progress"], done["rows"], done["error"]) == ("succeeded", 100, 1, None)
     assert (done["bytes"], done["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
     assert content.decode().splitlines()[1].startswith("2026-05-04,12.34,EUR,,Corner Bakery,,trip,,,manual,,")
+
+
+def test_the_links_of_a_deactivated_account_lead_nowhere(
+    me: httpx.Client, client: httpx.Client, build: Build, database: Database
+) -> None:
+    path = "/v1/exports/" + built(me, build)["download_url"].partition("/v1/exports/")[2]
+    assert client.get(path).status_code == 200
+    with database.transaction() as session:
+        session.execute(update(User).values(is_active=False))
+    assert problem(client.get(path), 404)

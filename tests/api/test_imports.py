@@ -387,3 +387,10 @@ def test_no_file_is_our_fault(me: httpx.Client, build: Builder, content: bytes) 
     read(me, f"{answer.headers['Location']}/rows")
     assert time.monotonic() - started < 20
     assert me.delete(answer.headers["Location"]).status_code == 204
+
+
+def test_rows_are_chosen_in_one_way(me: httpx.Client, build: Builder) -> None:
+    made = new_import(me)
+    build()
+    answer = me.post(f"/v1/imports/{made['id']}/commit", json={"rows": {"only": [2], "except": [3]}})
+    assert wrong_fields(answer) == ["/rows"]

@@ -174,7 +174,7 @@ def test_a_preflight_needs_no_token(client: httpx.Client) -> None:
 
 def everything_of_the_owner(cast: Cast) -> list[Any]:
     me = cast.owner.client
-    paths = ("/v1/categories", "/v1/expenses", "/v1/budgets", "/v1/rules", "/v1/imports", "/v1/me")
+    nouns = ("categories", "expenses", "budgets", "rules", "imports", "reports", "exports", "me")
     # When a session was last used changes with every request.
     sessions = [session["id"] for session in read(me, "/v1/me/sessions")["items"]]
-    return [*(read(me, path) for path in paths), sessions]
+    return [*(read(me, f"/v1/{noun}") for noun in nouns), sessions]

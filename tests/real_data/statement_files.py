@@ -1,22 +1,33 @@
-"""Statements of banks, read without any of the product's code: tags cut up by hand, and plain XML."""
+"""Statements of banks, read without any of the product's code: tags and lines cut up by hand."""
 
 import re
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from xml.etree import ElementTree
 
-from tests.real_data.files import firefly_movements, path_of
+import pytest
 
-EURO_OFX = "statement_euro.ofx"
-NUBANK_OFX = "statement_nubank.ofx"
-MINIMAL_CAMT = "statement_minimal.camt053.xml"
-MULTI_CAMT = "statement_multi.camt053.xml"
-FIREFLY = "firefly_demo.csv"
+from tests.real_data.files import FIREFLY, FOLDER, firefly_movements
+
+EURO, NUBANK = "statement_euro.ofx", "statement_nubank.ofx"
+MINIMAL, MULTI = "statement_minimal.camt053.xml", "statement_multi.camt053.xml"
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """`minor` units left the account, or came in when negative."""
+
+    day: date
+    currency: str
+    minor: int
+    bank_id: str | None
+    account: str | None
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Movement:
-    """`minor` is positive for money that was spent; all currencies in these files have two decimals."""
+    """What of a booking is told by every file."""
 
     day: date
     currency: str
@@ -27,42 +38,56 @@ def movements_of(name: str) -> list[Movement]:
     """All movements in a file, sorted."""
     if name == FIREFLY:
         return sorted(Movement(one.day, one.currency, one.minor) for one in firefly_movements())
-    return sorted(ofx_movements(name) if name.endswith(".ofx") else camt_movements(name))
+    bookings = ofx_bookings(name) if name.endswith(".ofx") else camt_bookings(name)
+    return sorted(Movement(one.day, one.currency, one.minor) for one in bookings)
 
 
-def ofx_movements(name: str) -> list[Movement]:
-    """The currency is the last one that was named before."""
-    text = path_of(name).read_text(encoding="cp1252")
-    found: list[Movement] = []
-    currency = ""
-    for tag, value in re.findall(r"<(CURDEF|DTPOSTED|TRNAMT)>\s*([^<\s]+)", text):
-        if tag == "CURDEF":
-            currency = value
-        elif tag == "DTPOSTED":
-            day = date(int(value[:4]), int(value[4:6]), int(value[6:8]))
-        else:
-            sign, whole, fraction = re.fullmatch(r"(-?)(\d+)[.,](\d\d)", value).groups()  # type: ignore[union-attr]
-            minor = int(whole + fraction)
-            found.append(Movement(day, currency, minor if sign else -minor))
-    return found
+def statement_bytes(name: str) -> bytes:
+    path: Path = FOLDER / name
+    if not path.exists():
+        pytest.skip(f"{name} is not beside this repository (../shared/data)")
+    return path.read_bytes()
 
 
-def camt_movements(name: str) -> list[Movement]:
-    """One of each entry."""
-    found = []
-    for entry in ElementTree.parse(path_of(name)).iter():
-        if not entry.tag.endswith("}Ntry"):
-            continue
-        space = entry.tag.removesuffix("Ntry")
-        amount, sign = entry.find(f"{space}Amt"), entry.findtext(f"{space}CdtDbtInd")
-        day = entry.findtext(f"{space}BookgDt/{space}Dt") or entry.findtext(f"{space}BookgDt/{space}DtTm")
-        assert amount is not None
-        assert day is not None
-        whole, _, fraction = (amount.text or "").partition(".")
-        minor = int(whole + fraction.ljust(2, "0"))
-        is_reversed = entry.findtext(f"{space}RvslInd") == "true"
-        assert not is_reversed
-        found.append(
-            Movement(date.fromisoformat(day[:10]), amount.attrib["Ccy"], minor if sign == "DBIT" else -minor)
+def ofx_bookings(name: str) -> list[Booking]:
+    """One account a file, each element on a line of its own. The day is the one that is written."""
+    text = statement_bytes(name).decode()
+    currency, account = _element(text, "CURDEF"), _element(text, "ACCTID")
+    return [
+        Booking(
+            date.fromisoformat(_element(part, "DTPOSTED")[:8]),
+            currency,
+            -_cents(_element(part, "TRNAMT")),
+            _element(part, "FITID"),
+            account,
         )
-    return found
+        for part in text.split("<STMTTRN>")[1:]
+    ]
+
+
+def camt_bookings(name: str) -> list[Booking]:
+    root = ElementTree.fromstring(statement_bytes(name))
+    return [
+        Booking(
+            date.fromisoformat(entry.findtext("{*}BookgDt/{*}Dt") or ""),
+            amount.attrib["Ccy"],
+            _cents(amount.text or "") * (1 if entry.findtext("{*}CdtDbtInd") == "DBIT" else -1),
+            None,
+            statement.findtext("{*}Acct/{*}Id/{*}IBAN"),
+        )
+        for statement in root.iterfind(".//{*}Stmt")
+        for entry in statement.iterfind("{*}Ntry")
+        for amount in entry.iterfind("{*}Amt")
+    ]
+
+
+def _element(text: str, name: str) -> str:
+    match = re.search(rf"<{name}>([^<\r\n]*)", text)
+    assert match is not None
+    return match[1].strip()
+
+
+def _cents(text: str) -> int:
+    whole, fraction = re.split(r"[.,]", text)
+    assert len(fraction) == 2
+    return int(whole + fraction)

@@ -12,13 +12,12 @@ from core.config import Settings
 from core.database import Database
 from tests.api.calls import assert_totals_are_right, new_import, read
 from tests.cast import register
-from tests.real_data.files import path_of
+from tests.real_data.files import FIREFLY, path_of
 from tests.real_data.statement_files import (
-    EURO_OFX,
-    FIREFLY,
-    MINIMAL_CAMT,
-    MULTI_CAMT,
-    NUBANK_OFX,
+    EURO,
+    MINIMAL,
+    MULTI,
+    NUBANK,
     Movement,
     movements_of,
 )
@@ -26,7 +25,7 @@ from workers.long_jobs import CONNECTIONS, work_off_long
 from workers.runtime import Runtime
 from workers.tasks.imports import COMMITTING, READING, UNDOING
 
-FILES = (EURO_OFX, NUBANK_OFX, MINIMAL_CAMT, MULTI_CAMT, FIREFLY)
+FILES = (EURO, NUBANK, MINIMAL, MULTI, FIREFLY)
 
 
 @pytest.fixture

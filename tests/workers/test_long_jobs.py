@@ -18,6 +18,7 @@ from core.services.outbox import ClaimedRow, lease_row, renew_lease
 from tests.processes import eventually
 from tests.workers.outbox import JOB, add_user, rows, stage, tallies
 from workers import long_jobs
+from workers import runtime as runtime_module
 from workers.long_jobs import CONNECTIONS, LEASE, MAX_ATTEMPTS, Lease, LongJob, work_off_long
 from workers.runtime import Runtime
 
@@ -116,6 +117,24 @@ def test_who_has_slept_through_the_lease_has_no_effect(builder: Runtime, databas
     assert len(rows(database)) == 1, "it is the other's"
 
 
+def test_who_has_lost_the_lease_may_not_write_in_between(builder: Runtime, database: Database) -> None:
+    user_id = add_user(database)
+    stage(database, [user_id])
+
+    def oversleep(runtime: Runtime, lease: Lease) -> None:
+        with runtime.writing() as session:
+            lease.hold(session)
+        with time_machine.travel(clock.now() + LEASE, tick=True), database.transaction() as session:
+            assert lease_row(session, job=JOB, lease=LEASE) is not None
+        with runtime.writing() as session:
+            tally(session, lease.row)
+            lease.hold(session)
+
+    assert work_off_long(builder, long_job(oversleep)) == 1
+    assert tallies(database) == {}, "what the late one wrote is rolled back"
+    assert len(rows(database)) == 1, "it is the other's"
+
+
 def test_what_fails_is_tried_again_and_given_up_in_the_end(builder: Runtime, database: Database) -> None:
     user_id = add_user(database)
     stage(database, [user_id])
@@ -134,6 +153,40 @@ def test_what_fails_is_tried_again_and_given_up_in_the_end(builder: Runtime, dat
         assert work_off_long(builder, long_job(fail)) == 1
     assert failures(database) == 1
     assert rows(database) == []
+
+
+def test_who_waits_for_a_lock_in_vain_has_not_failed(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite has no locks of rows")
+    user_id = add_user(database)
+    stage(database, [user_id])
+    has_given_way, tries = threading.Event(), list[int]()
+
+    def hold() -> None:
+        with database.transaction() as session:
+            session.execute(select(User).where(User.id == user_id).with_for_update())
+            is_locked.set()
+            assert has_given_way.wait(60)
+
+    def wait_in_vain(runtime: Runtime, lease: Lease) -> None:
+        tries.append(lease.row.attempts)
+        if len(tries) > 2 * MAX_ATTEMPTS:
+            has_given_way.set()
+            holder.join()
+        finish(runtime, lease)
+
+    is_locked = threading.Event()
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert is_locked.wait(60)
+    monkeypatch.setattr(runtime_module, "LOCK_WAIT_MS", 20)
+    builder = Runtime(settings, {}, connections=CONNECTIONS)
+    assert work_off_long(builder, long_job(wait_in_vain)) == 2 * MAX_ATTEMPTS + 1
+    builder.close()
+    assert set(tries) == {1}
+    assert tallies(database) == {user_id: 1}
 
 
 def test_what_always_takes_its_worker_along_is_given_up_untouched(

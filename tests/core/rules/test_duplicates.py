@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -158,6 +159,13 @@ def test_keys_heed_what_they_should_and_nothing_else() -> None:
     assert len({same, *others}) == 5
     assert match_key(DAY, 320, "EUR", None) == match_key(DAY, 320, "EUR", "")
     assert twin_key(320, "EUR", "a") != twin_key(321, "EUR", "a")
-    assert bank_key(None, "DE02") is None
-    assert len({bank_key("1", None), bank_key("1", "DE02"), bank_key("2", "DE02")}) == 3
     assert all(abs(key) < 2**63 + 1 for key in (same, *others))
+    movement: dict[str, Any] = {"amount_minor": 320, "currency": "EUR"}
+    assert bank_key(None, "DE02", **movement) is None
+    assert len({bank_key("1", None, **movement), bank_key("1", "DE02", **movement)}) == 2
+    assert bank_key("2", "DE02", **movement) != bank_key("1", "DE02", **movement)
+
+
+def test_what_is_called_an_id_and_begins_anew_in_each_file_makes_no_duplicates() -> None:
+    may, june = (bank_key("1", None, amount_minor=minor, currency="EUR") for minor in (320, 410))
+    assert may != june

@@ -18,6 +18,7 @@ from core.statements.amounts import (
     read_currency,
 )
 from core.statements.mapping import DecimalSign
+from tests.core.rules.strategies import patient
 
 MINOR = st.integers(-MAX_AMOUNT_MINOR, MAX_AMOUNT_MINOR)
 CURRENCIES = st.sampled_from(sorted(EXPONENTS))
@@ -137,6 +138,7 @@ def test_what_is_no_currency_is_refused(text: str) -> None:
     assert raised.value.field == "currency"
 
 
+@patient
 @given(MINOR, CURRENCIES, st.sampled_from(["", ",", ".", " ", "'", "\u00a0"]))
 def test_every_amount_comes_back_whatever_groups_its_thousands(
     amount: int, currency: str, group: str
@@ -149,12 +151,14 @@ def test_every_amount_comes_back_whatever_groups_its_thousands(
     assert minor(f"{text} {currency}", sign, "EUR") == amount
 
 
+@patient
 @given(st.text(max_size=80), st.sampled_from([".", ","]))
 def test_no_text_does_anything_worse_than_being_refused(text: str, sign: DecimalSign) -> None:
     with suppress(MoneyError):
         read_amount(text, sign, "EUR").minor("EUR")
 
 
+@patient
 @given(MINOR, CURRENCIES)
 def test_a_number_of_a_spreadsheet_is_taken_to_the_digits_that_excel_shows(
     amount: int, currency: str

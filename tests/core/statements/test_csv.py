@@ -13,10 +13,13 @@ from core.rules.currencies import EXPONENTS
 from core.rules.money import MAX_AMOUNT_MINOR, format_amount
 from core.rules.periods import MAX_DAY, MIN_DAY
 from core.rules.texts import guard_formula
+from core.statements import csv_files
+from core.statements.csv_files import MAX_REREADS
 from core.statements.limits import MAX_COLUMNS, MAX_NOTE_CHARS
 from core.statements.mapping import Columns, Mapping
 from core.statements.refusals import UnreadableFile
 from core.statements.rows import RowProblem, StatementRow
+from tests.core.rules.strategies import patient
 from tests.core.statements.statement_files import problem_of, proposed, read, row_of, rows_of
 
 JANUARY = date(2026, 1, 31)
@@ -64,6 +67,22 @@ def test_what_stands_before_and_below_the_table_is_passed_over() -> None:
 def test_a_header_that_is_repeated_is_no_row() -> None:
     data = statement("2026-01-30,-1.00,a", "date,amount,payee", "2026-01-31,-2.00,b")
     assert [row.payee for row in rows_of(data)] == ["a", "b"]
+
+
+def test_no_row_is_swallowed_by_quotation_marks_that_never_close() -> None:
+    lines = [f'2026-01-31,-1.00,"{n}\n2026-01-31,-2.00,{n}' for n in range(MAX_REREADS)]
+    good = [row for row in read(statement(*lines)) if isinstance(row, StatementRow)]
+    assert len(good) == MAX_REREADS
+    lines.append('2026-01-31,-1.00,"x\n2026-01-31,-2.00,y')
+    with pytest.raises(UnreadableFile, match=f"that never close, one in line {2 * MAX_REREADS + 2}"):
+        read(statement(*lines))
+
+
+def test_the_table_is_looked_for_in_the_first_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_files, "MAX_HEAD_LINES", 100)
+    assert proposed(statement("2026-01-31,-1.00,a", header="\n" * 98 + "date,amount")).missing == ()
+    with pytest.raises(UnreadableFile, match="no rows that can be read"):
+        proposed(statement("2026-01-31,-1.00,a", header="\n" * 100 + "date,amount"))
 
 
 def test_a_bad_row_stops_no_other() -> None:
@@ -123,6 +142,8 @@ def test_amounts_that_could_be_thousands_are_said() -> None:
         ("date,debit,credit", "2026-01-31,,5.00", -500),
         ("date,debit,credit", "2026-01-31,0.00,5.00", -500),
         ("date,debit,credit", "2026-01-31,-5.00,", 500),
+        ("date,debit,credit", "2026-01-31,,-5.00", -500),
+        ("date,money out (EUR),money in (EUR)", "2026-01-31,,5.00", -500),
         ("date,outflow,inflow", "2026-01-31,$5.00,$0.00", 500),
         ("date,amount,direction", "2026-01-31,5.00,D", 500),
         ("Datum,Bedrag,Af Bij", "2026-01-31,5.00,Af", 500),
@@ -252,7 +273,7 @@ EXPORTED = st.fixed_dictionaries(
         "note": st.none()
         | st.text(
             st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=40
-        ),
+        ).filter(str.strip),
         "tags": st.lists(
             st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
             .map(lambda tag: tag.strip(" "))
@@ -264,6 +285,7 @@ EXPORTED = st.fixed_dictionaries(
 )
 
 
+@patient
 @given(st.lists(EXPORTED, min_size=1, max_size=10))
 def test_a_csv_of_ours_comes_back_exactly(expenses: list[dict[str, object]]) -> None:
     """As the export writes it: named as in the API, and guarded against formulas."""
@@ -286,6 +308,7 @@ def test_a_csv_of_ours_comes_back_exactly(expenses: list[dict[str, object]]) -> 
     assert [list(row.tags) for row in rows] == [one["tags"] for one in expenses]
 
 
+@patient
 @given(st.dates(date(2000, 1, 1), date(2050, 1, 1)), st.lists(st.integers(-(10**9), 10**9), min_size=1))
 def test_amounts_and_days_are_read_whatever_the_bank_writes(start: date, amounts: list[int]) -> None:
     lines = []

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from core.rules.periods import MAX_DAY, MIN_DAY
 from core.statements.days import DayError, find_order, parse_day
 from core.statements.mapping import DateOrder
+from tests.core.rules.strategies import patient
 
 LAST_OF_JANUARY = date(2026, 1, 31)
 DAYS = st.dates(MIN_DAY, MAX_DAY)
@@ -85,6 +86,7 @@ def test_two_digits_of_a_year_are_of_the_last_hundred_years() -> None:
     assert parse_day("31.12.70", "dmy").year == 1970
 
 
+@patient
 @given(DAYS, st.sampled_from(["/", "-", ".", " "]))
 def test_every_supported_day_is_read_as_it_was_written(day: date, separator: str) -> None:
     year, month, day_of_month = f"{day.year:04}", f"{day.month:02}", f"{day.day:02}"
@@ -139,6 +141,7 @@ def test_texts_without_dates_have_no_order() -> None:
     assert find_order([], prefers_month_first=False) is None
 
 
+@patient
 @given(st.dates(date(1971, 1, 1), date(2069, 1, 1)), st.lists(st.integers(0, 300), min_size=1, max_size=30))
 def test_a_statement_is_never_read_in_an_order_in_which_it_has_no_dates(
     start: date, offsets: list[int]

@@ -11,6 +11,7 @@ from core.statements.encodings import SAMPLE_BYTES, chunks, find_encoding
 from core.statements.limits import MAX_FILE_BYTES
 from core.statements.refusals import UnreadableFile
 from core.statements.text_lines import TextLines
+from tests.core.rules.strategies import patient
 from tests.core.statements.statement_files import rows_of
 
 GERMAN = "Müller Bäckerei;Überweisung für Grüße\nCafé Schröder;Rückzahlung Gebühr März\n"
@@ -102,6 +103,7 @@ def test_a_file_that_is_too_large_is_refused_while_it_is_read() -> None:
             pass
 
 
+@patient
 @given(
     st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=20)),
     st.sampled_from(["\n", "\r\n", "\r"]),

@@ -6,7 +6,8 @@ import pytest
 from core.statements.formats import Format
 from core.statements.mapping import Columns, Mapping, carry_over, fingerprint
 from core.statements.refusals import UnreadableFile
-from tests.core.statements.statement_files import bank_file, detected, proposed
+from tests.core.statements.statement_files import bank_file, detected, proposed, read
+from tests.core.statements.workbook_files import workbook
 
 
 def test_the_next_file_of_a_bank_has_the_same_fingerprint() -> None:
@@ -32,6 +33,23 @@ def test_a_kept_mapping_keeps_what_was_corrected_and_takes_the_rest_from_the_fil
     assert (carried.currency, carried.credits, carried.columns.payee) == ("CHF", "skip", 5)
 
 
+@pytest.mark.parametrize(
+    ("header_row", "columns", "pointer"),
+    [
+        (None, Columns(day=5, amount=199), "/mapping/columns"),
+        (2_000_000_000, Columns(day=0, amount=1), "/mapping/header_row"),
+    ],
+)
+def test_a_mapping_that_leads_nowhere_is_refused(
+    header_row: int | None, columns: Columns, pointer: str
+) -> None:
+    mapping = Mapping(currency="EUR", header_row=header_row, columns=columns)
+    for data in (b"2026-01-31,-1.00\n", workbook(("2026-01-31", -1))):
+        with pytest.raises(UnreadableFile) as raised:
+            read(data, mapping)
+        assert raised.value.fields[0].pointer == pointer
+
+
 def test_an_order_of_dates_that_was_corrected_stays_where_the_file_leaves_it_open() -> None:
     proposal = proposed(b"date,amount\n03/04/2026,-1.00\n")
     kept = msgspec.structs.replace(proposal.mapping, date_order="mdy")
@@ -49,6 +67,7 @@ def test_a_mapping_can_be_stored_as_json() -> None:
     [
         '{"currency": "euro"}',
         '{"currency": "EUR\\n"}',
+        '{"currency": "XXX"}',
         '{"currency": "EUR", "encoding": "utf-7"}',
         '{"currency": "EUR", "columns": {"day": -1}}',
         '{"currency": "EUR", "columns": {"day": 200}}',

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ofxtools.Parser import OFXTree
 
 from core.statements.rows import RowProblem
+from tests.core.rules.strategies import patient
 from tests.core.statements.statement_files import problem_of, proposed, read, row_of, rows_of
 
 HEADER = (
@@ -166,9 +167,23 @@ def test_a_bad_transaction_stops_no_other() -> None:
     assert problem_of(file_of(statement(transaction(), currency="XBT"))).field == "currency"
 
 
-def test_an_id_that_the_bank_gives_twice_is_none() -> None:
-    data = file_of(statement(transaction(), transaction()))
-    assert [row.bank_id for row in rows_of(data)] == ["1", None]
+def test_an_id_that_the_bank_gives_to_several_movements_is_none() -> None:
+    others = (transaction(amount="-12.35"), transaction(day="20260130"), transaction(rest="<NAME>Other"))
+    data = file_of(statement(transaction(), *others))
+    assert [row.bank_id for row in rows_of(data)] == ["1", None, None, None]
+
+
+def test_a_movement_that_is_in_the_file_twice_keeps_its_id() -> None:
+    data = file_of(statement(transaction(), transaction(amount="-1.00"), transaction()))
+    assert [row.bank_id for row in rows_of(data)] == ["1", None, "1"]
+
+
+def test_the_number_of_a_character_may_have_any_number_of_digits() -> None:
+    data = file_of(statement(transaction(rest=f"<NAME>Shop &amp; Co<MEMO>&#{'9' * 5_000};")))
+    row = row_of(data)
+    assert row.payee == "Shop & Co"
+    assert row.note is not None
+    assert row.note.startswith("&#999")
 
 
 def test_pending_transactions_are_marked() -> None:
@@ -193,6 +208,7 @@ def test_letters_come_out_right_also_where_the_header_is_wrong(encoding: str) ->
     assert row_of(data.decode().encode(encoding)).payee == "Café Müller"
 
 
+@patient
 @given(
     st.lists(
         st.tuples(

@@ -11,6 +11,7 @@ from core.rules.texts import guard_formula
 from core.statements.limits import MAX_SHOWN_CHARS, MAX_TAG_CHARS, MAX_TAGS
 from core.statements.tags import exact_tags, tidy_tags
 from core.statements.texts import exact_line, exact_note, joined_note, shown, tidy_line, tidy_note
+from tests.core.rules.strategies import patient
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=100)
 """Also with halves of surrogate pairs, as escapes in JSON can bring them."""
@@ -18,6 +19,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=100)
 PLAIN_TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=50)
 
 
+@patient
 @given(ANY_TEXT, st.integers(1, 50))
 def test_what_comes_out_can_be_stored(text: str, limit: int) -> None:
     lines = (tidy_line(text, limit), exact_line(text, limit))
@@ -40,12 +42,14 @@ def test_long_texts_are_cut() -> None:
     assert tidy_note("ab\ncd", 4) == "ab\nc"
 
 
+@patient
 @given(PLAIN_TEXT)
 def test_what_we_have_exported_comes_back_exactly(text: str) -> None:
     assert exact_line(guard_formula(text), 100) == text
     assert exact_note(guard_formula(text), 100) == text
 
 
+@patient
 @given(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=50))
 def test_a_note_of_ours_keeps_its_line_breaks(text: str) -> None:
     assert exact_note(guard_formula(text), 100) == text
@@ -76,6 +80,7 @@ def test_tags_are_taken_from_a_cell(cell: str, tags: tuple[str, ...]) -> None:
     assert tidy_tags(cell) == tags
 
 
+@patient
 @given(ANY_TEXT)
 def test_tags_can_be_stored(cell: str) -> None:
     for tags in (tidy_tags(cell), exact_tags(cell)):
@@ -85,6 +90,7 @@ def test_tags_can_be_stored(cell: str) -> None:
             tag.encode()
 
 
+@patient
 @given(ANY_TEXT)
 def test_raw_content_is_shown_shortened(text: str) -> None:
     assert len(shown(text)) <= MAX_SHOWN_CHARS
