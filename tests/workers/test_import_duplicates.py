@@ -108,14 +108,15 @@ def test_duplicates_are_recorded_if_that_is_asked_for(me: Importer) -> None:
     assert len(me.expenses()) == 5
 
 
-def test_the_banks_id_tells_rows_whatever_else_they_say(me: Importer) -> None:
+def test_the_banks_id_tells_rows_of_the_same_amount_whatever_else_they_say(me: Importer) -> None:
     row = ("2026-05-04", "-3.20", "Café", "A1", "booked", "DE02")
     assert load_with_ids(me, row) == (1, 0)
     assert load_with_ids(me, ("2026-05-05", "-3.20", "CAFE BERLIN DE", "A1", "booked", "DE02")) == (0, 1)
     assert load_with_ids(me, ("2026-05-05", "-3.20", "Café", "A1", "booked", "DE03")) == (1, 0)
     (first, *_others) = me.expenses()
     me.delete(first.id)
-    assert load_with_ids(me, ("2026-05-09", "-1.00", "Renamed", "A1", "booked", "DE02")) == (0, 1)
+    assert load_with_ids(me, ("2026-05-09", "-3.20", "Renamed", "A1", "booked", "DE02")) == (0, 1)
+    assert load_with_ids(me, ("2026-06-04", "-1.00", "Bar", "A1", "booked", "DE02")) == (1, 0)
 
 
 def test_a_pending_row_and_its_booked_twin_are_one(me: Importer) -> None:
