@@ -44,7 +44,7 @@ def test_it_starts_everything_and_says_where_it_is(launcher: Launcher) -> None:
         f"Database   sqlite:///{launcher.folder / 'var' / 'outlay.db'}",
         f"Mail       {launcher.folder / 'var' / 'mail'}",
     ):
-        assert line in launcher.log
+        assert launcher.says(line), line
 
 
 def test_data_and_secret_are_private_and_the_secret_is_kept(launcher: Launcher) -> None:
@@ -53,12 +53,12 @@ def test_data_and_secret_are_private_and_the_secret_is_kept(launcher: Launcher) 
     var = launcher.folder / "var"
     secret = (var / "secret").read_text().strip()
     assert (permissions(var), permissions(var / "secret")) == (0o700, 0o600)
-    assert launcher.log.count(secret) == 5, "each service gets it"
+    assert launcher.says(secret, times=5), "each service gets it"
     launcher.process.terminate()
     launcher.process.wait()
     launcher.start(OUTLAY_REDIS_URL=NO_REDIS)
     assert launcher.is_up()
-    assert launcher.log.count(secret) == 5
+    assert launcher.says(secret, times=5)
 
 
 def test_a_second_run_says_so_in_one_line(launcher: Launcher) -> None:
@@ -131,6 +131,7 @@ def test_the_embedded_redis_comes_back_on_the_same_port(launcher: Launcher) -> N
 def test_a_signal_stops_everything_in_order(launcher: Launcher) -> None:
     launcher.start()
     assert launcher.is_up(), launcher.log
+    assert all(launcher.says(f"workers {role} has") for role in ("worker", "builder", "beat"))
     launcher.process.send_signal(signal.SIGTERM)
     assert launcher.process.wait(timeout=20) == 0
     said = launcher.log.partition("stopping")[2]
