@@ -45,7 +45,6 @@ class StreamedWorkbook:
         self._part: IO[bytes] = BytesIO()
         self._series: list[tuple[DataSheets, int]] = []
         self._parts = 0
-        self._copy_early_parts()
 
     def style(self, cell_format: Any) -> int:
         """The number by which cells of data name a format of the book."""
@@ -94,17 +93,26 @@ class StreamedWorkbook:
         self._part = self._archive.open(f"xl/worksheets/sheet{self._parts}.xml", "w")
         return self._part
 
+    def _give_up(self) -> None:
+        """Close what is open, without writing any more."""
+        self._sink.is_given_up = True
+        with suppress(ValueError):  # it is closed already
+            self._part.close()
+        self._archive.close()
+
     def __enter__(self) -> Self:
+        try:
+            self._copy_early_parts()
+        except BaseException:
+            self._give_up()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            self._sink.is_given_up = True
-            with suppress(ValueError):  # it is closed already
-                self._part.close()
-            self._archive.close()
+            self._give_up()
 
 
 class _Sink:

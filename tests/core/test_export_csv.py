@@ -72,7 +72,7 @@ def understood(row: dict[str, Any], point: str = ".") -> dict[str, Any]:
     }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_everything_comes_back_as_it_was(owner: Owner, data: st.DataObject) -> None:
     records = owner.record(data.draw(st.lists(expenses(owner), min_size=1, max_size=8)))

@@ -77,7 +77,7 @@ def understood(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_everything_comes_back_as_it_was(owner: Owner, data: st.DataObject) -> None:
     records = owner.record(data.draw(st.lists(expenses(owner), min_size=1, max_size=8)))
