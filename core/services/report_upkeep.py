@@ -24,8 +24,8 @@ REBUILD_DELAY = timedelta(minutes=5)
 once for each. The report says meanwhile that it is stale; asking for it has it built at once."""
 
 MAX_WAITING_REBUILDS = 20
-"""With those that users wait for: half a minute's work of a builder, so that nobody's first report and no
-export waits for longer behind them."""
+"""With those that users wait for: half a minute's work of a builder, or a minute's beside a million expenses
+each, so that nobody's first report and no export waits for longer behind them."""
 
 END_BATCH = 500
 """Reports at a time whose period is over: at a year's first midnight there may be very many."""
