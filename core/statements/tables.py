@@ -231,8 +231,8 @@ def _parties(roles: Roles) -> tuple[Column | None, Column | None, Column | None,
     if payee is None:
         payee, merchant = merchant, None
     notes: list[Column] = []
-    while len(notes) < MAX_JOINED_NOTES and (note := roles.find("note", lambda column: bool(column.cells))):
-        if not (note.directions >= ENOUGH and note.key in _TYPES):
+    while len(notes) < MAX_JOINED_NOTES and (note := roles.find("note")):
+        if not (note.cells and note.directions >= ENOUGH and note.key in _TYPES):
             notes.append(note)
     better = [note for note in notes if note.key not in _TYPES]
     notes = better or (notes[:1] if payee is None else [])
