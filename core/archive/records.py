@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from core.archive.fields import (
     PLAIN,
@@ -84,15 +84,15 @@ class CategoryItem(Record):
 class TextTest(Record, omit_defaults=True):
     """One way to compare a text."""
 
-    equals: Payee | None = None
-    contains: Payee | None = None
-    starts_with: Payee | None = None
+    equals: Payee | UnsetType = UNSET
+    contains: Payee | UnsetType = UNSET
+    starts_with: Payee | UnsetType = UNSET
 
 
 class AmountTest(Record, omit_defaults=True):
-    equals: Amount | None = None
-    at_least: Amount | None = None
-    at_most: Amount | None = None
+    equals: Amount | UnsetType = UNSET
+    at_least: Amount | UnsetType = UNSET
+    at_most: Amount | UnsetType = UNSET
 
 
 class EqualTest(Record):
@@ -102,14 +102,14 @@ class EqualTest(Record):
 class Condition(Record, omit_defaults=True, rename={"all_": "all", "any_": "any", "not_": "not"}):
     """The form of a condition: what `core/rules/conditions.py` may be given to read."""
 
-    all_: "list[Condition] | None" = None
-    any_: "list[Condition] | None" = None
-    not_: "Condition | None" = None
-    payee: TextTest | None = None
-    note: TextTest | None = None
-    amount: AmountTest | None = None
-    currency: EqualTest | None = None
-    source: EqualTest | None = None
+    all_: "list[Condition] | UnsetType" = UNSET
+    any_: "list[Condition] | UnsetType" = UNSET
+    not_: "Condition | UnsetType" = UNSET
+    payee: TextTest | UnsetType = UNSET
+    note: TextTest | UnsetType = UNSET
+    amount: AmountTest | UnsetType = UNSET
+    currency: EqualTest | UnsetType = UNSET
+    source: EqualTest | UnsetType = UNSET
 
 
 class RuleAction(Record):

@@ -29,6 +29,9 @@ from core.statements.formats import ARCHIVE
 COUNTED = ("categories", "rules", "expenses", "attachments", "budgets")
 """Lists whose records count as rows: files come with their attachments, and alerts with their budgets."""
 
+KINDS = ("category", "rule", "expense", "attachment", "budget")
+"""What a record of each is called where it is noted for undoing."""
+
 SETTINGS = ("display_name", "timezone", "currency")
 
 
@@ -112,8 +115,8 @@ def finish_archive_commit(
     require_state(session, record, "committing")
     if choice.settings:
         choice = _take_settings(session, record, intake, user, choice)
-    traced = select(func.count()).where(TRACES.c.user_id == record.user_id, TRACES.c.import_id == record.id)
-    made = session.scalar(traced.where(TRACES.c.kind != "settings")) or 0
+    _count_what_was_made_before(session, record, intake)
+    made, known = _count_rows(intake)
     findings = structs.replace(
         record.findings, problems=_keep_problems(session, record, intake), lists=_lists(intake)
     )
@@ -123,9 +126,8 @@ def finish_archive_commit(
         "succeeded",
         findings=msgspec.to_builtins(findings),
         choice=msgspec.to_builtins(choice),
-        # Part of what is known may have been made by an earlier attempt.
-        row_count=sum(_count_rows(intake)),
-        duplicate_count=sum(_count_rows(intake)) - made,
+        row_count=made + known,
+        duplicate_count=known,
         chosen_count=made,
         committed_count=made + bool(choice.after),
         problem_count=intake.problem_count,
@@ -136,12 +138,26 @@ def finish_archive_commit(
     ask_for_evaluation(session, user_id=record.user_id)
 
 
+def _count_what_was_made_before(session: Session, record: ImportRecord, intake: ArchiveIntake) -> None:
+    """To this attempt, what an earlier one has made is known; to the user it is new."""
+    query = select(TRACES.c.kind, func.count()).where(
+        TRACES.c.user_id == record.user_id, TRACES.c.import_id == record.id
+    )
+    made = {row[0]: row[1] for row in session.execute(query.group_by(TRACES.c.kind))}
+    for name, kind in zip(COUNTED, KINDS, strict=True):
+        before = made.get(kind, 0) - intake.made[name]
+        intake.made[name] += before
+        intake.known[name] -= before
+
+
 def _take_settings(
     session: Session, record: ImportRecord, intake: ArchiveIntake, user: Profile, choice: ArchiveChoice
 ) -> ArchiveChoice:
     now = load_user(session, user_id=record.user_id)
-    before = {name: getattr(now, name) for name in SETTINGS}
-    after = {name: getattr(user, name) for name in SETTINGS}
+    after = {name: wanted for name in SETTINGS if (wanted := getattr(user, name)) != getattr(now, name)}
+    before = {name: getattr(now, name) for name in after}
+    if not after:
+        return choice
     try:
         change_profile(session, user_id=record.user_id, changes=after, expected_versions=None)
     except InvalidInput as error:

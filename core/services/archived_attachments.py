@@ -1,6 +1,5 @@
 """Attachments of an archive: their files, put together from parts and checked, and their rows."""
 
-import binascii
 import hashlib
 from base64 import b64decode
 from collections import Counter
@@ -127,7 +126,7 @@ class _Assembly:
             raise invalid("/offset", f"does not go on where the last part has ended, at {self._size}")
         try:
             content = b64decode(part.content, validate=True)
-        except binascii.Error as error:
+        except ValueError as error:  # of letters that are no ASCII; binascii.Error is one as well
             raise invalid("/content", "is not base64") from error
         if not content or self._size + len(content) > part.bytes:
             raise invalid("/content", "is empty, or longer than the file")

@@ -99,6 +99,8 @@ def test_a_commit_ends_as_if_nothing_had_happened(
         done = archivist.find(user_id, record.id)
         assert (done.state, done.failure) == ("succeeded", None)
         assert (done.committed_count, done.duplicate_count, done.problem_count) == (rows + 1, 0, 0)
+        known = {one.name: one.known for one in done.findings.lists if one.name in archive}
+        assert not any(known[name] for name in ("categories", "expenses", "attachments", "budgets"))
         found = archivist.document(user_id)
         assert names_of(found) == names_of(archive)
         assert [one["kind"] for one in found["notifications"]] == ["import.finished"]

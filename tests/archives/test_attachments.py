@@ -88,6 +88,7 @@ def test_content_comes_along_once_for_all_that_have_it(archivist: Archivist) -> 
         ([], ""),
         (parts(PDF, sha256=sha256(b"other")), "/files/0/sha256"),
         (parts(PDF, content="%%%"), "/files/0/content"),
+        (parts(PDF, content="\u00e9" * 4), "/files/0/content"),
         (parts(PDF, content=""), "/files/0/content"),
         (parts(PDF, bytes=len(PDF) - 1), "/files/0/content"),
         (parts(PDF, bytes=0), "/files/0/bytes"),

@@ -103,13 +103,16 @@ def test_rules_come_behind_those_that_are_there(archivist: Archivist) -> None:
         {**good, "id": str(uuid4()), "when": {"payee": {"like": "x"}}},
         {**good, "id": str(uuid4()), "when": {"all": 5}},
         {**good, "id": str(uuid4()), "when": {}},
+        {**good, "id": str(uuid4()), "when": {"not": None}},
+        {**good, "id": str(uuid4()), "when": {"payee": {"equals": None}}},
         {**good, "id": str(uuid4()), "then": {**then, "category_id": str(uuid4())}},
     ]
     archive = encoded(document({"categories": [food], "rules": [good, *bad, earlier, good]}))
     done = archivist.take_in(me.id, archive)
     assert lists(done) == {"categories": (0, 1), "rules": (2, 1)}
     assert [field for field, _ in problems(done)] == [
-        "/rules/1/when/payee/like", "/rules/2/when/all", "/rules/3/when", "/rules/4/then/category_id",
+        "/rules/1/when/payee/like", "/rules/2/when/all", "/rules/3/when", "/rules/4/when/not",
+        "/rules/5/when/payee/equals", "/rules/6/then/category_id",
     ]  # fmt: skip
     with archivist.database.reading() as session:
         found = list_rules(session, user_id=me.id)

@@ -58,8 +58,10 @@ def test_a_hundred_thousand_expenses_come_back(archivist: Archivist, tmp_path: P
     done = archivist.take_in(user_id, first)
     assert (done.state, done.problem_count) == ("succeeded", 0)
     assert done.committed_count == count + LARGE_CATEGORIES
-    again = archivist.export(user_id).splitlines()
-    pairs = itertools.zip_longest(first.splitlines(), again, fillvalue=b"")
+    again = archivist.export(user_id)
+    # What comes behind is for reading, and of this account.
+    imported = (content.partition(b'"notifications": [')[0].splitlines() for content in (first, again))
+    pairs = itertools.zip_longest(*imported, fillvalue=b"")
     different = [(before, after) for before, after in pairs if before != after]
     assert [before.partition(b":")[0] for before, _after in different] == [b'"exported_at"', b'"user"']
     assert_totals(archivist, user_id)
