@@ -167,7 +167,8 @@ def test_a_category_moves_whole_while_others_write_into_it(me: httpx.Client, dat
                 added = own.post("/v1/expenses", json={"amount": "10.00", **fields})
                 assert note.status_code == 200, note.text
                 assert moved.status_code in (200, 409, 422), moved.text
-                assert added.status_code in (201, 409, 422), added.text
+                # New expenses do not wait for a long move: they are put off.
+                assert added.status_code in (201, 409, 422, 503), added.text
 
     def move(category_id: str) -> None:
         with another(me) as own:
