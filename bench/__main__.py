@@ -6,6 +6,7 @@ from collections.abc import Callable
 from bench.alerts import alerting
 from bench.changes import copying
 from bench.charts import charting
+from bench.exports import exporting
 from bench.groups import balancing, grouping
 from bench.imports import importing
 from bench.insight import analysing
@@ -29,6 +30,7 @@ MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
     "charting": charting,
     "copying": copying,
     "importing": importing,
+    "exporting": exporting,
     "reporting": reporting,
 }
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
