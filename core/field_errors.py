@@ -4,21 +4,24 @@ import re
 
 from core.errors import FieldError
 
-ERROR_PATH = re.compile(r" - at `\$?(?P<path>.*)`$", re.DOTALL)
+ERROR_PATH = re.compile(r" - at (?P<key>`key` in )?`\$?(?P<path>.*)`$", re.DOTALL)
 NAMED_FIELD = re.compile(r"(?:missing required|contains unknown) field `(?P<name>.*)`", re.DOTALL)
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def field_error(message: str) -> FieldError:
     """msgspec's `… - at `$.lines[0].amount`` as a pointer and a reason."""
-    path = match["path"] if (match := ERROR_PATH.search(message)) else ""
-    # Which of the values of an object it is, msgspec does not say.
+    match = ERROR_PATH.search(message)
+    path = match["path"] if match else ""
+    # Which of the keys or values of an object it is, msgspec does not say.
     pointer = re.sub(r"\[(\d+)\]", r".\1", path.partition("[...]")[0]).replace(".", "/")
     detail = ERROR_PATH.sub("", message)
     if named := NAMED_FIELD.search(detail):
         pointer += "/" + escaped_name(named["name"])
     if "matching regex" in detail:
         detail = "has a form or characters that are not possible here"
+    if match and match["key"]:
+        detail = "one of its keys: " + detail
     return FieldError(pointer, detail)
 
 

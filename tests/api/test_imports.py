@@ -202,6 +202,7 @@ def test_a_commit_heeds_its_choices(me: httpx.Client, build: Builder) -> None:
     assert wrong_fields(me.post(path, json={"categories": {"Groceries": import_id}})) == [
         "/categories/Groceries"
     ]
+    assert wrong_fields(me.post(path, json={"categories": {"x" * 10_000: None}})) == ["/categories"]
     assert wrong_fields(me.post(path, json={"rows": {"only": [0]}})) == ["/rows/only/0"]
     assert wrong_fields(me.post(path, json={"include_duplicates": "yes"})) == ["/include_duplicates"]
     done = commit(
