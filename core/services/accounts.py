@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -234,7 +234,8 @@ def _move_days(session: Session, user_id: UUID, now: datetime) -> None:
 
 def _delete_jobs(session: Session, user_id: UUID) -> None:
     """All but those that a worker holds: it waits for the user's row, and will find that there is none."""
-    free = select(OutboxRow.id).where(OutboxRow.key == str(user_id)).with_for_update(skip_locked=True)
+    is_theirs = or_(OutboxRow.key == str(user_id), OutboxRow.key.startswith(f"{user_id}:"))
+    free = select(OutboxRow.id).where(is_theirs).with_for_update(skip_locked=True)
     session.execute(delete(OutboxRow).where(OutboxRow.id.in_(free)))
 
 
