@@ -1,7 +1,7 @@
 """Reading imports and their rows."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -293,9 +293,14 @@ def open_bytes(session: Reader, *, user_id: UUID) -> int:
     return int(session.scalar(query.where(IMPORTS.c.user_id == user_id, IMPORTS.c.state.in_(OPEN))) or 0)
 
 
-def is_one_under_way(session: Reader, *, user_id: UUID) -> bool:
-    """Whether an import of the user's is being committed or undone; there is never more than one."""
-    query = select(IMPORTS.c.id).where(IMPORTS.c.user_id == user_id, IMPORTS.c.state.in_(UNDER_WAY))
+def is_one_under_way(session: Reader, *, user_ids: Collection[UUID], group_id: UUID | None = None) -> bool:
+    """Whether an import of these users, if asked so into a group, is being committed or undone.
+
+    A user never has more than one such.
+    """
+    query = select(IMPORTS.c.id).where(IMPORTS.c.user_id.in_(user_ids), IMPORTS.c.state.in_(UNDER_WAY))
+    if group_id is not None:
+        query = query.where(IMPORTS.c.group_id == group_id)
     return session.execute(query.limit(1)).first() is not None
 
 

@@ -20,6 +20,7 @@ from core.queries.groups import (
     groups_with_members,
     lock_groups,
 )
+from core.queries.imports import is_one_under_way
 from core.queries.ledger import last_entry, pair_balances
 from core.rules.debts import pass_on
 from core.rules.money import format_amount
@@ -42,6 +43,7 @@ def check_may_leave(session: Session, scope: GroupScope, member: MemberRecord) -
         raise Conflict("the last owner with an account cannot leave: make somebody else an owner first")
     if has_pending_expense(session, group_id=scope.group.id):
         raise Conflict("an expense of the group is still being split; try again in a moment")
+    _check_no_import(session, scope, [member])
     balances = open_balances(session, group_id=scope.group.id)
     owed = [
         _balance_text(of_currency[member.id], currency)
@@ -62,12 +64,20 @@ def check_may_end(session: Session, scope: GroupScope) -> None:
     """
     if has_pending_expense(session, group_id=scope.group.id):
         raise Conflict("an expense of the group is still being split; try again in a moment")
+    _check_no_import(session, scope, scope.members.values())
     for currency, balances in open_balances(session, group_id=scope.group.id).items():
         member_id, amount = next(iter(balances.items()))
         name = scope.members[member_id].display_name
         raise Conflict(f"not all is settled: {name} {_balance_text(amount, currency)}")
     if has_open_settlement(session, group_id=scope.group.id):
         raise Conflict("a settlement is still pending or disputed")
+
+
+def _check_no_import(session: Session, scope: GroupScope, members: Iterable[MemberRecord]) -> None:
+    """Only who has begun to import into a group, or to undo it, can go on with it."""
+    user_ids = [member.user_id for member in members if member.user_id is not None]
+    if is_one_under_way(session, user_ids=user_ids, group_id=scope.group.id):
+        raise Conflict("an import into the group is being recorded or undone; try again when that is done")
 
 
 def is_last_owner(scope: GroupScope, member: MemberRecord) -> bool:

@@ -253,7 +253,7 @@ def _check_preview(record: ImportRecord) -> None:
 
 
 def _check_nothing_under_way(session: Session, user_id: UUID) -> None:
-    if is_one_under_way(session, user_id=user_id):
+    if is_one_under_way(session, user_ids=[user_id]):
         raise Conflict("another import is being committed or undone; try again when that is done")
 
 

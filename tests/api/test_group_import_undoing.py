@@ -24,6 +24,8 @@ from tests.api.groups import (
     token_of,
 )
 from tests.cast import Cast
+from workers.long_jobs import work_off_long
+from workers.tasks.imports import COMMITTING
 
 COFFEE = ("2026-05-07", "Coffee", "Dining out", "2.00", "EUR", "1.00", "-1.00")
 TWO_COFFEES = splitwise(
@@ -129,6 +131,26 @@ def test_who_is_somebody_else_here_is_remembered_for_the_next_file(
     shown = importing.preview(me, flat, TWO_COFFEES)
     assert [one["member_id"] for one in shown["people"]] == [flat.member(cast.owner), ada]
     assert shown["duplicates"] == 4
+
+
+def test_nobody_leaves_in_the_middle_of_their_import(
+    cast: Cast, flat: MadeGroup, importing: GroupImporting
+) -> None:
+    me, importer = cast.owner.client, cast.member.client
+    own = join(cast.owner, flat.id, cast.member, role="admin")
+    shown = importing.preview(importer, flat, splitwise([COFFEE], ("Owner", "Grace")))
+    answer = importer.post(f"/v1/imports/{shown['id']}/commit", json={})
+    assert answer.status_code == 202
+    for leaving in (
+        importer.delete(f"{flat.path}/members/{own}"),
+        me.delete(f"{flat.path}/members/{own}"),
+        me.delete(flat.path),
+    ):
+        assert "import" in problem(leaving, 409)["detail"]
+    assert work_off_long(importing.runtime, COMMITTING) == 1
+    importing.post()
+    assert importing.balances(me, flat) == {("owner", "EUR"): 100, ("Grace", "EUR"): -100}
+    assert importer.delete(f"{flat.path}/members/{own}").status_code == 204
 
 
 def test_undoing_leaves_all_as_it_was(cast: Cast, flat: MadeGroup, importing: GroupImporting) -> None:
