@@ -90,9 +90,8 @@ def _take_together(
     runtime: Runtime, lease: Lease, record: ImportRecord, intake: ArchiveIntake, run: Iterator[Batch]
 ) -> None:
     with runtime.writing() as session:
-        for section, batch in run:
-            take_batch(session, record, intake, section, batch)
-        lease.hold(session)
+        made = [take_batch(session, record, intake, section, batch) for section, batch in run]
+        lease.hold(session, has_advanced=any(made))
 
 
 def undo_archive_import(runtime: Runtime, lease: Lease, record: ImportRecord) -> None:
@@ -103,7 +102,7 @@ def undo_archive_import(runtime: Runtime, lease: Lease, record: ImportRecord) ->
     while has_more:
         with runtime.writing() as session:
             has_more = undo_some(session, record)
-            lease.hold(session)
+            lease.hold(session, has_advanced=has_more)
     with runtime.writing() as session:
         finish_undoing(session, record)
         lease.settle(session)

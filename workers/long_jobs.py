@@ -20,7 +20,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.database import is_locked_out, is_retryable, is_unavailable
-from core.services.outbox import ClaimedRow, fail_leased, lease_row, renew_lease, return_leased, settle_leased
+from core.services.outbox import (
+    ClaimedRow,
+    attempts_in_vain,
+    fail_leased,
+    lease_row,
+    renew_lease,
+    return_leased,
+    settle_leased,
+)
 from workers.runtime import DRAIN_TIME_S, Runtime
 
 LEASE = timedelta(seconds=30)
@@ -31,7 +39,8 @@ RENEWAL_S = 8.0
 """Three renewals may fail before a lease is lost."""
 
 MAX_ATTEMPTS = 4
-"""Each may take minutes, and what has failed three times, or taken its worker with it, fails again."""
+"""Each may take minutes, and what has failed three times, or taken its worker with it, fails again. Attempts
+that have done a part of the work for good are not counted: that part is not what fails."""
 
 LONG_TIME_S = 3_600
 """The longest that one job may take: some ten times as long as the largest file."""
@@ -72,15 +81,16 @@ class Lease:
         if not settle_leased(session, self.row):
             raise LeaseLost(self.row.key)
 
-    def hold(self, session: Session) -> None:
+    def hold(self, session: Session, *, has_advanced: bool = False) -> None:
         """Keep the row, in a transaction in between: what that writes, nobody but the holder may.
 
-        It is best the last statement, as the renewing thread waits for it.
+        It is best the last statement, as the renewing thread waits for it. A transaction that `has_advanced`
+        the work leaves less of it to the next attempt, if this one comes to nothing.
 
         Raises:
             LeaseLost
         """
-        if not renew_lease(session, self.row, lease=LEASE):
+        if not renew_lease(session, self.row, lease=LEASE, has_advanced=has_advanced):
             raise LeaseLost(self.row.key)
 
     def fail(self, session: Session, error: str) -> None:
@@ -146,17 +156,19 @@ def work_off_long(runtime: Runtime, job: LongJob) -> int:
 def _do(runtime: Runtime, job: LongJob, lease: Lease) -> None:
     row = lease.row
     try:
-        if row.attempts > MAX_ATTEMPTS:
+        if row.attempts_in_vain > MAX_ATTEMPTS:
             # The last attempt did not even come to fail: perhaps it takes too much memory.
             log.error("job.given_up job=%s key=%s", job.name, row.key)
-            _give_up(runtime, job, lease)
+            with runtime.writing() as session:
+                _give_up(session, job, lease)
             return
         job.work(runtime, lease)
     except LeaseLost:
         log.warning("job.lease_lost job=%s key=%s", job.name, row.key)
     except SoftTimeLimitExceeded:
         log.exception("job.out_of_time job=%s key=%s", job.name, row.key)
-        _give_up(runtime, job, lease)
+        with runtime.writing() as session:
+            _give_up(session, job, lease)
         raise
     except Exception as error:
         if is_unavailable(error):
@@ -168,14 +180,13 @@ def _do(runtime: Runtime, job: LongJob, lease: Lease) -> None:
                 lease.put_off(session, repr(error))
             return
         log.exception("job.failed job=%s key=%s", job.name, row.key)
-        if row.attempts >= MAX_ATTEMPTS:
-            _give_up(runtime, job, lease)
-            return
-        with runtime.database.transaction() as session:
-            lease.fail(session, repr(error))
+        with runtime.writing() as session:
+            if attempts_in_vain(session, row) >= MAX_ATTEMPTS:
+                _give_up(session, job, lease)
+            else:
+                lease.fail(session, repr(error))
 
 
-def _give_up(runtime: Runtime, job: LongJob, lease: Lease) -> None:
-    with runtime.writing() as session:
-        job.give_up(session, lease.row)
-        lease.settle(session)
+def _give_up(session: Session, job: LongJob, lease: Lease) -> None:
+    job.give_up(session, lease.row)
+    lease.settle(session)

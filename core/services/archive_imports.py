@@ -84,8 +84,8 @@ def begin_archive_commit(session: Session, record: ImportRecord) -> ArchiveChoic
 
 def take_batch(
     session: Session, record: ImportRecord, intake: ArchiveIntake, section: str, batch: Sequence[AnyEntry]
-) -> None:
-    """Take in entries of a list, and count what is made.
+) -> int:
+    """Take in entries of a list; answers how many rows are made.
 
     Raises:
         ImportGone
@@ -95,12 +95,14 @@ def take_batch(
     require_state(session, record, "committing")
     before = _count_rows(intake)[0]
     intake.take(session, section, batch)
-    if made := _count_rows(intake)[0] - before:
+    made = _count_rows(intake)[0] - before
+    if made:
         session.execute(
             update(IMPORTS)
             .where(*_is(record))
             .values(committed_count=IMPORTS.c.committed_count + made, updated_at=clock.now())
         )
+    return made
 
 
 def finish_archive_commit(

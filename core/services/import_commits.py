@@ -6,6 +6,7 @@ since it was read, so nothing is recorded twice.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
@@ -158,8 +159,17 @@ def recordable_rows(session: Session, record: ImportRecord, *, after: int, limit
     )
 
 
-def commit_rows(session: Session, record: ImportRecord, plan: Plan, *, after: int) -> int | None:
-    """Record the next rows behind a position; answers the last position, None when there are no more.
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Up to which position rows have been looked at, None when there were no more, and whether any of them
+    were chosen."""
+
+    position: int | None
+    has_recorded: bool
+
+
+def commit_rows(session: Session, record: ImportRecord, plan: Plan, *, after: int) -> Step:
+    """Record the next rows behind a position.
 
     Raises:
         ImportGone
@@ -169,14 +179,14 @@ def commit_rows(session: Session, record: ImportRecord, plan: Plan, *, after: in
     require_state(session, record, "committing")
     rows = recordable_rows(session, record, after=after, limit=importer.recorded_at_once)
     if not rows:
-        return None
+        return Step(None, has_recorded=False)
     chosen = [row for row in rows if plan.choice.takes(row.line, row.state)]
     if chosen:
         refusals = _record(session, record, chosen, plan)
         mark_rows(session, record, chosen, "committed")
         _keep_refusals(session, record, refusals)
         _count(session, record, recorded=len(chosen) - len(refusals), refused=len(refusals))
-    return rows[-1].position
+    return Step(rows[-1].position, has_recorded=bool(chosen))
 
 
 def _record(session: Session, record: ImportRecord, rows: Sequence[StoredRow], plan: Plan) -> list[Refusal]:

@@ -57,6 +57,9 @@ SETTLE = delete(TABLE).where(TABLE.c.id.in_(bindparam("ids", expanding=True)))
 
 STAGED = "outlay.staged_jobs"
 
+ADVANCED = "advanced"
+"""In a row's payload: the number of the last attempt that did a part of the work for good."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -98,6 +101,11 @@ class ClaimedRow:
     payload: dict[str, Any]
     created_at: datetime
     attempts: int
+
+    @property
+    def attempts_in_vain(self) -> int:
+        """Those since the last one that did a part of the work for good."""
+        return self.attempts - int(self.payload.get(ADVANCED, 0))
 
 
 def claim_rows(
@@ -150,7 +158,7 @@ def lease_row(
         if row is None:
             return None
         leased = replace(ClaimedRow(*row), attempts=row.attempts + 1)
-        if leased.attempts <= MAX_ATTEMPTS:
+        if leased.attempts_in_vain <= MAX_ATTEMPTS:
             session.execute(
                 update(TABLE)
                 .where(TABLE.c.id == leased.id)
@@ -167,16 +175,28 @@ def settle_leased(session: Session, row: ClaimedRow) -> bool:
     return found.one_or_none() is not None
 
 
-def renew_lease(session: Session, row: ClaimedRow, *, lease: timedelta) -> bool:
-    """Keep a leased row for so much longer; False if somebody else has leased it since."""
-    renewal = update(TABLE).where(_is_leased(row)).values(available_at=clock.now() + lease)
+def renew_lease(session: Session, row: ClaimedRow, *, lease: timedelta, has_advanced: bool = False) -> bool:
+    """Keep a leased row for so much longer; False if somebody else has leased it since.
+
+    An attempt that `has_advanced`, so that the next one has less to do, is none in vain.
+    """
+    values: dict[str, Any] = {"available_at": clock.now() + lease}
+    if has_advanced:
+        values["payload"] = {**row.payload, ADVANCED: row.attempts}
+    renewal = update(TABLE).where(_is_leased(row)).values(values)
     return session.execute(renewal.returning(TABLE.c.id)).one_or_none() is not None
+
+
+def attempts_in_vain(session: Session, row: ClaimedRow) -> int:
+    """Of a leased row by now, this attempt included if it has not advanced."""
+    payload = session.scalar(select(TABLE.c.payload).where(_is_leased(row)))
+    return replace(row, payload=row.payload if payload is None else payload).attempts_in_vain
 
 
 def fail_leased(session: Session, row: ClaimedRow, *, error: str, is_final: bool = False) -> bool:
     """As `back_off`; a final failure is not tried again. Answers whether the row is dead now."""
-    failure = _failure(row.attempts, error, is_final=is_final)
-    session.execute(update(TABLE).where(_is_leased(row)).values(failure))
+    failure = _failure(max(attempts_in_vain(session, row), 1), error, is_final=is_final)
+    session.execute(update(TABLE).where(_is_leased(row)).values({**failure, "attempts": row.attempts}))
     return failure["dead_at"] is not None
 
 

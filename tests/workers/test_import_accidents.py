@@ -125,6 +125,27 @@ def test_undoing_goes_on_where_it_was(
     assert dies_in > ROWS // AT_ONCE
 
 
+@pytest.mark.parametrize("job", [COMMITTING, UNDOING], ids=["commit", "undoing"])
+def test_however_often_somebody_dies_it_goes_on(
+    me: Importer, die: Callable[[LongJob, int, bool], bool], job: LongJob
+) -> None:
+    batches = 2 * MAX_ATTEMPTS
+    rows = batches * AT_ONCE
+    import_id = me.read(csv_of([("2026-05-01", "-3.20", "Café", n, "New") for n in range(rows)]))
+    me.ask_to_commit(import_id)
+    if job is UNDOING:
+        me.work(COMMITTING)
+        assert me.drop(import_id) is not None
+    with time_machine.travel(clock.now(), tick=True) as traveller:
+        for _ in range(batches):
+            assert die(job, 1, True)
+            traveller.shift(LEASE)
+        me.work(job)
+    done = me.record(import_id)
+    assert (done.state, me.all_expenses()) == (("succeeded", rows) if job is COMMITTING else ("undone", 0))
+    me.assert_totals()
+
+
 def test_a_file_is_read_anew(me: Importer, die: Callable[[LongJob, int, bool], bool]) -> None:
     for dies_in, has_committed in ((1, False), (1, True), (2, False), (2, True)):
         import_id = me.upload(FILE)
@@ -216,4 +237,5 @@ def expire(database: Database) -> bool:
 def exhaust(database: Database) -> None:
     """As if the attempts before had ended like the last one."""
     with database.transaction() as session:
-        session.execute(update(OutboxRow).where(OutboxRow.attempts > 0).values(attempts=MAX_ATTEMPTS))
+        tried = update(OutboxRow).where(OutboxRow.attempts > 0)
+        session.execute(tried.values(attempts=MAX_ATTEMPTS, payload={}))

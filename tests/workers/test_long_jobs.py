@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 import time_machine
@@ -205,6 +206,47 @@ def test_what_always_takes_its_worker_along_is_given_up_untouched(
     with time_machine.travel(clock.now() + MAX_ATTEMPTS * LEASE, tick=True):
         assert work_off_long(builder, long_job(die)) == 1
     assert len(calls) == MAX_ATTEMPTS
+    assert failures(database) == 1
+    assert rows(database) == []
+
+
+def test_who_has_done_a_part_of_the_work_was_not_there_in_vain(builder: Runtime, database: Database) -> None:
+    user_id = add_user(database)
+    stage(database, [user_id])
+    parts = 4 * MAX_ATTEMPTS
+
+    def do_a_part_and_die(runtime: Runtime, lease: Lease) -> None:
+        with runtime.writing() as session:
+            tally(session, lease.row)
+            lease.hold(session, has_advanced=True)
+        raise Killed
+
+    for attempt in range(parts):
+        with time_machine.travel(clock.now() + attempt * LEASE, tick=True), pytest.raises(Killed):
+            work_off_long(builder, long_job(do_a_part_and_die))
+    with time_machine.travel(clock.now() + parts * LEASE, tick=True):
+        assert work_off_long(builder, long_job(finish)) == 1
+    assert tallies(database) == {user_id: parts + 1}
+    assert not failures(database)
+
+
+@pytest.mark.parametrize("error", [Killed(), ValueError("it cannot be done")], ids=["killed", "failed"])
+def test_what_comes_no_further_is_given_up_after_all(
+    builder: Runtime, database: Database, error: BaseException
+) -> None:
+    stage(database, [add_user(database)])
+    calls = list[int]()
+
+    def go_on(runtime: Runtime, lease: Lease) -> None:
+        calls.append(lease.row.attempts)
+        with runtime.writing() as session:
+            lease.hold(session, has_advanced=len(calls) <= 3)
+        raise error
+
+    for attempt in range(4 + MAX_ATTEMPTS):
+        with time_machine.travel(clock.now() + attempt * LEASE, tick=True), suppress(Killed):
+            work_off_long(builder, long_job(go_on))
+    assert calls == list(range(1, 4 + MAX_ATTEMPTS))
     assert failures(database) == 1
     assert rows(database) == []
 

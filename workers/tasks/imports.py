@@ -197,12 +197,13 @@ def _commit_rows(runtime: Runtime, lease: Lease, record: ImportRecord, plan: Pla
         _mark_duplicates(runtime, lease, record)
         with runtime.writing() as session:
             plan = settle_plan(session, record)
-            lease.hold(session)
+            lease.hold(session, has_advanced=True)
     after: int | None = -1
     while after is not None:
         with runtime.writing() as session:
-            after = commit_rows(session, record, plan, after=after)
-            lease.hold(session)
+            step = commit_rows(session, record, plan, after=after)
+            lease.hold(session, has_advanced=step.has_recorded)
+        after = step.position
     with runtime.writing() as session:
         finish_commit(session, record)
         lease.settle(session)
@@ -242,7 +243,7 @@ def undo_import(runtime: Runtime, lease: Lease) -> None:
         while has_more:
             with runtime.writing() as session:
                 has_more = undo_rows(session, record)
-                lease.hold(session)
+                lease.hold(session, has_advanced=has_more)
         with runtime.writing() as session:
             finish_undoing(session, record)
             lease.settle(session)
