@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, text
+from sqlalchemy import Table, text
 
 from bench.floors import decoding_api
 from bench.load import Summary, measure, request
@@ -22,9 +22,9 @@ from bench.measures import INSERT_BATCH, RUNS, SECONDS, categories_of
 from bench.report import Row
 from bench.system import Dialect, System
 from core.clock import now
-from core.database import Database
+from core.database import Database, insert_rows
 from core.ids import new_id
-from core.models import DailySpending, Expense
+from core.models import DailySpending, Expense, table_of
 from core.rate_files import RATES_BATCH, DailyRate
 from core.rules.conversion import RATE_SCALE
 from core.services.exchange_rates import store_rates
@@ -50,6 +50,9 @@ CALLS = {
     "anomalies": f"anomalies?{YEAR}",
 }
 
+OWNERS = {"one-currency": 0, "two-currencies": FOREIGN_EVERY}
+"""Names of users, and the how-manieth expense is in dollars."""
+
 ONCE = frozenset(
     {
         "breakdown of a year by payee, from the expenses",
@@ -67,21 +70,21 @@ Spent = tuple[date, int, int, str]
 def analysing(dialect: Dialect) -> list[Row]:
     """Summary and breakdowns, one at a time, beside pandas with the same expenses in memory, and hledger."""
     with System(dialect, processes=("api",)) as system:
-        tokens = {}
-        for name, foreign_every in (("one currency", 0), ("two currencies", FOREIGN_EVERY)):
-            user_id, tokens[name] = system.new_user(name.replace(" ", "-"))
-            category_ids = [UUID(one) for one in categories_of(system, tokens[name])]
+        for name, foreign_every in OWNERS.items():
+            user_id, token = system.new_user(name)
+            category_ids = [UUID(one) for one in categories_of(system, token)]
             fill(system, UUID(user_id), category_ids, foreign_every)
         with decoding_api() as port:
             reads = partial(itertools.repeat, request("GET", "/v1/expenses"))
             floor = measure(port, reads, connections=1, seconds=SECONDS, runs=RUNS)
         rows = [Row.of("floor: Falcon answers, one at a time", floor)]
-        for (name, path), (owner, token) in itertools.product(CALLS.items(), tokens.items()):
-            if owner != "one currency" and name in ONCE:
+        for (name, path), owner in itertools.product(CALLS.items(), OWNERS):
+            if OWNERS[owner] and name in ONCE:
                 continue
-            reads = partial(itertools.repeat, request("GET", f"/v1/analytics/{path}", token))
+            # A token does not last for all of them.
+            reads = partial(itertools.repeat, request("GET", f"/v1/analytics/{path}", system.login(owner)))
             found: Summary = measure(system.api_port, reads, connections=1, seconds=SECONDS, runs=RUNS)
-            rows.append(Row.of(f"{name}, {owner} on {dialect}", found))
+            rows.append(Row.of(f"{name}, {owner.replace('-', ' ')}, {dialect}", found))
     if dialect == "postgresql":
         rows += _by_pandas(len(category_ids))
         rows += _by_hledger(len(category_ids))
@@ -114,7 +117,7 @@ def fill(system: System, user_id: UUID, category_ids: list[UUID], foreign_every:
             total[0] += minor
             total[1] += 1
             rows.append(_row(number, user_id, category_ids[category], day, minor, currency))
-        _insert(database, Expense.__table__, rows)
+        _insert(database, table_of(Expense), rows)
     sums = [
         {
             "user_id": user_id,
@@ -126,7 +129,7 @@ def fill(system: System, user_id: UUID, category_ids: list[UUID], foreign_every:
         }
         for (day, category_id, currency), (minor, count) in totals.items()
     ]
-    _insert(database, DailySpending.__table__, sums)
+    _insert(database, table_of(DailySpending), sums)
     # As autovacuum would within a minute.
     if system.dialect == "postgresql":
         with database.engine.begin() as connection:
@@ -134,9 +137,9 @@ def fill(system: System, user_id: UUID, category_ids: list[UUID], foreign_every:
     database.close()
 
 
-def _insert(database: Database, table: Any, rows: list[dict[str, Any]]) -> None:
+def _insert(database: Database, table: Table, rows: list[dict[str, Any]]) -> None:
     with database.transaction() as session:
-        session.execute(insert(table), rows)
+        insert_rows(session, table, rows)
 
 
 def _row(
