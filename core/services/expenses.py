@@ -1,6 +1,6 @@
 """Recording, revising, deleting and restoring expenses."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -86,11 +86,19 @@ def insert_expenses(session: Session, records: Sequence[ExpenseRecord]) -> None:
     _insert_parts(session, records)
 
 
-def insert_many_expenses(session: Session, records: Sequence[ExpenseRecord]) -> None:
-    """As `insert_expenses`, for thousands at a time."""
-    insert_rows(session, EXPENSES, [_row(record) for record in records])
+def insert_many_expenses(session: Session, coming: Iterable[ExpenseRecord]) -> list[ExpenseRecord]:
+    """As `insert_expenses`, for thousands at a time; those that follow are made while others are stored."""
+    records: list[ExpenseRecord] = []
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for record in coming:
+            records.append(record)
+            yield _row(record)
+
+    insert_rows(session, EXPENSES, rows())
     insert_rows(session, LINES, _line_rows(records))
     insert_rows(session, TAGS, _tag_rows(records))
+    return records
 
 
 def revise_expense(
@@ -230,7 +238,7 @@ def _converted(record: ExpenseRecord, parts: Sequence[Spending]) -> list[Spendin
     minors = [part.amount_minor for part in parts]
     converted = convert_parts(minors, record.currency, record.rate_currency, record.rate)
     return [
-        replace(part, into_currency=record.rate_currency, converted_minor=minor)
+        structs.replace(part, into_currency=record.rate_currency, converted_minor=minor)
         for part, minor in zip(parts, converted, strict=True)
     ]
 

@@ -3,16 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Executable, select
+from msgspec import structs
+from sqlalchemy import Insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from core.database import execute_for_rows
 from core.errors import invalid
 from core.job_names import EVALUATE_BUDGETS
 from core.models import DailyConversion, DailySpending, table_of
@@ -24,7 +25,7 @@ TABLE = table_of(DailySpending)
 CONVERSIONS = table_of(DailyConversion)
 
 
-def _add_statement(insert: postgresql.Insert | sqlite.Insert) -> Executable:
+def _add_statement(insert: postgresql.Insert | sqlite.Insert) -> Insert:
     table = insert.table
     return insert.on_conflict_do_update(
         index_elements=[column.name for column in table.primary_key],
@@ -46,7 +47,7 @@ ADD_CONVERSIONS = {
 }
 
 
-def _add_many_statement() -> Executable:
+def _add_many_statement() -> Insert:
     """As `ADD`, for many in one statement: by itself each takes three times as long."""
     given = recordset("rows", {one.name: one.type for one in TABLE.c})
     return _add_statement(postgresql.insert(TABLE).from_select(list(given.c.keys()), select(*given.c)))
@@ -58,8 +59,11 @@ MANY = 100
 ADD_MANY = _add_many_statement()
 
 
-@dataclass(frozen=True, slots=True)
-class Spending:
+Totals = defaultdict[tuple[UUID, date, UUID, str], list[int]]
+"""Minor units and the number of parts, by user, day, category and currency."""
+
+
+class Spending(msgspec.Struct, frozen=True, gc=False):
     """A part of an expense, as the totals see it. `count` is +1 when it comes and -1 when it goes.
 
     With a rate of the user's own, `converted_minor` is what it makes of the part in `into_currency`.
@@ -75,7 +79,7 @@ class Spending:
     converted_minor: int = 0
 
     def reversed(self) -> "Spending":
-        return replace(
+        return structs.replace(
             self,
             amount_minor=-self.amount_minor,
             count=-self.count,
@@ -114,23 +118,24 @@ def add_spending(session: Session, parts: Iterable[Spending]) -> dict[UUID, date
     Raises:
         InvalidInput: a day's total would leave what a total may hold.
     """
-    totals: dict[tuple[UUID, date, UUID, str], tuple[int, int]] = {}
-    first_days: dict[UUID, date] = {}
+    totals: Totals = defaultdict(lambda: [0, 0])
     converted: list[Spending] = []
     for part in parts:
         if part.into_currency is not None:
             converted.append(part)
-        key = (part.user_id, part.day, part.category_id or UNCATEGORISED, part.currency)
-        amount, count = totals.get(key, (0, 0))
-        totals[key] = (amount + part.amount_minor, count + part.count)
-        first_days[part.user_id] = min(part.day, first_days.get(part.user_id, part.day))
+        total = totals[part.user_id, part.day, part.category_id or UNCATEGORISED, part.currency]
+        total[0] += part.amount_minor
+        total[1] += part.count
+    first_days: dict[UUID, date] = {}
+    for user_id, day, _category_id, _currency in totals:
+        first_days[user_id] = min(day, first_days.get(user_id, day))
     _add(session, totals)
     if converted:
         _add_conversions(session, converted)
     return first_days
 
 
-def _add(session: Session, totals: Mapping[tuple[UUID, date, UUID, str], tuple[int, int]]) -> None:
+def _add(session: Session, totals: Totals) -> None:
     # In key order, so that two transactions never wait for each other in a circle.
     rows = [
         {
@@ -146,10 +151,13 @@ def _add(session: Session, totals: Mapping[tuple[UUID, date, UUID, str], tuple[i
     ]
     if rows:
         with refusing_large_totals():
-            if len(rows) >= MANY and session.get_bind().dialect.name == "postgresql":
+            dialect = session.get_bind().dialect.name
+            if len(rows) < MANY:
+                session.execute(ADD[dialect], rows)
+            elif dialect == "postgresql":
                 session.execute(ADD_MANY, {"rows": msgspec.json.encode(rows).decode()})
             else:
-                session.execute(ADD[session.get_bind().dialect.name], rows)
+                execute_for_rows(session, ADD[dialect], rows)
 
 
 def _add_conversions(session: Session, parts: Iterable[Spending]) -> None:

@@ -1,6 +1,7 @@
 """Statements of banks, as the user's own expenses."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import BinaryIO
 from uuid import UUID
 
@@ -87,8 +88,10 @@ class StatementImports(WithoutGroup):
         # Some may have been deleted since the names were settled.
         there = {one.id for one in category_names(session, user_id=record.user_id)}
         filed = {name: one for name, one in category_ids.items() if one in there}
-        expenses = [_expense(record.user_id, row, filed, rules) for row in rows]
-        insert_many_expenses(session, expenses)
+        now = clock.now()
+        expenses = insert_many_expenses(
+            session, (_expense(record.user_id, row, filed, rules, now) for row in rows)
+        )
         add_spending(session, (part for expense in expenses for part in spending_of(expense)))
         return ()
 
@@ -146,11 +149,15 @@ def _filed(name: str | None, category_ids: Mapping[str, UUID | None]) -> UUID | 
 
 
 def _expense(
-    user_id: UUID, row: StoredRow, category_ids: Mapping[str, UUID | None], rules: Sequence[Rule]
+    user_id: UUID,
+    row: StoredRow,
+    category_ids: Mapping[str, UUID | None],
+    rules: Sequence[Rule],
+    now: datetime,
 ) -> ExpenseRecord:
     if row.expense_id is None or row.day is None or row.amount_minor is None or row.currency is None:
         raise ValueError(f"row {row.position} cannot be recorded")
-    details, now = row.details, clock.now()
+    details = row.details
     expense = ExpenseRecord(
         user_id=user_id,
         id=row.expense_id,
