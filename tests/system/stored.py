@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+from core import clock
 from core.database import Database
 from core.models import Alert, Expense, Notification, OutboxRow
 from core.queries.invariants import SpendingDifference, spending_differences
@@ -35,6 +36,12 @@ class Stored:
         with self.database.reading() as session:
             query = select(OutboxRow.job, OutboxRow.last_error).where(OutboxRow.dead_at.is_not(None))
             return [(job, error) for job, error in session.execute(query)]
+
+    def end_leases(self, job: str) -> None:
+        """Of whoever works on the job, as half a minute after their death would."""
+        with self.database.transaction() as session:
+            leased = update(OutboxRow).where(OutboxRow.job == job)
+            session.execute(leased.values(available_at=clock.now()))
 
     def expenses_by_payee(self) -> Counter[str]:
         with self.database.reading() as session:

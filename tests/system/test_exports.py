@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import text, update
+from sqlalchemy import text
 
-from core import clock
 from core.database import Database
 from core.files import DRAFTS, FileStore
 from core.job_names import BUILD_EXPORT
-from core.models import OutboxRow
 from tests.cast import Person, register
 from tests.core.test_files import make_old
 from tests.system.stored import Stored
@@ -52,13 +50,6 @@ def draft_sizes(files: FileStore) -> list[int]:
     return [path.stat().st_size for path in (files.folder / DRAFTS).glob("*")]
 
 
-def end_leases(database: Database) -> None:
-    """As half a minute would."""
-    with database.transaction() as session:
-        leased = update(OutboxRow).where(OutboxRow.job == BUILD_EXPORT)
-        session.execute(leased.values(available_at=clock.now()))
-
-
 def test_a_builder_that_is_killed_is_followed_by_one_that_starts_over(
     system: System, stored: Stored, tmp_path: Path
 ) -> None:
@@ -74,7 +65,7 @@ def test_a_builder_that_is_killed_is_followed_by_one_that_starts_over(
         half = owner.client.get(path).json()
         assert (half["state"], half["download_url"]) == ("running", None)
         assert len(draft_sizes(files)) == 1
-        end_leases(stored.database)
+        stored.end_leases(BUILD_EXPORT)
         system.start(BUILDER, BEAT)
         system.wait_until(
             lambda: owner.client.get(path).json()["state"] == "succeeded", "it is built", within_s=120

@@ -6,16 +6,16 @@ from typing import Any
 
 import httpx
 
+from core.job_names import COMMIT_IMPORT
 from tests.api.calls import new_import, read
 from tests.cast import register
 from tests.system.stored import Stored
-from tests.system.system import API, BEAT, BUILDER, PATIENCE_S, WORKER, System
-from workers.long_jobs import LEASE
+from tests.system.system import API, BEAT, BUILDER, WORKER, System
 
 ROWS = 20_000
 
-FOLLOWED_S = LEASE.total_seconds() + PATIENCE_S
-"""By then somebody goes on with what the dead one has left."""
+IMPORT_S = 120.0
+"""For each step of an import, on a machine that does much else at the time."""
 
 
 def statement() -> bytes:
@@ -36,6 +36,8 @@ def test_killed_in_the_middle_it_goes_on_and_nothing_is_there_twice(system: Syst
         wait_for(system, me, path, "preview")
         assert me.post(f"{path}/commit").status_code == 202
         kill_midway(system, me, path)
+        stored.end_leases(COMMIT_IMPORT)
+        system.start(BUILDER)
         done = wait_for(system, me, path, "succeeded")
         assert (done["committed"], done["problems"]) == (ROWS, 0)
         assert stored.expenses_by_payee() == Counter(f"Payee {number}" for number in range(ROWS))
@@ -50,7 +52,7 @@ def test_killed_in_the_middle_it_goes_on_and_nothing_is_there_twice(system: Syst
 
 
 def kill_midway(system: System, me: httpx.Client, path: str) -> None:
-    """Kill the builder when some of the rows are recorded, and start another one."""
+    """Kill the builder when some of the rows are recorded."""
 
     def is_midway() -> bool:
         found = read(me, path)
@@ -59,9 +61,8 @@ def kill_midway(system: System, me: httpx.Client, path: str) -> None:
 
     system.wait_until(is_midway, "the import is being committed")
     system.kill(BUILDER)
-    system.start(BUILDER)
 
 
 def wait_for(system: System, me: httpx.Client, path: str, state: str) -> dict[str, Any]:
-    system.wait_until(lambda: read(me, path)["state"] == state, f"the import is {state}", within_s=FOLLOWED_S)
+    system.wait_until(lambda: read(me, path)["state"] == state, f"the import is {state}", within_s=IMPORT_S)
     return read(me, path)
