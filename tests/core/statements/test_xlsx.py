@@ -166,13 +166,17 @@ CELLS = st.lists(
 def test_what_a_library_writes_is_read_as_it_reads_it(
     cells: list[tuple[date, int, str]], is_xlsxwriter: bool
 ) -> None:
-    rows = [(day, float(Decimal(minor) / 100), text) for day, minor, text in cells]
+    # What begins with "=" openpyxl would write as a formula, which has no result yet.
+    texts = (text if is_xlsxwriter else text.lstrip("=") for _, _, text in cells)
+    rows = [
+        (day, float(Decimal(minor) / 100), text) for (day, minor, _), text in zip(cells, texts, strict=True)
+    ]
     data = _by_xlsxwriter(rows) if is_xlsxwriter else workbook(("date", "amount", "payee"), *rows)
     found = rows_of(data, PLAIN)
     assert [(row.day, -row.amount_minor) for row in found] == [(day, minor) for day, minor, _ in cells]
     sheet = openpyxl.load_workbook(io.BytesIO(data)).worksheets[0]
-    texts = [row[2] for row in sheet.iter_rows(min_row=2, min_col=1, max_col=3, values_only=True)]
-    assert [row.payee for row in found] == [" ".join(str(text or "").split()) or None for text in texts]
+    payees = [row[2] for row in sheet.iter_rows(min_row=2, min_col=1, max_col=3, values_only=True)]
+    assert [row.payee for row in found] == [" ".join(str(one or "").split()) or None for one in payees]
 
 
 def _by_xlsxwriter(rows: list[tuple[date, float, str]]) -> bytes:
