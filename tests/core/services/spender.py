@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import time_machine
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from core import clock
 from core.database import Database
@@ -131,11 +131,18 @@ class Spender:
             return expenses.spending_of(record)
 
     def tick(self) -> int:
-        """Start the periods that are due and evaluate them; answers of how many budgets."""
+        """Start the periods that are due and evaluate them; answers of how many of this user's budgets.
+
+        Other users' may be due as well: those of earlier examples of a property, for instance.
+        """
+        own = select(func.count()).where(
+            Budget.user_id == self.id, Budget.next_period_at <= clock.now(), Budget.archived_at.is_(None)
+        )
         with self.database.transaction() as session:
-            started = budgets.start_due_periods(session, limit=100)
+            due = session.scalar(own) or 0
+            budgets.start_due_periods(session, limit=100_000)
         self.settle()
-        return started
+        return due
 
     def settle(self) -> None:
         """Work off what waits to be evaluated, as a worker does: in one transaction."""
