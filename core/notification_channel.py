@@ -13,13 +13,14 @@ from sqlalchemy import Row
 from core.models import Notification
 
 
-class Message(msgspec.Struct, tag="notification", tag_field="type", frozen=True):
-    """A notification as clients get it over the WebSocket."""
+class Message(msgspec.Struct, tag="notification", tag_field="type", frozen=True, omit_defaults=True):
+    """A notification as clients get it over the WebSocket; one that is muted shall disturb nobody."""
 
     seq: int
     kind: str
     created_at: datetime
     data: dict[str, Any]
+    is_muted: bool = False
 
 
 def channel_of(prefix: str, user_id: UUID) -> str:
@@ -28,7 +29,14 @@ def channel_of(prefix: str, user_id: UUID) -> str:
 
 def encode(notification: Notification | Row[Any]) -> bytes:
     return msgspec.json.encode(
-        Message(notification.seq, notification.kind, notification.created_at, notification.data)
+        Message(
+            notification.seq,
+            notification.kind,
+            notification.created_at,
+            notification.data,
+            # Read in the moment in which it was written.
+            is_muted=notification.read_at == notification.created_at,
+        )
     )
 
 

@@ -6,6 +6,8 @@ from core.models.base import Base, table_of
 from core.models.budgets import Budget, BudgetAmount, BudgetCategory
 from core.models.categories import Category
 from core.models.changes import ChangeFeed, Deletion
+from core.models.channels import Channel, Delivery
+from core.models.digests import DigestRun
 from core.models.exchange_rates import ExchangeRate
 from core.models.expense_rules import ExpenseRule
 from core.models.expenses import Expense, ExpenseLine, ExpenseTag
@@ -16,6 +18,7 @@ from core.models.idempotency import IdempotencyKey
 from core.models.imported_records import ImportedRecord
 from core.models.imports import Import, ImportMapping, ImportRow
 from core.models.ledger import PairBalance, Posting
+from core.models.notification_settings import NotificationSettings
 from core.models.notifications import Notification
 from core.models.outbox import OutboxRow
 from core.models.reports import Report
@@ -33,10 +36,13 @@ __all__ = [
     "BudgetCategory",
     "Category",
     "ChangeFeed",
+    "Channel",
     "DailyConversion",
     "DailySpending",
     "DebtReminder",
     "Deletion",
+    "Delivery",
+    "DigestRun",
     "ExchangeRate",
     "Expense",
     "ExpenseLine",
@@ -56,6 +62,7 @@ __all__ = [
     "Invitation",
     "LoginSession",
     "Notification",
+    "NotificationSettings",
     "OutboxRow",
     "PaceAlert",
     "PairBalance",

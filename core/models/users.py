@@ -1,7 +1,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, String, UniqueConstraint
+from sqlalchemy import BigInteger, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.models.base import Base
@@ -13,6 +13,7 @@ class User(Base):
     `username_key` and `email_key` are the case-folded forms that must be unique. `notification_seq` is the
     number of the newest notification; whoever gives out the next one holds this row's lock.
     `verification_asked_at` is when the newest mail that asks to verify the address was asked for.
+    Notifications of the `muted_kinds` come in as read.
     """
 
     __tablename__ = "users"
@@ -31,6 +32,7 @@ class User(Base):
     currency: Mapped[str] = mapped_column(String(3))
     is_active: Mapped[bool]
     notification_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+    muted_kinds: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

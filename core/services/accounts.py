@@ -19,6 +19,7 @@ from core.queries.mails import VERIFY_EMAIL
 from core.queries.users import account_key
 from core.rules.money import is_currency
 from core.security import MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES
+from core.services.channels import add_mail_channel
 from core.services.default_categories import create_default_categories
 from core.services.dialects import insert_into
 from core.services.group_departures import check_released, release_memberships
@@ -107,6 +108,7 @@ def register(session: Session, *, account: NewAccount, password_hash: str) -> Us
     if user is None:
         raise Conflict(_taken(session, values))
     create_default_categories(session, user_id=user.id, now=now)
+    add_mail_channel(session, user_id=user.id, now=now)
     stage_mail(session, key=str(user.id), template=VERIFY_EMAIL, user_id=user.id)
     return user
 

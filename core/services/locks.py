@@ -9,7 +9,7 @@ from core.models import User, table_of
 
 USERS = table_of(User)
 LOCK = (
-    select(USERS.c.id, USERS.c.timezone, USERS.c.currency, USERS.c.notification_seq)
+    select(USERS.c.id, USERS.c.timezone, USERS.c.currency, USERS.c.notification_seq, USERS.c.muted_kinds)
     .where(USERS.c.id.in_(bindparam("user_ids", expanding=True)))
     # In key order, so that two transactions never wait for each other in a circle.
     .order_by(USERS.c.id)
@@ -23,6 +23,7 @@ class LockedUser:
     timezone: str
     currency: str
     notification_seq: int
+    muted_kinds: list[str]
 
 
 def lock_users(session: Session, user_ids: Collection[UUID]) -> dict[UUID, LockedUser]:

@@ -38,6 +38,8 @@ def notify(
 ) -> None:
     """Store messages under their users' next numbers, in the given order, and have them delivered.
 
+    What a user has muted is stored as read: it has its number, as numbers have no gaps.
+
     The users' rows stay locked until the transaction ends, so numbers become visible in order, without gaps.
     Who has locked them already, and notified none of them since, gives them.
 
@@ -56,7 +58,8 @@ def notify(
     for message in messages:
         newest[message.user_id] += 1
         row = {"user_id": message.user_id, "seq": newest[message.user_id], "kind": message.kind}
-        rows.append({**row, "data": message.data, "created_at": now})
+        read_at = now if message.kind in users[message.user_id].muted_kinds else None
+        rows.append({**row, "data": message.data, "created_at": now, "read_at": read_at})
     session.execute(KEEP_NUMBERS, [{"its_id": user_id, "newest": seq} for user_id, seq in newest.items()])
     session.execute(INSERT, rows)
     stage_jobs(

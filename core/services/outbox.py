@@ -87,6 +87,11 @@ def stage_jobs(session: Session, jobs: Iterable[Job]) -> None:
         session.info.setdefault(STAGED, set()).update(row["job"] for row in rows)
 
 
+def wake_for(session: Session, job: str) -> None:
+    """Have workers woken for a job once this transaction has committed; its rows are not in the outbox."""
+    session.info.setdefault(STAGED, set()).add(job)
+
+
 def staged_jobs(session: Session) -> frozenset[str]:
     """The names of the jobs that this session has staged: whoever commits it wakes the workers for them."""
     return frozenset(session.info.get(STAGED, ()))

@@ -23,6 +23,8 @@ from core.models import (
     DailyConversion,
     DailySpending,
     Deletion,
+    Delivery,
+    DigestRun,
     Expense,
     ExpenseLine,
     ExpenseRule,
@@ -34,6 +36,7 @@ from core.models import (
     ImportMapping,
     ImportRow,
     Notification,
+    NotificationSettings,
     OutboxRow,
     PaceAlert,
     Report,
@@ -206,6 +209,9 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
             (ChangeFeed, {**own, "epoch": new_id(), "seq": 1, "forgotten_seq": 0}),
             (Deletion, {**own, "id": new_id(), "kind": "expense", "deleted_at": now}),
             (Notification, {**own, "seq": 1, "kind": "digest.ready", "data": {}, "created_at": now}),
+            (Delivery, {**own, **_delivery(user_id, now)}),
+            (NotificationSettings, {**own, **_settings(now)}),
+            (DigestRun, {**own, **_digest(today, now)}),
             (IdempotencyKey, {**own, "key": "one", "fingerprint": b"f" * 32, "created_at": now}),
         ]
         for job in (EVALUATE_BUDGETS, "a job of later"):
@@ -213,6 +219,44 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
             rows.append((OutboxRow, staged))
         for model, values in rows:
             session.execute(insert(model).values(values))
+
+
+def _delivery(channel_id: UUID, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "channel_id": channel_id,
+        "seq": 1,
+        "state": "pending",
+        "host": "",
+        "attempts": 0,
+        "available_at": now,
+        "created_at": now,
+    }
+
+
+def _settings(now: datetime) -> dict[str, Any]:
+    return {
+        "choices": {},
+        "lets_exceeded_pass": False,
+        "digest_frequency": "off",
+        "digest_hour": 8,
+        "digest_weekday": 1,
+        "digest_day": 1,
+        "has_empty_digests": False,
+        "version": 1,
+        "updated_at": now,
+    }
+
+
+def _digest(today: date, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "frequency": "daily",
+        "period_start": today,
+        "period_end": today,
+        "state": "queued",
+        "created_at": now,
+    }
 
 
 def _attachment(now: datetime) -> dict[str, Any]:

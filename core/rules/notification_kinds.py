@@ -1,0 +1,57 @@
+"""The kinds of notification, and on which channels each goes unless the user has chosen otherwise."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+ChannelKind = Literal["email", "webhook", "push"]
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """Whether a kind goes by mail and by push. The inbox has every kind, a webhook those that it asks for."""
+
+    email: bool = False
+    push: bool = True
+
+
+URGENT = Defaults(email=True)
+QUIET = Defaults(push=False)
+"""What happens all the time in a lively group, or is the answer to what somebody has asked for just now."""
+
+KINDS: Mapping[str, Defaults] = {
+    "budget.threshold": URGENT,
+    "budget.projected": Defaults(),
+    "budget.recovered": QUIET,
+    # The invitation itself is a mail.
+    "group.invited": Defaults(),
+    "group.member_joined": QUIET,
+    "group.expense_added": QUIET,
+    "group.expense_changed": QUIET,
+    "group.expense_deleted": QUIET,
+    "debt.reminder": URGENT,
+    "settlement.recorded": Defaults(),
+    "settlement.confirmed": QUIET,
+    "settlement.disputed": URGENT,
+    "settlement.reversed": URGENT,
+    "recurring.due": URGENT,
+    "recurring.posted": QUIET,
+    "import.finished": QUIET,
+    "export.ready": QUIET,
+    "report.ready": QUIET,
+    "digest.ready": URGENT,
+    "channel.disabled": URGENT,
+    "security.new_login": URGENT,
+    "security.password_changed": URGENT,
+}
+
+
+def is_wanted(
+    kind: str, channel: Literal["email", "push"], choices: Mapping[str, Mapping[str, bool]]
+) -> bool:
+    """Whether a notification of the kind goes out on the channel; `choices`: kind → channel → bool."""
+    chosen = choices.get(kind, {}).get(channel)
+    if chosen is not None:
+        return chosen
+    defaults = KINDS.get(kind, Defaults())
+    return defaults.email if channel == "email" else defaults.push
