@@ -153,20 +153,6 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
     now, today = clock.now(), date(2026, 1, 1)
     budget_id, expense_id, import_id = add_budget(database, user_id), new_id(), new_id()
     own = {"user_id": user_id}
-    expense = {
-        **own,
-        "id": expense_id,
-        "amount_minor": 100,
-        "currency": "EUR",
-        "spent_on": today,
-        "search_text": "",
-        "source": "manual",
-        "line_count": 1,
-        "tag_count": 1,
-        "version": 1,
-        "created_at": now,
-        "updated_at": now,
-    }
     alert = {
         **own,
         "id": new_id(),
@@ -190,7 +176,7 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
             (BudgetCategory, {**in_budget, "category_id": category_id}),
             (Alert, alert),
             (PaceAlert, {**in_budget, "period_start": today, "created_at": now}),
-            (Expense, expense),
+            (Expense, {**own, **_expense(expense_id, today, now)}),
             (ExpenseLine, {**first, "category_id": category_id, "amount_minor": 100}),
             (ExpenseTag, {**first, "tag": "trip"}),
             (DailySpending, {**own, **total}),
@@ -219,6 +205,22 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
             rows.append((OutboxRow, staged))
         for model, values in rows:
             session.execute(insert(model).values(values))
+
+
+def _expense(expense_id: UUID, today: date, now: datetime) -> dict[str, Any]:
+    return {
+        "id": expense_id,
+        "amount_minor": 100,
+        "currency": "EUR",
+        "spent_on": today,
+        "search_text": "",
+        "source": "manual",
+        "line_count": 1,
+        "tag_count": 1,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
 
 
 def _delivery(channel_id: UUID, now: datetime) -> dict[str, Any]:
