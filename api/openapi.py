@@ -116,7 +116,7 @@ def endpoint(
     `query`, `json` or `form` is in `req.context` under that name; with an `upload_body` as `upload` the body
     is a multipart form, which the responder reads. `problems` adds statuses to those that follow from the
     rest; whatever writes has a 409 unless `conflicts` is False. `is_idempotent` is for POSTs, `is_versioned`
-    for PATCHes and DELETEs: whether `If-Match` is heeded.
+    for PUTs, PATCHes and DELETEs: whether `If-Match` is heeded.
     """
 
     def decorate(handler: Handler) -> Handler:
@@ -196,7 +196,7 @@ def _complete(operation: dict[str, Any], *, path: str, method: str, endpoint: En
     if method != "get" and endpoint.conflicts:
         problems.add(409)
     parameters = [_parameter(one) for one in operation["parameters"]]
-    if method in ("patch", "delete") and endpoint.is_versioned:
+    if method in ("put", "patch", "delete") and endpoint.is_versioned:
         parameters.append(IF_MATCH)
         problems.add(412)
     if method == "post" and endpoint.is_idempotent:

@@ -22,6 +22,7 @@ from api.resources.categories import Categories, OneCategory
 from api.resources.changes import Changes
 from api.resources.charts import ChartSpecification, PngChart, SvgChart
 from api.resources.debts import Balances, DebtReminder, GroupDebts, MyDebts, SettlementPlan
+from api.resources.digests import DigestPreview, Digests, OneDigest
 from api.resources.exchange_rates import ExchangeRates
 from api.resources.expense_rules import OneRule, Rules, RuleTrial
 from api.resources.expenses import ExpenseRestoration, Expenses, ExpensesBulk, OneExpense
@@ -40,6 +41,7 @@ from api.resources.invitations import (
     OneGroupInvitation,
     ReceivedInvitations,
 )
+from api.resources.notification_settings import MyNotificationSettings
 from api.resources.notifications import Notifications, OneNotification, ReadAllNotifications
 from api.resources.reports import OneReport, ReportDownload, Reports
 from api.resources.sessions import Login, Logout, OneSession, Refresh, Sessions, Ticket, Token
@@ -105,6 +107,10 @@ def _own_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/budgets/{budget_id:uuid}/unarchive", BudgetArchive(collaborators, is_archived=False)),
         ("/budgets/{budget_id:uuid}/history", BudgetHistory(collaborators)),
         ("/alerts", Alerts(collaborators)),
+        ("/me/notification-settings", MyNotificationSettings(collaborators)),
+        ("/digests", Digests(collaborators)),
+        ("/digests/preview", DigestPreview(collaborators)),
+        ("/digests/{digest_id:uuid}", OneDigest(collaborators)),
         ("/notifications", Notifications(collaborators)),
         ("/notifications/{seq:int(min=1, max=9223372036854775807)}", OneNotification(collaborators)),
         ("/notifications/read-all", ReadAllNotifications(collaborators)),

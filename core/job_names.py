@@ -26,7 +26,10 @@ UNDO_IMPORT = "undo_import"
 BUILD_REPORT = "build_report"
 """Key: user id. Payload: `{"report_id": …}`; what it is about is in the report's row."""
 
-LONG_JOBS = (BUILD_EXPORT, READ_IMPORT, COMMIT_IMPORT, UNDO_IMPORT, BUILD_REPORT)
+BUILD_DIGEST = "build_digest"
+"""Key: user id. Payload: `{"digest_id": …}`; which one it is is in its row of `digest_runs`."""
+
+LONG_JOBS = (BUILD_DIGEST, BUILD_EXPORT, READ_IMPORT, COMMIT_IMPORT, UNDO_IMPORT, BUILD_REPORT)
 """Jobs that may take minutes, such as a file of a million expenses. They have a queue and workers of their
 own (`python -m workers builder`), so that no alert waits for a file; see `workers/long_jobs.py`."""
 
@@ -43,3 +46,4 @@ class Tick:
     FETCH_RATES = "fetch_rates"
     SWEEP_FILES = "sweep_files"
     REFRESH_REPORTS = "refresh_reports"
+    STAGE_DIGESTS = "stage_digests"

@@ -15,6 +15,7 @@ from workers.runtime import ApplyJob
 from workers.schedules import beat_schedule
 from workers.tasks import (
     budgets,
+    digests,
     exchange_rates,
     exports,
     files,
@@ -38,8 +39,8 @@ LEASED_JOBS = frozenset({SEND_MAIL})
 """Outbox jobs with an effect outside of the database; their tasks do them by `workers/leased.py`."""
 
 TASK_MODULES = (
-    budgets, exchange_rates, exports, files, groups, housekeeping, imports, mails, notifications, reports,
-    settlements,
+    budgets, digests, exchange_rates, exports, files, groups, housekeeping, imports, mails,
+    notifications, reports, settlements,
 )  # fmt: skip
 """Imported, so that their tasks are known."""
 

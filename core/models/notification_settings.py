@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +13,8 @@ class NotificationSettings(Base):
 
     `choices` holds what differs from there: kind → channel → bool. Whether a kind is muted in the inbox is in
     the user's own row. Quiet hours are minutes after local midnight, over midnight if the first is the later
-    one. The weekday is ISO's (1: Monday); the day of a month is clamped to its last. `next_digest_at` is when
-    the next digest is due.
+    one. The weekday is ISO's (1: Monday); the day of a month is clamped to its last. The next digest is that
+    of the day `next_digest_on`, and due at `next_digest_at`.
     """
 
     __tablename__ = "notification_settings"
@@ -34,6 +34,7 @@ class NotificationSettings(Base):
     digest_weekday: Mapped[int] = mapped_column(SmallInteger)
     digest_day: Mapped[int] = mapped_column(SmallInteger)
     has_empty_digests: Mapped[bool]
+    next_digest_on: Mapped[date | None]
     next_digest_at: Mapped[datetime | None]
     version: Mapped[int]
     updated_at: Mapped[datetime]

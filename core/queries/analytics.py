@@ -206,7 +206,7 @@ def with_sub_categories(session: Reader, *, user_id: UUID, category_id: UUID) ->
 def summarise(session: Reader, scope: Scope) -> Summary:
     """The range beside the one before it (`range_before`)."""
     sums = sum_by_category(session, scope)
-    whole = _counted_once(session, scope, sums)
+    whole = counted_once(session, scope, sums)
     labels = category_labels(session, user_id=scope.user_id)
     before = range_before(scope.first_day, scope.last_day)
     largest = largest_expenses(session, scope, converted=sums.converted, count=whole.count, limit=1)
@@ -230,10 +230,10 @@ def _comparison(session: Reader, scope: Scope, days: tuple[date, date]) -> Compa
 
 def sum_expenses(session: Reader, scope: Scope) -> Sum:
     """What was spent, as far as it can be converted, and by how many expenses."""
-    return _counted_once(session, scope, sum_whole(session, scope))
+    return counted_once(session, scope, sum_whole(session, scope))
 
 
-def _counted_once(session: Reader, scope: Scope, sums: Sums[Any]) -> Sum:
+def counted_once(session: Reader, scope: Scope, sums: Sums[Any]) -> Sum:
     """The whole, with each expense counted once, however many lines it has, as in what is unconverted."""
     whole = sums.whole
     rows = session.execute(LINES_BEYOND_FIRST, scope.parameters).all()

@@ -86,7 +86,7 @@ def report_figures(
         unconverted=summary.unconverted,
         budgets=_budgets(session, scope, today),
         groups=group_standings(session, user_id=user_id, period=period),
-        debts=_debts(session, user_id),
+        debts=open_debts(session, user_id=user_id),
         anomalies=find_anomalies(session, user_id=user_id, first_day=first, last_day=last)[:MAX_ANOMALIES],
         subscriptions=_subscriptions(session, user_id, first, passed),
     )
@@ -160,7 +160,8 @@ def _budgets(session: Reader, scope: Scope, today: date) -> list[KeptBudget]:
     ]
 
 
-def _debts(session: Reader, user_id: UUID) -> list[OpenDebt]:
+def open_debts(session: Reader, *, user_id: UUID) -> list[OpenDebt]:
+    """What the user owes in all groups, and then what they are owed."""
     mine = debts_of_user(session, user_id=user_id)
     sides = ((mine.owed_by_me, True), (mine.owed_to_me, False))
     return [

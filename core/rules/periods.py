@@ -160,30 +160,44 @@ def default_anchor(kind: PeriodKind, today: date) -> date:
 def start_instant(day: date, timezone: str) -> datetime:
     """The first instant, in UTC, at which the local date in an IANA time zone is `day` or later.
 
-    That is local midnight, the earlier one where the clock is put back over it. Where the clock jumps over
-    midnight (São Paulo until 2018, Cairo, Beirut) it is the instant of the jump, and so it is for a day
-    that a zone left out (2011-12-30 in Apia).
+    Raises:
+        zoneinfo.ZoneInfoNotFoundError: unknown time zone.
+    """
+    return first_instant(datetime.combine(day, time()), timezone)
+
+
+def first_instant(local: datetime, timezone: str) -> datetime:
+    """The first instant, in UTC, at which clocks in an IANA time zone show `local` or later.
+
+    That is the earlier one where the clock is put back over it. Where the clock jumps over it, as over
+    midnight in São Paulo until 2018, in Cairo and Beirut, it is the instant of the jump, and so it is on a
+    day that a zone left out (2011-12-30 in Apia).
 
     Raises:
         zoneinfo.ZoneInfoNotFoundError: unknown time zone.
     """
     zone = ZoneInfo(timezone)
-    midnight = datetime.combine(day, time(), tzinfo=zone)
-    # fold=0 is the earlier of two midnights; within a jump it reads with the offset before it (PEP 495),
-    # which gives an instant at or after the jump, as fold=1 gives one before it.
-    instant = midnight.astimezone(UTC)
-    if instant.astimezone(zone).replace(tzinfo=None) == midnight.replace(tzinfo=None):
+    shown = local.replace(tzinfo=zone)
+    # fold=0 is the earlier of two; within a jump it reads with the offset before it (PEP 495), which gives an
+    # instant at or after the jump, as fold=1 gives one before it.
+    instant = shown.astimezone(UTC)
+    if _clock(instant, zone) == local:
         return instant
-    before = midnight.replace(fold=1).astimezone(UTC)
+    before = shown.replace(fold=1).astimezone(UTC)
     # Offsets, and with them jumps, are whole seconds in the IANA files.
     low, high = 0, int((instant - before).total_seconds())
     while high - low > 1:
         middle = (low + high) // 2
-        if (before + timedelta(seconds=middle)).astimezone(zone).date() >= day:
+        if _clock(before + timedelta(seconds=middle), zone) >= local:
             high = middle
         else:
             low = middle
     return before + timedelta(seconds=high)
+
+
+def _clock(instant: datetime, zone: ZoneInfo) -> datetime:
+    """What a clock in the zone shows."""
+    return instant.astimezone(zone).replace(tzinfo=None)
 
 
 def _once(rule: PeriodRule, day: date) -> Period | None:

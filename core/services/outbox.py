@@ -49,10 +49,15 @@ CLAIM = (
     .with_for_update(skip_locked=True)
 )
 CLAIM_AT_LAST = CLAIM.with_for_update()
-CLAIM_ONE = CLAIM.order_by(None).limit(None).limit(1)
-CLAIM_FRESH = CLAIM_ONE.where(TABLE.c.attempts == 0)
+CLAIM_DUE = CLAIM.order_by(None).limit(None)
+CLAIM_FRESH = CLAIM_DUE.where(TABLE.c.attempts == 0)
 """Asked for first: the index gives its order, and however many wait, they are not sorted."""
 
+LEASE = (
+    update(TABLE)
+    .where(TABLE.c.id == bindparam("its_id"))
+    .values(attempts=bindparam("tries"), available_at=bindparam("until"))
+)
 SETTLE = delete(TABLE).where(TABLE.c.id.in_(bindparam("ids", expanding=True)))
 
 STAGED = "outlay.staged_jobs"
@@ -152,26 +157,33 @@ def lease_row(
 
     It counts as tried, and is nobody else's until the lease is over.
     """
+    return next(iter(lease_rows(session, job=job, lease=lease, limit=1, newest_first=newest_first)), None)
+
+
+def lease_rows(
+    session: Session, *, job: str, lease: timedelta, limit: int, newest_first: bool = False
+) -> list[ClaimedRow]:
+    """As `lease_row`, for up to so many; those that were never tried come by themselves."""
     order = (TABLE.c.attempts, TABLE.c.id.desc() if newest_first else TABLE.c.id)
     while True:
         now = clock.now()
         parameters = {"its_job": job, "now": now}
-        row = (
-            session.execute(CLAIM_FRESH.order_by(*order), parameters).first()
-            or session.execute(CLAIM_ONE.order_by(*order), parameters).first()
+        rows = (
+            session.execute(CLAIM_FRESH.order_by(*order).limit(limit), parameters).all()
+            or session.execute(CLAIM_DUE.order_by(*order).limit(limit), parameters).all()
         )
-        if row is None:
-            return None
-        leased = replace(ClaimedRow(*row), attempts=row.attempts + 1)
-        if leased.attempts_in_vain <= MAX_ATTEMPTS:
+        tried = [replace(ClaimedRow(*row), attempts=row.attempts + 1) for row in rows]
+        leased = [row for row in tried if row.attempts_in_vain <= MAX_ATTEMPTS]
+        # The last attempt of the others did not come to an end, and perhaps took the worker with it.
+        dead = [row.id for row in tried if row.attempts_in_vain > MAX_ATTEMPTS]
+        if dead:
+            session.execute(update(TABLE).where(TABLE.c.id.in_(dead)).values(dead_at=now))
+        if leased:
             session.execute(
-                update(TABLE)
-                .where(TABLE.c.id == leased.id)
-                .values(attempts=leased.attempts, available_at=now + lease)
+                LEASE, [{"its_id": row.id, "tries": row.attempts, "until": now + lease} for row in leased]
             )
+        if leased or not rows:
             return leased
-        # Its last attempt did not come to an end, and perhaps took the worker with it.
-        session.execute(update(TABLE).where(TABLE.c.id == leased.id).values(dead_at=now))
 
 
 def settle_leased(session: Session, row: ClaimedRow) -> bool:

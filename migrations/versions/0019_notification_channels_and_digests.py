@@ -80,6 +80,7 @@ def upgrade() -> None:
         sa.Column("digest_weekday", sa.SmallInteger(), nullable=False),
         sa.Column("digest_day", sa.SmallInteger(), nullable=False),
         sa.Column("has_empty_digests", sa.Boolean(), nullable=False),
+        sa.Column("next_digest_on", sa.Date(), nullable=True),
         sa.Column("next_digest_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),

@@ -14,6 +14,8 @@ from core.queries.ledger_invariants import ledger_differences, list_group_ids
 from core.queries.notifications import numbering_gaps
 from core.queries.users import list_user_ids
 from core.services.changes import FORGET_BATCH, forget_deletions
+from core.services.digests import PURGE_BATCH as DIGEST_BATCH
+from core.services.digests import purge_digests
 from core.services.expenses import PURGE_BATCH, purge_trash
 from core.services.exports import purge_exports
 from core.services.group_purge import purge_groups
@@ -32,7 +34,11 @@ log = logging.getLogger(__name__)
 def purge_task() -> None:
     """Remove what has outlived its promise: trash, word of deletions, groups, files, answers, logins."""
     runtime = current_runtime()
-    for purge_some, batch in ((purge_trash, PURGE_BATCH), (forget_deletions, FORGET_BATCH)):
+    for purge_some, batch in (
+        (purge_trash, PURGE_BATCH),
+        (forget_deletions, FORGET_BATCH),
+        (purge_digests, DIGEST_BATCH),
+    ):
         purged = batch
         while purged == batch:
             with runtime.database.transaction() as session:

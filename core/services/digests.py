@@ -1,0 +1,194 @@
+"""Digests: when they are due, and what becomes of those that are computed."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from itertools import takewhile
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, delete, select, update
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.ids import new_id
+from core.job_names import BUILD_DIGEST
+from core.models import DigestRun, NotificationSettings, User, table_of
+from core.queries.digest_documents import DigestFigures, digest_document
+from core.queries.digests import QueuedDigest
+from core.queries.notification_settings import plan_of
+from core.rules.digests import MAX_CATCH_UP, DigestPlan, due_days, due_instant, told_period
+from core.rules.money import format_amount
+from core.services.dialects import insert_into
+from core.services.locks import lock_users
+from core.services.notifications import NewNotification, notify
+from core.services.outbox import Job, stage_jobs
+
+RUNS = table_of(DigestRun)
+SETTINGS = table_of(NotificationSettings)
+USERS = table_of(User)
+
+DIGEST_READY = "digest.ready"
+
+KEPT = timedelta(days=400)
+"""A year and a month: each can be read beside that of a year before."""
+
+PURGE_BATCH = 1_000
+
+POSTPONED = timedelta(days=1)
+"""A user's digests that cannot be planned are tried again then, and meanwhile hold up nobody's."""
+
+DUE = (
+    select(SETTINGS, USERS.c.timezone)
+    .join(USERS, USERS.c.id == SETTINGS.c.user_id)
+    .where(SETTINGS.c.next_digest_at <= bindparam("now"))
+    .order_by(SETTINGS.c.next_digest_at)
+)
+PLAN_NEXT = (
+    update(SETTINGS)
+    .where(SETTINGS.c.user_id == bindparam("owner"))
+    .values(next_digest_on=bindparam("next_on"), next_digest_at=bindparam("next_at"))
+)
+FINISH = (
+    update(RUNS)
+    .where(RUNS.c.user_id == bindparam("owner"), RUNS.c.id == bindparam("its_id"))
+    .values(state=bindparam("new_state"), figures=bindparam("document"), built_at=bindparam("at"))
+)
+
+log = logging.getLogger(__name__)
+
+
+def stage_due_digests(session: Session, *, limit: int) -> int:
+    """Have the digests computed that are due, each once, and plan the next; answers how many users had some.
+
+    Of days that were missed the last `MAX_CATCH_UP` are made up for, the oldest first.
+    """
+    now = clock.now()
+    claimed = session.execute(
+        DUE.limit(limit).with_for_update(of=SETTINGS, skip_locked=True), {"now": now}
+    ).all()
+    runs: list[dict[str, Any]] = []
+    plans: list[dict[str, Any]] = []
+    for row in claimed:
+        try:
+            of_user, plan = _due_runs(row, now)
+        except Exception:
+            log.exception("digest.not_planned user=%s", row.user_id)
+            of_user, plan = [], {"next_on": row.next_digest_on, "next_at": now + POSTPONED}
+        runs += of_user
+        plans.append({"owner": row.user_id, **plan})
+    _stage(session, runs)
+    if plans:
+        session.execute(PLAN_NEXT, plans)
+    return len(claimed)
+
+
+def _due_runs(row: Row[Any], now: datetime) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The digests of a user that are due, and when the next one is."""
+    plan = plan_of(row)
+    if plan is None or row.next_digest_on is None:
+        return [], {"next_on": None, "next_at": None}
+    days = list(takewhile(lambda day: _due_at(plan, day, row) <= now, due_days(plan, row.next_digest_on)))
+    if len(days) > MAX_CATCH_UP:
+        log.warning("digest.left_out user=%s count=%d", row.user_id, len(days) - MAX_CATCH_UP)
+    runs = [_run(row.user_id, plan, day, now) for day in days[-MAX_CATCH_UP:]]
+    after = days[-1] + timedelta(days=1) if days else row.next_digest_on
+    next_on = next(due_days(plan, after))
+    return runs, {"next_on": next_on, "next_at": _due_at(plan, next_on, row)}
+
+
+def _due_at(plan: DigestPlan, day: date, row: Row[Any]) -> datetime:
+    return due_instant(plan, day, row.timezone, user_id=row.user_id)
+
+
+def _run(user_id: UUID, plan: DigestPlan, day: date, now: datetime) -> dict[str, Any]:
+    period = told_period(plan, day)
+    return {
+        "user_id": user_id,
+        "id": new_id(),
+        "frequency": plan.frequency,
+        "period_start": period.start,
+        "period_end": period.end,
+        "state": "queued",
+        "created_at": now,
+    }
+
+
+def _stage(session: Session, runs: Sequence[Mapping[str, Any]]) -> None:
+    """A period's second digest, which two beats or a change of plans would bring, is none."""
+    if not runs:
+        return
+    inserted = session.execute(
+        insert_into(session, RUNS)
+        .values(runs)
+        .on_conflict_do_nothing(index_elements=["user_id", "frequency", "period_start"])
+        .returning(RUNS.c.user_id, RUNS.c.id)
+    ).all()
+    given = {(row.user_id, row.id) for row in inserted}
+    stage_jobs(
+        session,
+        [
+            Job(BUILD_DIGEST, str(run["user_id"]), {"digest_id": str(run["id"])})
+            for run in runs
+            if (run["user_id"], run["id"]) in given
+        ],
+    )
+
+
+def finish_digests(session: Session, built: Iterable[tuple[QueuedDigest, DigestFigures]]) -> int:
+    """Keep computed digests and tell their users; answers how many are sent. Who is gone is passed over."""
+    pairs = list(built)
+    users = lock_users(session, {digest.user_id for digest, _ in pairs})
+    now, rows, messages = clock.now(), [], []
+    for digest, figures in pairs:
+        if digest.user_id not in users:
+            continue
+        is_sent = digest.is_sent_empty or not figures.is_empty
+        rows.append(
+            {
+                "owner": digest.user_id,
+                "its_id": digest.id,
+                "new_state": "sent" if is_sent else "skipped",
+                "document": digest_document(figures) if is_sent else None,
+                "at": now,
+            }
+        )
+        if is_sent:
+            messages.append(NewNotification(digest.user_id, DIGEST_READY, _data(digest, figures)))
+    if rows:
+        session.execute(FINISH, rows)
+    notify(session, messages, users=users)
+    return len(messages)
+
+
+def fail_digest(session: Session, *, user_id: UUID, digest_id: UUID) -> None:
+    """It could not be computed, for good."""
+    row = {"owner": user_id, "its_id": digest_id, "new_state": "failed", "document": None, "at": clock.now()}
+    session.execute(FINISH, row)
+
+
+def purge_digests(session: Session) -> int:
+    """Delete a batch of those that are older than `KEPT`; answers how many there were."""
+    doomed = session.execute(
+        select(RUNS.c.user_id, RUNS.c.id).where(RUNS.c.created_at < clock.now() - KEPT).limit(PURGE_BATCH)
+    ).all()
+    for row in doomed:
+        session.execute(delete(RUNS).where(RUNS.c.user_id == row.user_id, RUNS.c.id == row.id))
+    return len(doomed)
+
+
+def _data(digest: QueuedDigest, figures: DigestFigures) -> dict[str, Any]:
+    """The digest in short; the whole is at `/v1/digests/{digest_id}`."""
+    currency = figures.currency
+    return {
+        "digest_id": str(digest.id),
+        "frequency": digest.frequency,
+        "period_start": figures.period.start.isoformat(),
+        "period_end": figures.period.end.isoformat(),
+        "currency": currency,
+        "spent": format_amount(figures.whole.minor, currency),
+        "spent_before": format_amount(figures.before.minor, currency),
+        "count": figures.whole.count,
+        "budgets_exceeded": sum(budget.status == "exceeded" for budget in figures.budgets),
+        "upcoming": len(figures.upcoming),
+    }

@@ -1,0 +1,176 @@
+"""Changing what goes out on which channel, when it must not, and when digests come."""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.errors import FieldError, InvalidInput, Unauthenticated, invalid
+from core.models import Delivery, NotificationSettings, User, table_of
+from core.queries.notification_settings import QuietHours, SettingsRecord, load_settings_of
+from core.rules.digests import DigestPlan, Frequency, due_instant, next_due_day
+from core.rules.notification_kinds import KINDS
+from core.services.dialects import insert_into
+from core.services.locks import lock_user
+from core.services.versions import check_version
+
+SETTINGS = table_of(NotificationSettings)
+DELIVERIES = table_of(Delivery)
+USERS = table_of(User)
+
+IN_APP = "in_app"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsInput:
+    """All that can be set; what is not among `kinds` goes by the defaults. A kind's channels are `in_app`,
+    `email` and `push`."""
+
+    kinds: Mapping[str, Mapping[str, bool]]
+    quiet_hours: QuietHours | None
+    frequency: Frequency | None
+    hour: int
+    weekday: int
+    day: int
+    has_empty_digests: bool
+
+
+def set_settings(
+    session: Session, *, user_id: UUID, given: SettingsInput, expected_versions: Set[int] | None = None
+) -> SettingsRecord:
+    """Replace a user's settings; what is held back for quiet hours is looked at again.
+
+    Raises:
+        InvalidInput, StaleVersion
+        Unauthenticated: the account is gone.
+    """
+    _check(given)
+    user = lock_user(session, user_id=user_id)
+    if user is None:
+        raise Unauthenticated("the account is gone")
+    before = load_settings_of(session, user_id=user_id)
+    check_version(before.version, expected_versions)
+    muted = sorted(kind for kind, channels in given.kinds.items() if channels.get(IN_APP) is False)
+    session.execute(update(USERS).where(USERS.c.id == user_id).values(muted_kinds=muted))
+    values = {
+        **_values(given),
+        **_next_digest(user_id, user.timezone, given, before),
+        "version": before.version + 1,
+        "updated_at": clock.now(),
+    }
+    row = insert_into(session, SETTINGS).values(user_id=user_id, **values)
+    session.execute(row.on_conflict_do_update(index_elements=["user_id"], set_=values))
+    look_again_at_held(session, user_id=user_id)
+    return load_settings_of(session, user_id=user_id)
+
+
+def switch_off(session: Session, *, user_id: UUID, kind: str) -> None:
+    """Send no more mails of a kind, as a link in one asks for; digests end altogether if nothing else takes
+    them. It can be repeated.
+    """
+    user = lock_user(session, user_id=user_id)
+    if user is None:
+        return
+    before = load_settings_of(session, user_id=user_id)
+    choices = {**before.choices, kind: {**before.choices.get(kind, {}), "email": False}}
+    values = {"choices": choices, "version": before.version + 1, "updated_at": clock.now()}
+    row = insert_into(session, SETTINGS).values(user_id=user_id, **_values(_nothing_set()), **values)
+    session.execute(row.on_conflict_do_update(index_elements=["user_id"], set_=values))
+
+
+def move_digests(session: Session, *, user_id: UUID, timezone: str) -> None:
+    """In another time zone the next digest is that of the same day, at that day's hour there."""
+    row = session.execute(
+        select(SETTINGS).where(SETTINGS.c.user_id == user_id, SETTINGS.c.next_digest_on.is_not(None))
+    ).first()
+    if row is None:
+        return
+    record = load_settings_of(session, user_id=user_id)
+    if record.digest is None or record.next_digest_on is None:
+        return
+    due_at = due_instant(record.digest, record.next_digest_on, timezone, user_id=user_id)
+    session.execute(update(SETTINGS).where(SETTINGS.c.user_id == user_id).values(next_digest_at=due_at))
+
+
+def look_again_at_held(session: Session, *, user_id: UUID) -> None:
+    """What was held back and never tried is due now; whoever sends it looks at the clock again."""
+    now = clock.now()
+    session.execute(
+        update(DELIVERIES)
+        .where(
+            DELIVERIES.c.user_id == user_id,
+            DELIVERIES.c.state == "pending",
+            DELIVERIES.c.attempts == 0,
+            DELIVERIES.c.available_at > now,
+        )
+        .values(available_at=now)
+    )
+
+
+def _check(given: SettingsInput) -> None:
+    unknown = [kind for kind in given.kinds if kind not in KINDS]
+    if unknown:
+        raise InvalidInput(
+            *(FieldError(f"/kinds/{kind}", "no such kind of notification") for kind in unknown)
+        )
+    quiet = given.quiet_hours
+    if quiet is not None and quiet.from_minute == quiet.to_minute:
+        raise invalid("/quiet_hours/to", "the same as from: that is either no time or all day")
+
+
+def _nothing_set() -> SettingsInput:
+    record = SettingsRecord()
+    return SettingsInput(
+        kinds={},
+        quiet_hours=None,
+        frequency=None,
+        hour=record.digest_hour,
+        weekday=record.digest_weekday,
+        day=record.digest_day,
+        has_empty_digests=False,
+    )
+
+
+def _values(given: SettingsInput) -> dict[str, Any]:
+    quiet = given.quiet_hours
+    return {
+        "choices": _choices(given.kinds),
+        "quiet_from": None if quiet is None else quiet.from_minute,
+        "quiet_to": None if quiet is None else quiet.to_minute,
+        "lets_exceeded_pass": quiet is not None and quiet.lets_exceeded_pass,
+        "digest_frequency": given.frequency or "off",
+        "digest_hour": given.hour,
+        "digest_weekday": given.weekday,
+        "digest_day": given.day,
+        "has_empty_digests": given.has_empty_digests,
+    }
+
+
+def _choices(kinds: Mapping[str, Mapping[str, bool]]) -> dict[str, dict[str, bool]]:
+    """Without what is the default anyway: should that change, it changes for whoever left it as it was."""
+    choices = {}
+    for kind, channels in kinds.items():
+        defaults = {"email": KINDS[kind].email, "push": KINDS[kind].push}
+        differing = {name: one for name, one in channels.items() if one != defaults.get(name, one)}
+        if differing:
+            choices[kind] = differing
+    return choices
+
+
+def _next_digest(
+    user_id: UUID, timezone: str, given: SettingsInput, before: SettingsRecord
+) -> dict[str, Any]:
+    """A digest that is due already, and asked for still, is not forgotten."""
+    if given.frequency is None:
+        return {"next_digest_on": None, "next_digest_at": None}
+    plan = DigestPlan(given.frequency, given.hour, given.weekday, given.day)
+    if plan == before.digest:
+        return {"next_digest_on": before.next_digest_on, "next_digest_at": before.next_digest_at}
+    now = clock.now()
+    today = clock.local_date(now, timezone)
+    day = next_due_day(plan, now, timezone, user_id=user_id, today=today)
+    return {"next_digest_on": day, "next_digest_at": due_instant(plan, day, timezone, user_id=user_id)}

@@ -1,0 +1,136 @@
+"""Computing digests: many at a time, as on Monday mornings there are as many as there are users."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from celery import shared_task
+
+from core.database import Database, is_unavailable
+from core.errors import Unauthenticated
+from core.job_names import BUILD_DIGEST, Tick
+from core.queries.digest_documents import DigestFigures
+from core.queries.digest_figures import digest_figures
+from core.queries.digests import QueuedDigest, queued_digests
+from core.services.digests import fail_digest, finish_digests, stage_due_digests
+from core.services.outbox import ClaimedRow, fail_leased, lease_rows, settle_leased, staged_jobs
+from workers.long_jobs import LONG_TASK
+from workers.process import current_runtime
+from workers.runtime import DRAIN_TIME_S, Runtime
+
+STAGE_BATCH = 500
+"""Users a transaction whose digests are due: it holds their settings only."""
+
+BUILD_BATCH = 25
+"""Digests a lease: they share two transactions, and take a second at most."""
+
+LEASE = timedelta(seconds=90)
+"""Longer than a batch of the largest accounts takes; after it others compute what a dead builder has not."""
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name=Tick.STAGE_DIGESTS)
+def stage_digests_task() -> None:
+    """A tick: have the digests computed that are due."""
+    runtime = current_runtime()
+    runtime.wake(stage_digests(runtime.database))
+
+
+def stage_digests(database: Database) -> frozenset[str]:
+    """Answers the jobs that are to be done now."""
+    jobs: frozenset[str] = frozenset()
+    staged = STAGE_BATCH
+    while staged == STAGE_BATCH:
+        with database.transaction() as session:
+            staged = stage_due_digests(session, limit=STAGE_BATCH)
+        jobs |= staged_jobs(session)
+    return jobs
+
+
+def build_digests(runtime: Runtime) -> int:
+    """Compute what waits, batch by batch; answers how many there were."""
+    runtime.lower_flag(BUILD_DIGEST)
+    total, deadline = 0, time.monotonic() + DRAIN_TIME_S
+    while time.monotonic() < deadline:
+        with runtime.database.transaction() as session:
+            rows = lease_rows(session, job=BUILD_DIGEST, lease=LEASE, limit=BUILD_BATCH)
+        if not rows:
+            return total
+        _build(runtime, rows)
+        total += len(rows)
+    runtime.wake([BUILD_DIGEST])
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """A leased row with what came of it: nothing for an account that is gone, or what is done already."""
+
+    row: ClaimedRow
+    digest: QueuedDigest | None
+    figures: DigestFigures | None
+
+
+def _build(runtime: Runtime, rows: Sequence[ClaimedRow]) -> None:
+    with runtime.database.reading() as session:
+        queued = {digest.id: digest for digest in queued_digests(session, [_key(row) for row in rows])}
+    built = []
+    for row in rows:
+        digest = queued.get(_key(row)[1])
+        try:
+            figures = None if digest is None else _figures(runtime.database, digest)
+            built.append(_Built(row, digest, figures))
+        except Exception as error:
+            if is_unavailable(error):
+                raise  # the rows come up again after their lease
+            _fail(runtime.database, row, error)
+    _finish(runtime, built)
+
+
+def _finish(runtime: Runtime, built: Sequence[_Built]) -> None:
+    """What digests say and the end of their jobs are one transaction, or if that fails one for each."""
+    try:
+        with runtime.writing() as session:
+            kept = [one for one in built if settle_leased(session, one.row)]
+            finish_digests(session, [(one.digest, one.figures) for one in kept if one.digest and one.figures])
+    except Exception as error:
+        if is_unavailable(error):
+            raise
+        if len(built) == 1:
+            _fail(runtime.database, built[0].row, error)
+            return
+        log.warning("digest.split count=%d error=%r", len(built), error)
+        for one in built:
+            _finish(runtime, [one])
+
+
+def _figures(database: Database, digest: QueuedDigest) -> DigestFigures | None:
+    """None if the account was deleted a moment ago."""
+    try:
+        with database.snapshot_rows() as rows:
+            return digest_figures(
+                rows, user_id=digest.user_id, frequency=digest.frequency, period=digest.period
+            )
+    except Unauthenticated:
+        return None
+
+
+def _fail(database: Database, row: ClaimedRow, error: Exception) -> None:
+    user_id, digest_id = _key(row)
+    log.error("digest.failed user=%s digest=%s", user_id, digest_id, exc_info=error)
+    with database.transaction() as session:
+        if fail_leased(session, row, error=repr(error)):
+            fail_digest(session, user_id=user_id, digest_id=digest_id)
+
+
+def _key(row: ClaimedRow) -> tuple[UUID, UUID]:
+    return UUID(row.key), UUID(row.payload["digest_id"])
+
+
+@shared_task(name=BUILD_DIGEST, **LONG_TASK)
+def build_digest_task() -> None:
+    build_digests(current_runtime())
