@@ -75,13 +75,29 @@ class MailBroken(OutlayError):
 
 
 @dataclass(frozen=True, slots=True)
+class InlineImage:
+    """A PNG that the page of a mail shows as `cid:<name>`."""
+
+    name: str
+    png: bytes = field(repr=False)
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
-    """A message to one person. `message_id` is unique, and the same whenever this mail is sent again."""
+    """A message to one person. `message_id` is unique, and the same whenever this mail is sent again.
+
+    `html` says the same as `text`, with `images` in it. `unsubscribe_url` is where a POST ends mails like this
+    one, without a login and at once (RFC 8058).
+    """
 
     to: str
     subject: str
     text: str
     message_id: str
+    html: str = ""
+    images: tuple[InlineImage, ...] = ()
+    unsubscribe_url: str = ""
 
 
 class Mailer(Protocol):
@@ -259,10 +275,30 @@ def _message(mail: Mail, to: Address, sender: Address, *, is_for_reading: bool =
     message["From"] = sender
     message["To"] = to
     message["Subject"] = message_line(mail.subject)
-    is_plain = mail.text.isascii() and max(map(len, mail.text.splitlines()), default=0) <= LONGEST_LINE
-    encoding = "7bit" if is_plain else "8bit" if is_for_reading else "quoted-printable"
-    message.set_content(mail.text, cte=encoding)
+    if mail.unsubscribe_url:
+        message["List-Unsubscribe"] = f"<{mail.unsubscribe_url}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message.set_content(mail.text, cte=_encoding(mail.text, is_for_reading=is_for_reading))
+    if mail.html:
+        _add_page(message, mail, is_for_reading=is_for_reading)
     return message
+
+
+def _add_page(message: EmailMessage, mail: Mail, *, is_for_reading: bool) -> None:
+    """The page beside the text, and what it shows within it, so that nothing is fetched to read it."""
+    encoding = _encoding(mail.html, is_for_reading=is_for_reading)
+    message.add_alternative(mail.html, subtype="html", cte=encoding)
+    page = message.get_payload(1)
+    for image in mail.images:
+        page.add_related(
+            image.png, "image", "png",
+            cid=f"<{image.name}>", disposition="inline", filename=f"{image.name}.png",
+        )  # fmt: skip
+
+
+def _encoding(text: str, *, is_for_reading: bool) -> str:
+    is_plain = text.isascii() and max(map(len, text.splitlines()), default=0) <= LONGEST_LINE
+    return "7bit" if is_plain else "8bit" if is_for_reading else "quoted-printable"
 
 
 def _sender(text: str) -> Address:
