@@ -52,6 +52,7 @@ from api.resources.settlements import (
     SettlementReversal,
     Settlements,
 )
+from api.resources.unsubscribing import Unsubscribing
 from api.resources.verification import EmailVerification, VerificationMail
 
 
@@ -108,6 +109,7 @@ def _own_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/budgets/{budget_id:uuid}/history", BudgetHistory(collaborators)),
         ("/alerts", Alerts(collaborators)),
         ("/me/notification-settings", MyNotificationSettings(collaborators)),
+        ("/unsubscribe/{token}", Unsubscribing(collaborators)),
         ("/digests", Digests(collaborators)),
         ("/digests/preview", DigestPreview(collaborators)),
         ("/digests/{digest_id:uuid}", OneDigest(collaborators)),

@@ -87,8 +87,8 @@ class InlineImage:
 class Mail:
     """A message to one person. `message_id` is unique, and the same whenever this mail is sent again.
 
-    `html` says the same as `text`, with `images` in it. `unsubscribe_url` is where a POST ends mails like this
-    one, without a login and at once (RFC 8058).
+    `html` says the same as `text`, with `images` in it. `unsubscribe_url` is where a POST ends mails like
+    this one, without a login and at once (RFC 8058).
     """
 
     to: str
@@ -288,7 +288,7 @@ def _add_page(message: EmailMessage, mail: Mail, *, is_for_reading: bool) -> Non
     """The page beside the text, and what it shows within it, so that nothing is fetched to read it."""
     encoding = _encoding(mail.html, is_for_reading=is_for_reading)
     message.add_alternative(mail.html, subtype="html", cte=encoding)
-    page = message.get_payload(1)
+    _, page = message.iter_parts()
     for image in mail.images:
         page.add_related(
             image.png, "image", "png",

@@ -30,12 +30,13 @@ LAYERS = (
     "core.queries",
     "core.services",
     "core.reports",
+    "core.mails",
     "core.commands",
 )
 
 LEAVES = {
     "archive", "clock", "config", "database", "downloads", "errors", "field_errors", "files", "ids",
-    "job_names", "logging", "mailer", "rate_files", "security", "statements",
+    "job_names", "logging", "mailer", "rate_files", "security", "statements", "unsubscribing",
 }  # fmt: skip
 """Modules of core that import none of its layers but the rules; every layer above the models may use them."""
 
@@ -48,6 +49,7 @@ CORE_OF_PROCESSES = {
     "core.queries",
     "core.services",
     "core.reports",
+    "core.mails",
     "leaf",
 }
 
@@ -74,6 +76,7 @@ MAY_IMPORT = {
         "core.reports",
         "leaf",
     },
+    "core.mails": {"core.rules", "core.charts", "core.queries", "core.mails", "leaf"},
     "leaf": {"core.rules", "leaf"},
     # How notifications travel and workers are woken: for the processes, never for a service.
     "core": {"core", "core.models", "leaf"},
@@ -95,6 +98,7 @@ OUTSIDERS = {
     "jwt": {"core.security"},
     "psycopg": {"core.database"},
     "vl_convert": {"core.charts.rendering"},
+    "jinja2": {"core.mails"},
     "charset_normalizer": {"core.statements.encodings"},
     # Its parser can take the process with it, which these modules prevent.
     "ijson": {"core.archive.parsing", "core.statements.json_items"},

@@ -1,11 +1,14 @@
 """What a user sets for the channels, as clients read and replace it."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from api.schemas.common import Day, Instant
+from core.errors import FieldError, InvalidInput
+from core.field_errors import escaped_name
 from core.queries.notification_settings import (
     FIRST_DAY,
     FIRST_HOUR,
@@ -18,6 +21,28 @@ from core.services.notification_settings import SettingsInput
 
 MAX_KINDS = 100
 """More than there are; each is looked up."""
+
+CHANNELS = ("in_app", "email", "push")
+EXAMPLE_KINDS = {"budget.threshold": dict.fromkeys(CHANNELS, True)}
+
+Kinds = Annotated[
+    dict[str, Any],
+    Meta(
+        max_length=MAX_KINDS,
+        description="Where notifications of a kind go; what is left out goes by the kind's default. Without "
+        "`in_app` they come into the inbox as read, and over the WebSocket as muted.",
+        examples=[EXAMPLE_KINDS],
+        extra_json_schema={
+            "propertyNames": {"enum": sorted(KINDS)},
+            "additionalProperties": {
+                "type": "object",
+                "properties": {name: {"type": "boolean"} for name in CHANNELS},
+                "additionalProperties": False,
+            },
+        },
+    ),
+]
+"""Checked by hand: of the keys and values of an object msgspec does not say which one is wrong."""
 
 Clock = Annotated[
     str,
@@ -35,20 +60,6 @@ MonthDay = Annotated[
     int,
     Meta(ge=1, le=31, description="For monthly digests; in shorter months their last day.", examples=[1]),
 ]
-
-
-class KindChannels(msgspec.Struct, forbid_unknown_fields=True):
-    """Where notifications of a kind go; what is left out goes by the kind's default.
-
-    Without `in_app` they come into the inbox as read and over the WebSocket as muted.
-    """
-
-    in_app: bool | None = None
-    email: bool | None = None
-    push: bool | None = None
-
-    def given(self) -> dict[str, bool]:
-        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
 
 
 class QuietHoursModel(msgspec.Struct, forbid_unknown_fields=True):
@@ -76,30 +87,24 @@ class DigestIn(msgspec.Struct, forbid_unknown_fields=True):
 class DigestSettings(msgspec.Struct):
     """When digests come."""
 
-    frequency: Literal["off", "daily", "weekly", "monthly"]
+    frequency: Annotated[Literal["off", "daily", "weekly", "monthly"], Meta(examples=["weekly"])]
     hour: Hour
     weekday: Weekday
     day: MonthDay
-    when_empty: bool
+    when_empty: Annotated[bool, Meta(examples=[True])]
 
 
 class SettingsIn(msgspec.Struct, forbid_unknown_fields=True):
     """All settings; what is left out goes back to its default."""
 
-    kinds: Annotated[
-        dict[str, KindChannels],
-        Meta(
-            max_length=MAX_KINDS,
-            examples=[{"budget.threshold": {"in_app": True, "email": True, "push": True}}],
-        ),
-    ] = {}
+    kinds: Kinds = {}
     quiet_hours: QuietHoursModel | None = None
     digest: DigestIn = msgspec.field(default_factory=DigestIn)
 
     def to_input(self) -> SettingsInput:
         quiet, digest = self.quiet_hours, self.digest
         return SettingsInput(
-            kinds={kind: channels.given() for kind, channels in self.kinds.items()},
+            kinds=_checked_kinds(self.kinds),
             quiet_hours=None
             if quiet is None
             else QuietHours(_minutes(quiet.from_), _minutes(quiet.to), quiet.let_exceeded_pass),
@@ -124,7 +129,7 @@ class SettingsOut(msgspec.Struct):
 
     kinds: Annotated[
         dict[str, KindSettings],
-        Meta(examples=[{"budget.threshold": {"in_app": True, "email": True, "push": True}}]),
+        Meta(examples=[EXAMPLE_KINDS]),
     ]
     quiet_hours: QuietHoursModel | None
     digest: DigestSettings
@@ -155,6 +160,30 @@ class SettingsOut(msgspec.Struct):
             next_digest_on=record.next_digest_on,
             next_digest_at=record.next_digest_at,
         )
+
+
+def _checked_kinds(kinds: Mapping[str, Any]) -> dict[str, dict[str, bool]]:
+    """Raises:
+    InvalidInput: names everything that is wrong.
+    """
+    errors = [error for kind, channels in kinds.items() for error in _kind_errors(kind, channels)]
+    if errors:
+        raise InvalidInput(*errors)
+    return {kind: dict(channels) for kind, channels in kinds.items()}
+
+
+def _kind_errors(kind: str, channels: Any) -> Iterator[FieldError]:
+    pointer = f"/kinds/{escaped_name(kind)}"
+    if kind not in KINDS:
+        yield FieldError(pointer, "no such kind of notification")
+    elif not isinstance(channels, dict):
+        yield FieldError(pointer, f"must be an object with {', '.join(CHANNELS)}")
+    else:
+        for name, value in channels.items():
+            if name not in CHANNELS:
+                yield FieldError(f"{pointer}/{escaped_name(name)}", f"must be one of {', '.join(CHANNELS)}")
+            elif not isinstance(value, bool):
+                yield FieldError(f"{pointer}/{name}", "must be true or false")
 
 
 def _kind(kind: str, record: SettingsRecord) -> KindSettings:

@@ -9,16 +9,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from core.mailer import InlineImage
 from core.security import derive_token
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What a template writes. Names in it are taken as they are: `message_line` makes one line of them."""
+    """What a template writes, as `Mail` has it. Names in it are taken as they are: `message_line` makes one
+    line of them.
+    """
 
     to: str
     subject: str
     text: str
+    html: str = ""
+    images: tuple[InlineImage, ...] = ()
+    unsubscribe_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

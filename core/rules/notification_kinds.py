@@ -46,6 +46,37 @@ KINDS: Mapping[str, Defaults] = {
 }
 
 
+SUBJECTS: Mapping[str, str] = {
+    "budget.threshold": "budgets that reach a threshold",
+    "budget.projected": "budgets that are spent too fast",
+    "budget.recovered": "budgets that are below a threshold again",
+    "group.invited": "invitations to groups",
+    "group.member_joined": "new members of your groups",
+    "group.expense_added": "new expenses of your groups",
+    "group.expense_changed": "changed expenses of your groups",
+    "group.expense_deleted": "deleted expenses of your groups",
+    "debt.reminder": "debts that somebody reminds you of",
+    "settlement.recorded": "payments to be confirmed",
+    "settlement.confirmed": "payments that were confirmed",
+    "settlement.disputed": "payments that were disputed",
+    "settlement.reversed": "payments that were reversed",
+    "recurring.due": "recurring expenses that fall due",
+    "recurring.posted": "recurring expenses that were recorded",
+    "import.finished": "imports that are done",
+    "export.ready": "exports that are ready",
+    "report.ready": "reports that are ready",
+    "digest.ready": "your spending in short, the digest",
+    "channel.disabled": "channels that were switched off",
+    "security.new_login": "new logins to your account",
+    "security.password_changed": "changes of your password",
+}
+"""What a kind is about, for those who want to hear no more of it."""
+
+
+def subject_of(kind: str) -> str:
+    return SUBJECTS.get(kind, kind)
+
+
 def is_wanted(
     kind: str, channel: Literal["email", "push"], choices: Mapping[str, Mapping[str, bool]]
 ) -> bool:

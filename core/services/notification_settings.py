@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.errors import FieldError, InvalidInput, Unauthenticated, invalid
+from core.errors import Unauthenticated, invalid
 from core.models import Delivery, NotificationSettings, User, table_of
 from core.queries.notification_settings import QuietHours, SettingsRecord, load_settings_of
 from core.rules.digests import DigestPlan, Frequency, due_instant, next_due_day
@@ -48,7 +48,9 @@ def set_settings(
         InvalidInput, StaleVersion
         Unauthenticated: the account is gone.
     """
-    _check(given)
+    quiet = given.quiet_hours
+    if quiet is not None and quiet.from_minute == quiet.to_minute:
+        raise invalid("/quiet_hours/to", "the same as from: that is either no time or all day")
     user = lock_user(session, user_id=user_id)
     if user is None:
         raise Unauthenticated("the account is gone")
@@ -78,7 +80,7 @@ def switch_off(session: Session, *, user_id: UUID, kind: str) -> None:
     before = load_settings_of(session, user_id=user_id)
     choices = {**before.choices, kind: {**before.choices.get(kind, {}), "email": False}}
     values = {"choices": choices, "version": before.version + 1, "updated_at": clock.now()}
-    row = insert_into(session, SETTINGS).values(user_id=user_id, **_values(_nothing_set()), **values)
+    row = insert_into(session, SETTINGS).values(**_values(_nothing_set()) | values, user_id=user_id)
     session.execute(row.on_conflict_do_update(index_elements=["user_id"], set_=values))
 
 
@@ -109,17 +111,6 @@ def look_again_at_held(session: Session, *, user_id: UUID) -> None:
         )
         .values(available_at=now)
     )
-
-
-def _check(given: SettingsInput) -> None:
-    unknown = [kind for kind in given.kinds if kind not in KINDS]
-    if unknown:
-        raise InvalidInput(
-            *(FieldError(f"/kinds/{kind}", "no such kind of notification") for kind in unknown)
-        )
-    quiet = given.quiet_hours
-    if quiet is not None and quiet.from_minute == quiet.to_minute:
-        raise invalid("/quiet_hours/to", "the same as from: that is either no time or all day")
 
 
 def _nothing_set() -> SettingsInput:

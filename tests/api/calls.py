@@ -1,18 +1,25 @@
 """Calls that many tests make, each checked to have succeeded."""
 
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
+from core import clock
 from core.config import Settings
 from core.database import Database
+from core.ids import new_id
 from core.job_names import SEND_MAIL
-from core.models import OutboxRow
+from core.models import DigestRun, OutboxRow
+from core.queries.digest_figures import digest_figures
+from core.queries.digests import QueuedDigest
 from core.queries.invariants import spending_differences
 from core.queries.invitation_letters import INVITATION_PURPOSE
+from core.rules.periods import Period
 from core.security import derive_token
+from core.services.digests import finish_digests
 from tests.cast import http_client
 
 STATEMENT = b"Date,Amount,Payee,Category\n2026-05-04,-3.20,Corner Bakery,Groceries\n"
@@ -36,7 +43,7 @@ def new_rule(client: httpx.Client, **fields: Any) -> dict[str, Any]:
     return _json(client.post("/v1/rules", json={**body, **fields}), 201)
 
 
-def one_of_each(client: httpx.Client) -> dict[str, str]:
+def one_of_each(client: httpx.Client, database: Database) -> dict[str, str]:
     """The id of a thing of the client's for each name of an id in the paths of the API."""
     category = new_category(client, "Private")
     budget = client.post("/v1/budgets", json={"name": "Private", "amount": "1"})
@@ -50,8 +57,23 @@ def one_of_each(client: httpx.Client) -> dict[str, str]:
         "export_id": new_export(client)["id"],
         "import_id": new_import(client)["id"],
         "report_id": new_report(client)["id"],
+        "digest_id": str(new_digest(database, UUID(read(client, "/v1/me")["id"]))),
         **_one_of_each_in_a_group(client),
     }
+
+
+def new_digest(database: Database, user_id: UUID, day: date = date(2026, 5, 11)) -> UUID:
+    """A daily one that was sent on that day, as a builder makes it."""
+    digest_id, period = new_id(), Period(day - timedelta(days=1), day)
+    with database.transaction() as session:
+        row = {"user_id": user_id, "id": digest_id, "frequency": "daily", "state": "queued"}
+        days = {"period_start": period.start, "period_end": period.end, "created_at": clock.now()}
+        session.execute(insert(DigestRun).values(**row, **days))
+        figures = digest_figures(session, user_id=user_id, frequency="daily", period=period)
+        finish_digests(
+            session, [(QueuedDigest(user_id, digest_id, "daily", period, is_sent_empty=True), figures)]
+        )
+    return digest_id
 
 
 def new_attachment(client: httpx.Client, expense_id: str, content: bytes = PDF) -> dict[str, Any]:

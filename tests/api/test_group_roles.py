@@ -41,7 +41,7 @@ def document(client: httpx.Client) -> Document:
 @pytest.fixture
 def ids(cast: Cast, database: Database) -> dict[str, str]:
     """Of things of the owner's; the expense counts as posted, so that members may leave."""
-    ids = one_of_each(cast.owner.client)
+    ids = one_of_each(cast.owner.client, database)
     with database.transaction() as session:
         session.execute(update(GroupExpense).values(posted_version=GroupExpense.version))
     return ids

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from core.database import Database
 from tests.api.calls import new_expense, one_of_each, problem, read
 from tests.cast import Cast
 
@@ -22,6 +23,8 @@ PUBLIC = {
     ("post", "/v1/auth/token"),
     ("post", "/v1/auth/refresh"),
     ("post", "/v1/auth/verify-email"),
+    ("get", "/v1/unsubscribe/{token}"),
+    ("post", "/v1/unsubscribe/{token}"),
     ("get", "/healthz"),
     ("get", "/readyz"),
 }
@@ -85,8 +88,10 @@ def document(client: httpx.Client) -> Document:
     return Document(client)
 
 
-def test_a_stranger_finds_nothing_at_the_owners_paths(cast: Cast, document: Document) -> None:
-    ids = one_of_each(cast.owner.client)
+def test_a_stranger_finds_nothing_at_the_owners_paths(
+    cast: Cast, document: Document, database: Database
+) -> None:
+    ids = one_of_each(cast.owner.client, database)
     before = everything_of_the_owner(cast)
     asked = 0
     for method, path, operation in document.calls():
@@ -112,8 +117,8 @@ def test_a_stranger_finds_the_trash_of_the_owner_as_empty_as_any_other_path(cast
     assert cast.owner.client.post(path).status_code == 200
 
 
-def test_lists_show_only_what_is_ones_own(cast: Cast, document: Document) -> None:
-    ids = one_of_each(cast.owner.client)
+def test_lists_show_only_what_is_ones_own(cast: Cast, document: Document, database: Database) -> None:
+    ids = one_of_each(cast.owner.client, database)
     for method, path, _operation in document.calls():
         if method == "get" and "{" not in path and path.startswith("/v1"):
             answer = cast.stranger.client.get(path)
@@ -121,8 +126,8 @@ def test_lists_show_only_what_is_ones_own(cast: Cast, document: Document) -> Non
             assert not any(value in answer.text for value in ids.values()), path
 
 
-def test_what_is_written_cannot_refer_to_what_is_anothers(cast: Cast) -> None:
-    ids = one_of_each(cast.owner.client)
+def test_what_is_written_cannot_refer_to_what_is_anothers(cast: Cast, database: Database) -> None:
+    ids = one_of_each(cast.owner.client, database)
     stranger = cast.stranger.client
     own = new_expense(stranger)
     foreign = {"category_id": ids["category_id"]}
@@ -144,9 +149,9 @@ def test_what_is_written_cannot_refer_to_what_is_anothers(cast: Cast) -> None:
 
 
 def test_without_a_token_only_the_public_calls_answer(
-    client: httpx.Client, cast: Cast, document: Document
+    client: httpx.Client, cast: Cast, document: Document, database: Database
 ) -> None:
-    ids = {**one_of_each(cast.owner.client), "seq": "1"}
+    ids = {**one_of_each(cast.owner.client, database), "seq": "1"}
     public = set()
     for method, path, operation in document.calls():
         for headers in ({}, {"Authorization": "Bearer e30.e30.e30"}, {"Authorization": "Basic b3duZXI6eA=="}):

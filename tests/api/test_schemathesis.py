@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from core.config import Settings
+from core.database import Database
 from tests.api.calls import one_of_each
 from tests.cast import Cast
 
@@ -43,13 +44,18 @@ PLAUSIBLE = {"currency": "EUR", "timezone": "Europe/Berlin", "category_id": None
 
 @pytest.mark.parametrize("data", [mode.value for mode in GenerationMode])
 def test_every_answer_is_as_the_document_says(
-    client: httpx.Client, cast: Cast, subtests: pytest.Subtests, settings: Settings, data: str
+    client: httpx.Client,
+    cast: Cast,
+    database: Database,
+    subtests: pytest.Subtests,
+    settings: Settings,
+    data: str,
 ) -> None:
     mode = GenerationMode(data)
     if mode.is_negative and settings.database.startswith("sqlite"):
         pytest.skip("what is refused before it gets to the database need not be refused twice")
     schema = schemathesis.openapi.from_url(f"{client.base_url}/openapi.json", config=schemathesis.Config())
-    ids = one_of_each(cast.owner.client)
+    ids = one_of_each(cast.owner.client, database)
     operations = [result.ok() for result in schema.get_all_operations()]
     # What deletes comes last, so that the others still find something.
     for operation in sorted(operations, key=lambda one: one.method == "delete"):

@@ -1,0 +1,1 @@
+"""How mails look: pages and texts from templates, out of figures that others have computed."""
