@@ -6,6 +6,7 @@ from collections.abc import Callable
 from bench.alerts import alerting
 from bench.changes import copying
 from bench.charts import charting
+from bench.digests import digesting
 from bench.exports import exporting
 from bench.groups import balancing, grouping
 from bench.imports import importing
@@ -32,6 +33,7 @@ MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
     "importing": importing,
     "exporting": exporting,
     "reporting": reporting,
+    "digesting": digesting,
 }
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
 

@@ -37,11 +37,17 @@ class System:
     """API, gateway, worker and beat on free ports, with servers of their own."""
 
     def __init__(
-        self, dialect: Dialect, *, processes: tuple[str, ...] = tuple(PROCESSES), api_processes: int = 1
+        self,
+        dialect: Dialect,
+        *,
+        processes: tuple[str, ...] = tuple(PROCESSES),
+        api_processes: int = 1,
+        builder_processes: int = 1,
     ) -> None:
         self.dialect = dialect
         self._names = processes
         self._api_processes = api_processes
+        self._builder_processes = builder_processes
         self._stack = ExitStack()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.api_port, self.ws_port = free_port(), free_port()
@@ -60,6 +66,7 @@ class System:
                 "OUTLAY_API_PORT": str(self.api_port),
                 "OUTLAY_WS_PORT": str(self.ws_port),
                 "OUTLAY_API_PROCESSES": str(self._api_processes),
+                "OUTLAY_BUILDER_PROCESSES": str(self._builder_processes),
                 "OUTLAY_LOG_LEVEL": "WARNING",
                 # Hundreds of users are registered before anything is measured.
                 "OUTLAY_BCRYPT_COST": "4",
