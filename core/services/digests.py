@@ -72,7 +72,8 @@ def stage_due_digests(session: Session, *, limit: int) -> int:
     for row in claimed:
         try:
             of_user, plan = _due_runs(row, now)
-        except Exception:
+        except (LookupError, ValueError, OverflowError):
+            # A time zone that is not known any more, for instance.
             log.exception("digest.not_planned user=%s", row.user_id)
             of_user, plan = [], {"next_on": row.next_digest_on, "next_at": now + POSTPONED}
         runs += of_user

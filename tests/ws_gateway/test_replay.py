@@ -66,6 +66,19 @@ async def test_a_replayed_message_is_the_same_as_the_live_one(any_world: World) 
 
 
 @in_loop
+async def test_what_is_muted_says_so_live_and_replayed(any_world: World) -> None:
+    person = any_world.person()
+    any_world.mute(person, "test")
+    async with gateway(any_world), client(any_world, person) as socket:
+        await until_ready(socket)
+        any_world.notify(person, after=0)
+        live = await receive(socket)
+        async with client(any_world, person, since=0) as other:
+            assert await receive(other) == live
+    assert live["is_muted"] is True
+
+
+@in_loop
 async def test_deleted_notifications_do_not_hold_up_those_that_follow(world: World) -> None:
     person = world.person()
     world.store(person, 5)

@@ -123,6 +123,10 @@ class World:
         self.store(person, count, text=text)
         self.publish(person, after)
 
+    def mute(self, person: Person, kind: str) -> None:
+        with self.database.transaction() as session:
+            session.execute(update(User).where(User.id == person.user_id).values(muted_kinds=[kind]))
+
     def revoke(self, person: Person) -> None:
         with self.database.transaction() as session:
             session.execute(

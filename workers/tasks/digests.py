@@ -8,6 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 
 from core.database import Database, is_unavailable
 from core.errors import Unauthenticated
@@ -41,10 +42,10 @@ def stage_digests_task() -> None:
 
 
 def stage_digests(database: Database) -> frozenset[str]:
-    """Answers the jobs that are to be done now."""
+    """Answers the jobs that are to be done now. What there is no time for is left to the next tick."""
     jobs: frozenset[str] = frozenset()
-    staged = STAGE_BATCH
-    while staged == STAGE_BATCH:
+    staged, deadline = STAGE_BATCH, time.monotonic() + DRAIN_TIME_S
+    while staged == STAGE_BATCH and time.monotonic() < deadline:
         with database.transaction() as session:
             staged = stage_due_digests(session, limit=STAGE_BATCH)
         jobs |= staged_jobs(session)
@@ -85,7 +86,7 @@ def _build(runtime: Runtime, rows: Sequence[ClaimedRow]) -> None:
             figures = None if digest is None else _figures(runtime.database, digest)
             built.append(_Built(row, digest, figures))
         except Exception as error:
-            if is_unavailable(error):
+            if is_unavailable(error) or isinstance(error, SoftTimeLimitExceeded):
                 raise  # the rows come up again after their lease
             _fail(runtime.database, row, error)
     _finish(runtime, built)
@@ -98,7 +99,7 @@ def _finish(runtime: Runtime, built: Sequence[_Built]) -> None:
             kept = [one for one in built if settle_leased(session, one.row)]
             finish_digests(session, [(one.digest, one.figures) for one in kept if one.digest and one.figures])
     except Exception as error:
-        if is_unavailable(error):
+        if is_unavailable(error) or isinstance(error, SoftTimeLimitExceeded):
             raise
         if len(built) == 1:
             _fail(runtime.database, built[0].row, error)
