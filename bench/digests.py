@@ -91,13 +91,19 @@ def _alone(database: Database, people: list[UUID]) -> float:
     started = time.perf_counter()
     for user_id in people:
         with database.snapshot_rows() as rows:
-            digest_figures(rows, user_id=user_id, frequency="weekly", period=period)
+            digest_figures(rows, [(user_id, "weekly", period)])
     return len(people) / (time.perf_counter() - started)
 
 
 def _make_due(database: Database) -> None:
     with database.transaction() as session:
-        values = {"next_digest_on": clock.now().date(), "next_digest_at": clock.now()}
+        now = clock.now()
+        values = {
+            "digest_weekday": now.isoweekday(),
+            "digest_hour": 0,
+            "next_digest_on": now.date(),
+            "next_digest_at": now,
+        }
         session.execute(update(NotificationSettings).values(values))
 
 

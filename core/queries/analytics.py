@@ -1,7 +1,7 @@
 """What was spent in a range of days: in all, cut up in many ways, and over time."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
@@ -109,10 +109,15 @@ class Summary:
         return divide_half_up(self.whole.minor, self.whole.count) if self.whole.count else None
 
 
-HOME = select(USERS.c.currency, USERS.c.timezone).where(USERS.c.id == bindparam("user_id"))
+HOMES = select(USERS.c.id, USERS.c.currency, USERS.c.timezone).where(
+    USERS.c.id.in_(bindparam("user_ids", expanding=True))
+)
 LABELS = select(CATEGORIES.c.id, CATEGORIES.c.name, CATEGORIES.c.parent_id).where(
     CATEGORIES.c.user_id == bindparam("user_id")
 )
+LABELS_OF_USERS = select(
+    CATEGORIES.c.user_id, CATEGORIES.c.id, CATEGORIES.c.name, CATEGORIES.c.parent_id
+).where(CATEGORIES.c.user_id.in_(bindparam("user_ids", expanding=True)))
 # The user's own rate, where it leads to the currency asked for.
 _OWN_RATE = case((EXPENSES.c.rate_currency == bindparam("currency"), EXPENSES.c.rate), else_=None)
 _IN_RANGE = (
@@ -178,18 +183,36 @@ def load_home(session: Reader, *, user_id: UUID) -> Home:
     """Raises:
     Unauthenticated: the account was deleted a moment ago.
     """
-    row = session.execute(HOME, {"user_id": user_id}).first()
-    if row is None:
+    home = homes_of_users(session, user_ids=[user_id]).get(user_id)
+    if home is None:
         raise Unauthenticated("the account is gone")
-    return Home(row.currency, clock.local_date(clock.now(), row.timezone))
+    return home
+
+
+def homes_of_users(session: Reader, *, user_ids: Collection[UUID]) -> dict[UUID, Home]:
+    """Those who are gone are missing."""
+    rows = session.execute(HOMES, {"user_ids": list(user_ids)})
+    return {row.id: Home(row.currency, clock.local_date(clock.now(), row.timezone)) for row in rows}
 
 
 def category_labels(session: Reader, *, user_id: UUID) -> dict[UUID | None, str]:
     """What to call the user's categories, those below others with both names: `Food / Groceries`."""
-    rows = {row.id: row for row in session.execute(LABELS, {"user_id": user_id})}
+    return _labels(session.execute(LABELS, {"user_id": user_id}).all())
+
+
+def labels_of_users(session: Reader, *, user_ids: Collection[UUID]) -> dict[UUID, dict[UUID | None, str]]:
+    """As `category_labels`, by user."""
+    rows: defaultdict[UUID, list[Any]] = defaultdict(list)
+    for row in session.execute(LABELS_OF_USERS, {"user_ids": list(user_ids)}).all():
+        rows[row.user_id].append(row)
+    return {user_id: _labels(rows[user_id]) for user_id in user_ids}
+
+
+def _labels(rows: Sequence[Any]) -> dict[UUID | None, str]:
+    by_id = {row.id: row for row in rows}
     labels: dict[UUID | None, str] = {None: "Uncategorised"}
-    for row in rows.values():
-        labels[row.id] = row.name if row.parent_id is None else f"{rows[row.parent_id].name} / {row.name}"
+    for row in rows:
+        labels[row.id] = row.name if row.parent_id is None else f"{by_id[row.parent_id].name} / {row.name}"
     return labels
 
 

@@ -1,7 +1,7 @@
 """Who owes whom: pair by pair as it came about, or simplified to the fewest payments."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
@@ -17,6 +17,11 @@ from core.rules.debts import Plan, plan_transfers
 MEMBERS = table_of(GroupMember)
 MY_GROUPS = select(MEMBERS.c.group_id).where(
     MEMBERS.c.user_id == bindparam("user_id"), MEMBERS.c.left_at.is_(None)
+)
+IN_GROUPS = (
+    select(MEMBERS.c.user_id)
+    .where(MEMBERS.c.user_id.in_(bindparam("user_ids", expanding=True)), MEMBERS.c.left_at.is_(None))
+    .distinct()
 )
 
 MAX_KEPT_PLANS = 1_000
@@ -47,6 +52,11 @@ class MyDebt:
 class MyDebts:
     owed_by_me: list[MyDebt]
     owed_to_me: list[MyDebt]
+
+
+def users_in_groups(session: Reader, *, user_ids: Collection[UUID]) -> set[UUID]:
+    """Those of them who are in a group: nobody else has debts."""
+    return set(session.execute(IN_GROUPS, {"user_ids": list(user_ids)}).scalars())
 
 
 def group_debts(session: Reader, *, group_id: UUID, is_simplified: bool) -> list[Debt]:

@@ -1,20 +1,22 @@
 """What a digest tells, put together from what analytics, budgets, groups and schedules tell."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
 from core.database import Reader
-from core.queries.analytics import category_labels, counted_once, largest_expenses, load_home
-from core.queries.budget_figures import current_figures
-from core.queries.budgets import list_budgets
+from core.queries.analytics import Home, homes_of_users, labels_of_users, largest_expenses, load_home
+from core.queries.budget_figures import BudgetFigures, current_figures
+from core.queries.budgets import BudgetRecord, active_budgets
+from core.queries.debts import users_in_groups
 from core.queries.digest_documents import DigestBudget, DigestCategory, DigestFigures
+from core.queries.digest_spending import Spent, Wanted, spending_of_users
 from core.queries.insights import Anomaly, find_anomalies
 from core.queries.notification_settings import load_settings_of
-from core.queries.report_documents import Slice
+from core.queries.report_documents import OpenDebt, Slice
 from core.queries.report_figures import open_debts
-from core.queries.spending_totals import Scope, Sum, sum_by_category, sum_by_day
+from core.queries.spending_totals import Scope, Sum
 from core.rules.digests import DigestPlan, Frequency, period_ahead, period_before, told_period
 from core.rules.periods import MIN_DAY, Period
 from core.rules.series import starts_between
@@ -32,40 +34,70 @@ EARLIEST_DIGEST = MIN_DAY + timedelta(days=100)
 """Before it lie two months of supported days, one to tell of and one to compare with."""
 
 
-def digest_figures(session: Reader, *, user_id: UUID, frequency: Frequency, period: Period) -> DigestFigures:
-    """All of a digest, of one state of the database: the session is a snapshot's.
+def digest_figures(
+    session: Reader, digests: Sequence[tuple[UUID, Frequency, Period]]
+) -> dict[UUID, DigestFigures]:
+    """All of digests, by user, of one state of the database: the session is a snapshot's.
 
-    Raises:
-        Unauthenticated: the account was deleted a moment ago.
+    Each user has one at most; who is gone has none.
     """
-    home = load_home(session, user_id=user_id)
-    scope = Scope(user_id=user_id, first_day=period.start, last_day=period.last_day, currency=home.currency)
-    earlier = period_before(frequency, period)
-    scope_before = replace(scope, first_day=earlier.start, last_day=earlier.last_day)
-    sums, sums_before = (sum_by_category(session, one) for one in (scope, scope_before))
-    whole = counted_once(session, scope, sums)
-    labels = category_labels(session, user_id=user_id)
-    categories, rest = _categories(sums.by_key, sums_before.by_key, labels)
-    ahead = period_ahead(frequency, period)
+    homes = homes_of_users(session, user_ids=[user_id for user_id, *_ in digests])
+    digests = [one for one in digests if one[0] in homes]
+    spent = spending_of_users(
+        session,
+        [
+            Wanted(user_id, homes[user_id].currency, period, period_before(frequency, period))
+            for user_id, frequency, period in digests
+        ],
+    )
+    labels = labels_of_users(session, user_ids=homes)
+    budgets = _budgets(session, homes)
+    debtors = users_in_groups(session, user_ids=homes)
+    return {
+        user_id: _figures(
+            session,
+            Wanted(user_id, homes[user_id].currency, period, period_before(frequency, period)),
+            frequency=frequency,
+            spent=spent[user_id],
+            labels=labels[user_id],
+            budgets=budgets.get(user_id, []),
+            debts=open_debts(session, user_id=user_id)[:MAX_DEBTS] if user_id in debtors else [],
+        )
+        for user_id, frequency, period in digests
+    }
+
+
+def _figures(
+    session: Reader,
+    wanted: Wanted,
+    *,
+    frequency: Frequency,
+    spent: Spent,
+    labels: Mapping[UUID | None, str],
+    budgets: list[DigestBudget],
+    debts: list[OpenDebt],
+) -> DigestFigures:
+    scope = wanted.scope(wanted.period)
+    categories, rest = _categories(spent.by_category, spent.before_by_category, labels)
     return DigestFigures(
         frequency=frequency,
-        period=period,
-        currency=home.currency,
-        whole=whole,
-        before=counted_once(session, scope_before, sums_before),
-        before_period=earlier,
-        by_day=_by_day(session, scope),
+        period=wanted.period,
+        currency=wanted.currency,
+        whole=spent.whole,
+        before=spent.before,
+        before_period=wanted.before,
+        by_day=_by_day(spent.by_day, wanted.period),
         categories=categories,
         rest=rest,
         largest=largest_expenses(
-            session, scope, converted=sums.converted, count=whole.count, limit=MAX_LARGEST
+            session, scope, converted=spent.converted, count=spent.whole.count, limit=MAX_LARGEST
         ),
-        unconverted=sums.unconverted,
-        budgets=_budgets(session, user_id, home.today),
-        debts=open_debts(session, user_id=user_id)[:MAX_DEBTS],
+        unconverted=spent.unconverted,
+        budgets=budgets,
+        debts=debts,
         upcoming=[],
-        upcoming_until=ahead.end,
-        anomalies=_anomalies(session, scope),
+        upcoming_until=period_ahead(frequency, wanted.period).end,
+        anomalies=_anomalies(session, scope, labels),
     )
 
 
@@ -80,7 +112,7 @@ def preview_figures(
     settings = load_settings_of(session, user_id=user_id)
     plan = DigestPlan(frequency, settings.digest_hour, settings.digest_weekday, settings.digest_day)
     period = told_period(plan, on or load_home(session, user_id=user_id).today)
-    return digest_figures(session, user_id=user_id, frequency=frequency, period=period)
+    return digest_figures(session, [(user_id, frequency, period)])[user_id]
 
 
 def _categories(
@@ -99,35 +131,42 @@ def _categories(
     return shown, rest
 
 
-def _by_day(session: Reader, scope: Scope) -> list[Slice]:
+def _by_day(sums: Mapping[date, Sum], period: Period) -> list[Slice]:
     """Also the days without spending."""
-    sums = sum_by_day(session, scope).by_key
-    days = starts_between(scope.first_day, scope.last_day, "day")
+    days = starts_between(period.start, period.last_day, "day")
     return [Slice(day, one.minor, one.count) for day in days for one in [sums.get(day, Sum())]]
 
 
-def _budgets(session: Reader, user_id: UUID, today: date) -> list[DigestBudget]:
-    """The running ones, those that are nearest to their limit, or furthest beyond it, first."""
-    budgets = list_budgets(session, user_id=user_id)
-    if not budgets:
-        return []
-    told = [
-        DigestBudget(
-            name=budget.name,
-            currency=budget.currency,
-            period=figures.period,
-            limit_minor=figures.limit_minor,
-            spent_minor=figures.spent_minor,
-            projected_minor=figures.projected_minor,
-            status=figures.status,
-        )
-        for budget, figures in zip(budgets, current_figures(session, budgets, today=today), strict=True)
-        if today in figures.period
-    ]
-    told.sort(key=lambda one: (-(percent_tenths(one.spent_minor, one.limit_minor) or 0), one.name))
-    return told[:MAX_BUDGETS]
+def _budgets(session: Reader, homes: Mapping[UUID, Home]) -> dict[UUID, list[DigestBudget]]:
+    """By user the running ones, those that are nearest to their limit, or furthest beyond it, first."""
+    by_day: defaultdict[date, list[BudgetRecord]] = defaultdict(list)
+    for budget in active_budgets(session, user_ids=homes):
+        by_day[homes[budget.user_id].today].append(budget)
+    found: defaultdict[UUID, list[DigestBudget]] = defaultdict(list)
+    for today, budgets in by_day.items():
+        for budget, figures in zip(budgets, current_figures(session, budgets, today=today), strict=True):
+            if today in figures.period:
+                found[budget.user_id].append(_budget(budget, figures))
+    for told in found.values():
+        told.sort(key=lambda one: (-(percent_tenths(one.spent_minor, one.limit_minor) or 0), one.name))
+        del told[MAX_BUDGETS:]
+    return found
 
 
-def _anomalies(session: Reader, scope: Scope) -> list[Anomaly]:
-    found = find_anomalies(session, user_id=scope.user_id, first_day=scope.first_day, last_day=scope.last_day)
+def _budget(budget: BudgetRecord, figures: BudgetFigures) -> DigestBudget:
+    return DigestBudget(
+        name=budget.name,
+        currency=budget.currency,
+        period=figures.period,
+        limit_minor=figures.limit_minor,
+        spent_minor=figures.spent_minor,
+        projected_minor=figures.projected_minor,
+        status=figures.status,
+    )
+
+
+def _anomalies(session: Reader, scope: Scope, labels: Mapping[UUID | None, str]) -> list[Anomaly]:
+    found = find_anomalies(
+        session, user_id=scope.user_id, first_day=scope.first_day, last_day=scope.last_day, labels=labels
+    )
     return found[:MAX_ANOMALIES]

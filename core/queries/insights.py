@@ -150,17 +150,25 @@ def _subscriptions(session: Reader, user_id: UUID, today: date, last_day: date) 
             yield Subscription(names[key], currency, recurrence)
 
 
-def find_anomalies(session: Reader, *, user_id: UUID, first_day: date, last_day: date) -> list[Anomaly]:
+def find_anomalies(
+    session: Reader,
+    *,
+    user_id: UUID,
+    first_day: date,
+    last_day: date,
+    labels: Mapping[UUID | None, str] | None = None,
+) -> list[Anomaly]:
     """Expenses of the range that are out of the ordinary for their category, the furthest out first.
 
-    What is ordinary tell the category's amounts in the same currency in the year up to the range's end.
+    What is ordinary tell the category's amounts in the same currency in the year up to the range's end. Who
+    has the `category_labels` already gives them.
     """
     first = min(first_day, last_day - timedelta(days=USUAL_DAYS))
     rows = session.execute(SAMPLES, {"user_id": user_id, "first": first, "last": last_day}).all()
     groups: defaultdict[tuple[Any, str], list[Any]] = defaultdict(list)
     for row in rows:
         groups[row.category_id, row.currency].append(row)
-    labels = category_labels(session, user_id=user_id)
+    labels = category_labels(session, user_id=user_id) if labels is None else labels
     found = []
     for group in groups.values():
         amounts = [row.amount_minor for row in group]

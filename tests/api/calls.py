@@ -69,7 +69,7 @@ def new_digest(database: Database, user_id: UUID, day: date = date(2026, 5, 11))
         row = {"user_id": user_id, "id": digest_id, "frequency": "daily", "state": "queued"}
         days = {"period_start": period.start, "period_end": period.end, "created_at": clock.now()}
         session.execute(insert(DigestRun).values(**row, **days))
-        figures = digest_figures(session, user_id=user_id, frequency="daily", period=period)
+        figures = digest_figures(session, [(user_id, "daily", period)])[user_id]
         finish_digests(
             session, [(QueuedDigest(user_id, digest_id, "daily", period, is_sent_empty=True), figures)]
         )

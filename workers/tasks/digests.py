@@ -11,7 +11,6 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
 from core.database import Database, is_unavailable
-from core.errors import Unauthenticated
 from core.job_names import BUILD_DIGEST, Tick
 from core.queries.digest_documents import DigestFigures
 from core.queries.digest_figures import digest_figures
@@ -77,19 +76,45 @@ class _Built:
 
 
 def _build(runtime: Runtime, rows: Sequence[ClaimedRow]) -> None:
-    with runtime.database.reading() as session:
-        queued = {digest.id: digest for digest in queued_digests(session, [_key(row) for row in rows])}
-    built = []
-    for row in rows:
-        digest = queued.get(_key(row)[1])
-        try:
-            figures = None if digest is None else _figures(runtime.database, digest)
-            built.append(_Built(row, digest, figures))
-        except Exception as error:
-            if is_unavailable(error) or isinstance(error, SoftTimeLimitExceeded):
-                raise  # the rows come up again after their lease
-            _fail(runtime.database, row, error)
+    """All at once, or if that fails one by one: what is wrong with one digest must not stop the others."""
+    try:
+        built = _built(runtime.database, rows)
+    except Exception as error:
+        if is_unavailable(error) or isinstance(error, SoftTimeLimitExceeded):
+            raise  # the rows come up again after their lease
+        if len(rows) == 1:
+            _fail(runtime.database, rows[0], error)
+            return
+        log.warning("digest.split count=%d error=%r", len(rows), error)
+        for row in rows:
+            _build(runtime, [row])
+        return
     _finish(runtime, built)
+
+
+def _built(database: Database, rows: Sequence[ClaimedRow]) -> list[_Built]:
+    with database.reading() as session:
+        queued = {digest.id: digest for digest in queued_digests(session, [_key(row) for row in rows])}
+    found: dict[UUID, DigestFigures] = {}
+    # Of a user who has several, as after days off, each is read by itself.
+    for digests in _one_a_user(list(queued.values())):
+        with database.snapshot_rows() as reader:
+            of_users = digest_figures(
+                reader, [(digest.user_id, digest.frequency, digest.period) for digest in digests]
+            )
+        found |= {digest.id: of_users[digest.user_id] for digest in digests if digest.user_id in of_users}
+    return [_Built(row, queued.get(_key(row)[1]), found.get(_key(row)[1])) for row in rows]
+
+
+def _one_a_user(digests: Sequence[QueuedDigest]) -> list[list[QueuedDigest]]:
+    rounds: list[dict[UUID, QueuedDigest]] = []
+    for digest in digests:
+        free = next((one for one in rounds if digest.user_id not in one), None)
+        if free is None:
+            free = {}
+            rounds.append(free)
+        free[digest.user_id] = digest
+    return [list(one.values()) for one in rounds]
 
 
 def _finish(runtime: Runtime, built: Sequence[_Built]) -> None:
@@ -107,17 +132,6 @@ def _finish(runtime: Runtime, built: Sequence[_Built]) -> None:
         log.warning("digest.split count=%d error=%r", len(built), error)
         for one in built:
             _finish(runtime, [one])
-
-
-def _figures(database: Database, digest: QueuedDigest) -> DigestFigures | None:
-    """None if the account was deleted a moment ago."""
-    try:
-        with database.snapshot_rows() as rows:
-            return digest_figures(
-                rows, user_id=digest.user_id, frequency=digest.frequency, period=digest.period
-            )
-    except Unauthenticated:
-        return None
 
 
 def _fail(database: Database, row: ClaimedRow, error: Exception) -> None:
