@@ -17,8 +17,8 @@ from core.queries.insights import Anomaly, MonthForecast, Subscription
 from core.queries.spending_totals import Sum
 from core.queries.trends import Trend
 from core.rules.money import format_amount
-from core.rules.recurring import Cadence
 from core.rules.series import Interval, share_tenths
+from core.rules.subscriptions import Cadence
 
 MAX_PERIODS = 366
 """A leap year of days."""

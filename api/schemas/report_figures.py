@@ -34,8 +34,8 @@ from core.queries.report_documents import (
 )
 from core.queries.report_groups import GroupStanding
 from core.rules.money import format_amount
-from core.rules.recurring import Cadence
 from core.rules.report_periods import ComparisonName
+from core.rules.subscriptions import Cadence
 
 Count = Annotated[int, Meta(examples=[12])]
 GroupName = Annotated[str, Meta(examples=["Flat"])]

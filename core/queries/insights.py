@@ -17,8 +17,8 @@ from core.rules.anomalies import outlier_bound, times_tenths, usual_amount
 from core.rules.forecasts import HISTORY_DAYS, Forecast, forecast_month
 from core.rules.money import format_amount
 from core.rules.periods import Period
-from core.rules.recurring import Charge, Recurrence, find_recurrences
 from core.rules.series import shifted, start_of
+from core.rules.subscriptions import Charge, Recurrence, find_recurrences
 
 EXPENSES = table_of(Expense)
 LINES = table_of(ExpenseLine)

@@ -17,8 +17,8 @@ from core.queries.report_groups import GroupStanding
 from core.queries.spending_totals import Sum
 from core.rules.money import divide_half_up
 from core.rules.periods import Period
-from core.rules.recurring import Cadence
 from core.rules.report_periods import Compared, ReportKind
+from core.rules.subscriptions import Cadence
 
 FORMAT = 1
 """Of the document. Who changes the figures' shape counts it up, and has all reports built anew."""

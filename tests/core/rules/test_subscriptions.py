@@ -7,7 +7,7 @@ from dateutil.relativedelta import relativedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.rules.recurring import RHYTHMS, Charge, find_recurrences
+from core.rules.subscriptions import RHYTHMS, Charge, find_recurrences
 
 START = date(2024, 1, 31)
 STEPS = {rhythm.cadence: rhythm.step for rhythm in RHYTHMS}
