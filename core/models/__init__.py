@@ -21,6 +21,7 @@ from core.models.ledger import PairBalance, Posting
 from core.models.notification_settings import NotificationSettings
 from core.models.notifications import Notification
 from core.models.outbox import OutboxRow
+from core.models.recurring_expenses import RecurringExpense, RecurringOccurrence
 from core.models.reports import Report
 from core.models.sessions import LoginSession, RefreshToken
 from core.models.settlements import DebtReminder, Settlement
@@ -67,6 +68,8 @@ __all__ = [
     "PaceAlert",
     "PairBalance",
     "Posting",
+    "RecurringExpense",
+    "RecurringOccurrence",
     "RefreshToken",
     "Report",
     "Settlement",

@@ -16,7 +16,8 @@ class ImportedRecord(Base):
     __table_args__ = (
         ForeignKeyConstraint(["user_id", "import_id"], ["imports.user_id", "imports.id"], ondelete="CASCADE"),
         CheckConstraint(
-            "kind IN ('category', 'rule', 'expense', 'attachment', 'budget', 'settings')", name="kind"
+            "kind IN ('category', 'rule', 'expense', 'attachment', 'budget', 'recurring', 'settings')",
+            name="kind",
         ),
     )
 
