@@ -40,6 +40,7 @@ class Tick:
     """Tasks that only beat asks for: no outbox row does, and each finds out by itself what is due."""
 
     START_BUDGET_PERIODS = "start_budget_periods"
+    POST_RECURRING = "post_recurring"
     PURGE = "purge"
     CHECK_INVARIANTS = "check_invariants"
     NUDGE_SETTLEMENTS = "nudge_settlements"

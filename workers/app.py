@@ -40,7 +40,7 @@ LEASED_JOBS = frozenset({SEND_MAIL})
 
 TASK_MODULES = (
     budgets, digests, exchange_rates, exports, files, groups, housekeeping, imports, mails,
-    notifications, reports, settlements,
+    notifications, recurring_expenses, reports, settlements,
 )  # fmt: skip
 """Imported, so that their tasks are known."""
 

@@ -12,6 +12,9 @@ SWEEP_S = 5.0
 PERIOD_START_S = 30.0
 """How long after a period's first midnight expenses dated ahead may alert."""
 
+RECURRING_S = 30.0
+"""How long after a day's beginning its recurring expenses are posted."""
+
 DIGEST_S = 30.0
 """How long after its time a digest is begun; they are spread over minutes anyway."""
 
@@ -23,6 +26,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
     return {
         **{f"sweep {job}": _every(SWEEP_S, job) for job in OUTBOX_JOBS},
         "start budget periods": _every(PERIOD_START_S, Tick.START_BUDGET_PERIODS),
+        "post recurring": _every(RECURRING_S, Tick.POST_RECURRING),
         "stage digests": _every(DIGEST_S, Tick.STAGE_DIGESTS),
         "refresh reports": _every(REFRESH_S, Tick.REFRESH_REPORTS),
         "fetch rates": _at(Tick.FETCH_RATES, crontab(minute=7)),

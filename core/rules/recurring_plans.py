@@ -3,6 +3,7 @@
 from collections.abc import Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from core.rules.periods import MAX_DAY, MIN_DAY, start_instant
 from core.rules.recurrence import RecurrenceRule, occurrences_from
@@ -23,6 +24,17 @@ class Progress:
     handled_through: date
     reminded_through: date
     taken: Set[date] = NOTHING_TAKEN
+
+
+def newest_day(now: datetime, timezone: str) -> date:
+    """The newest day that has begun in the time zone.
+
+    That is today, or tomorrow where the clock has been put back over midnight: its first instant is over.
+    """
+    day = now.astimezone(ZoneInfo(timezone)).date()
+    while start_instant(day + _DAY, timezone) <= now:
+        day += _DAY
+    return day
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ LOCK = (
     .with_for_update(key_share=True)
 )
 
+LOCK_FREE = LOCK.with_for_update(key_share=True, skip_locked=True)
+
 
 @dataclass(frozen=True, slots=True)
 class LockedUser:
@@ -39,3 +41,10 @@ def lock_users(session: Session, user_ids: Collection[UUID]) -> dict[UUID, Locke
 def lock_user(session: Session, *, user_id: UUID) -> LockedUser | None:
     """As `lock_users`, for one; None for nobody."""
     return lock_users(session, [user_id]).get(user_id)
+
+
+def lock_free_users(session: Session, user_ids: Collection[UUID]) -> dict[UUID, LockedUser]:
+    """As `lock_users`, without those that somebody is at; only when that is all of them it is waited for."""
+    parameters = {"user_ids": list(user_ids)}
+    free = {row.id: LockedUser(*row) for row in session.execute(LOCK_FREE, parameters)}
+    return free or lock_users(session, user_ids)

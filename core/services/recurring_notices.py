@@ -1,0 +1,57 @@
+"""What is told of recurring expenses: that one is due, or that it was recorded."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from core.queries.recurring_expenses import RecurringRecord
+from core.rules.money import format_amount
+from core.services.notifications import NewNotification
+
+DUE = "recurring.due"
+POSTED = "recurring.posted"
+
+
+def posted(record: RecurringRecord, due_on: date, expense_id: UUID) -> NewNotification:
+    """That an occurrence was recorded as an expense."""
+    return _told(record, POSTED, due_on, expense_id=str(expense_id))
+
+
+def awaiting(record: RecurringRecord, due_on: date) -> NewNotification:
+    """That an occurrence is due, whose amount the user is to say."""
+    return _told(record, DUE, due_on, needs_confirmation=True)
+
+
+def reminder(record: RecurringRecord, due_on: date) -> NewNotification:
+    """That an occurrence will fall due."""
+    return _told(record, DUE, due_on, needs_confirmation=False)
+
+
+def stopped(record: RecurringRecord, due_on: date, problem: str) -> NewNotification:
+    """That an occurrence could not be recorded, and waits."""
+    return _told(record, DUE, due_on, needs_confirmation=False, problem=problem)
+
+
+def with_missed(message: NewNotification, missed: Sequence[date]) -> NewNotification:
+    """The message, saying besides how many earlier occurrences are too long ago to be recorded."""
+    if not missed:
+        return message
+    found = {
+        "missed": len(missed),
+        "missed_from": missed[0].isoformat(),
+        "missed_to": missed[-1].isoformat(),
+    }
+    return NewNotification(message.user_id, message.kind, {**message.data, **found})
+
+
+def _told(record: RecurringRecord, kind: str, due_on: date, **more: Any) -> NewNotification:
+    data = {
+        "recurring_id": str(record.id),
+        "payee": record.payee,
+        "amount": format_amount(record.amount_minor, record.currency),
+        "currency": record.currency,
+        "due_on": due_on.isoformat(),
+        **more,
+    }
+    return NewNotification(record.user_id, kind, data)
