@@ -36,6 +36,8 @@ METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 SUMMARIES = {
     "/v1/budgets/{budget_id}/archive": "Take a budget out of use; its history stays.",
     "/v1/budgets/{budget_id}/unarchive": "Take a budget back into use.",
+    "/v1/recurring-expenses/{recurring_id}/pause": "Have a recurring expense post nothing for a while.",
+    "/v1/recurring-expenses/{recurring_id}/resume": "Have a recurring expense go on from today.",
 }
 """Of responders that serve two paths."""
 

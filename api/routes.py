@@ -43,6 +43,15 @@ from api.resources.invitations import (
 )
 from api.resources.notification_settings import MyNotificationSettings
 from api.resources.notifications import Notifications, OneNotification, ReadAllNotifications
+from api.resources.recurring_expenses import (
+    OneRecurringExpense,
+    RecurringConfirmation,
+    RecurringExpenses,
+    RecurringOccurrences,
+    RecurringPause,
+    RecurringSkip,
+    UpcomingExpenses,
+)
 from api.resources.reports import OneReport, ReportDownload, Reports
 from api.resources.sessions import Login, Logout, OneSession, Refresh, Sessions, Ticket, Token
 from api.resources.settlements import (
@@ -102,6 +111,7 @@ def _own_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/rules/{rule_id:uuid}", OneRule(collaborators)),
         ("/rules/try", RuleTrial(collaborators)),
         ("/changes", Changes(collaborators)),
+        *_recurring_routes(collaborators),
         ("/budgets", Budgets(collaborators)),
         ("/budgets/{budget_id:uuid}", OneBudget(collaborators)),
         ("/budgets/{budget_id:uuid}/archive", BudgetArchive(collaborators, is_archived=True)),
@@ -116,6 +126,20 @@ def _own_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/notifications", Notifications(collaborators)),
         ("/notifications/{seq:int(min=1, max=9223372036854775807)}", OneNotification(collaborators)),
         ("/notifications/read-all", ReadAllNotifications(collaborators)),
+    ]
+
+
+def _recurring_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
+    one = "/recurring-expenses/{recurring_id:uuid}"
+    return [
+        ("/recurring-expenses", RecurringExpenses(collaborators)),
+        ("/recurring-expenses/upcoming", UpcomingExpenses(collaborators)),
+        (one, OneRecurringExpense(collaborators)),
+        (f"{one}/skip", RecurringSkip(collaborators)),
+        (f"{one}/confirm", RecurringConfirmation(collaborators)),
+        (f"{one}/pause", RecurringPause(collaborators, is_paused=True)),
+        (f"{one}/resume", RecurringPause(collaborators, is_paused=False)),
+        (f"{one}/occurrences", RecurringOccurrences(collaborators)),
     ]
 
 

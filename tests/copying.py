@@ -6,7 +6,12 @@ import httpx
 
 from tests.api.calls import read
 
-LISTS = {"category": "/v1/categories", "budget": "/v1/budgets", "expense": "/v1/expenses"}
+LISTS = {
+    "category": "/v1/categories",
+    "budget": "/v1/budgets",
+    "recurring_expense": "/v1/recurring-expenses",
+    "expense": "/v1/expenses",
+}
 
 Item = dict[str, Any]
 

@@ -24,6 +24,7 @@ from workers.tasks import (
     imports,
     mails,
     notifications,
+    recurring_expenses,
     reports,
     settlements,
 )

@@ -11,14 +11,23 @@ from api.pagination import decode_cursor, encode_cursor
 from api.schemas import changes as schemas
 from api.schemas.budgets import BudgetOut
 from api.schemas.categories import CategoryOut
-from api.schemas.changes import BudgetChange, CategoryChange, ChangeList, ChangesQuery, ExpenseChange
+from api.schemas.changes import (
+    BudgetChange,
+    CategoryChange,
+    ChangeList,
+    ChangesQuery,
+    ExpenseChange,
+    RecurringChange,
+)
 from api.schemas.expenses import ExpenseOut
+from api.schemas.recurring_expenses import RecurringOut
 from core.errors import Unauthenticated
 from core.queries.budget_figures import current_figures
 from core.queries.budgets import budgets_by_id
 from core.queries.categories import categories_by_id
 from core.queries.changes import Change, ChangePage, Kind, Position, list_changes
 from core.queries.expenses import expenses_by_id
+from core.queries.recurring_expenses import recurring_by_id
 from core.queries.users import local_today
 from core.services.changes import number_changes
 
@@ -29,6 +38,7 @@ Views = dict[UUID, schemas.Change]
 GONE: Mapping[Kind, Callable[[UUID, bool, None], schemas.Change]] = {
     "category": CategoryChange,
     "budget": BudgetChange,
+    "recurring_expense": RecurringChange,
     "expense": ExpenseChange,
 }
 
@@ -42,9 +52,9 @@ class Changes:
         """List what has changed since a token, deletions included; without one, everything there is.
 
         Whoever applies the items of each answer, and asks again with its `next`, has a copy of all
-        categories, budgets and expenses outside the trash. An answer with `has_more` false has everything
-        that was written before it was asked for. A token lasts for 90 days at least; 410 says that the copy
-        has to begin anew.
+        categories, budgets, recurring expenses, and expenses outside the trash. An answer with `has_more`
+        false has everything that was written before it was asked for. A token lasts for 90 days at least;
+        410 says that the copy has to begin anew.
         """
         query: ChangesQuery = req.context.query
         user_id = req.context.principal.user_id
@@ -70,6 +80,7 @@ def _view(session: Session, user_id: UUID, page: ChangePage) -> ChangeList:
     views = {
         **_categories(session, user_id, page.ids("category")),
         **_budgets(session, user_id, page.ids("budget")),
+        **_recurring(session, user_id, page.ids("recurring_expense")),
         **_expenses(session, user_id, page.ids("expense")),
     }
     found = [_gone(change) if change.is_gone else views.get(change.id) for change in page.changes]
@@ -95,6 +106,11 @@ def _budgets(session: Session, user_id: UUID, ids: list[UUID]) -> Views:
         budget.id: BudgetChange(budget.id, False, BudgetOut.of(budget, current))
         for budget, current in zip(found, figures, strict=True)
     }
+
+
+def _recurring(session: Session, user_id: UUID, ids: list[UUID]) -> Views:
+    found = recurring_by_id(session, user_id=user_id, ids=ids)
+    return {one.id: RecurringChange(one.id, False, RecurringOut.of(one)) for one in found}
 
 
 def _expenses(session: Session, user_id: UUID, ids: list[UUID]) -> Views:

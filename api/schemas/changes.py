@@ -9,6 +9,7 @@ from api.schemas.budgets import BudgetOut
 from api.schemas.categories import CategoryOut
 from api.schemas.common import TEXT, Id
 from api.schemas.expenses import ExpenseOut
+from api.schemas.recurring_expenses import RecurringOut
 
 MAX_CHANGES = 1_000
 """A page: half a megabyte. A first copy takes as few trips as possible; nobody looks at it in between."""
@@ -45,6 +46,12 @@ class BudgetChange(msgspec.Struct, tag_field="type", tag="budget"):
     data: BudgetOut | None
 
 
+class RecurringChange(msgspec.Struct, tag_field="type", tag="recurring_expense"):
+    id: Id
+    deleted: Deleted
+    data: RecurringOut | None
+
+
 class ExpenseChange(msgspec.Struct, tag_field="type", tag="expense"):
     """One in the trash is deleted; brought back, it comes again."""
 
@@ -53,7 +60,7 @@ class ExpenseChange(msgspec.Struct, tag_field="type", tag="expense"):
     data: ExpenseOut | None
 
 
-Change = CategoryChange | BudgetChange | ExpenseChange
+Change = CategoryChange | BudgetChange | RecurringChange | ExpenseChange
 
 
 class ChangeList(msgspec.Struct):

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import NotFound
 from core.models import BudgetCategory, Category, Expense, ExpenseLine, ExpenseRule, table_of
+from core.queries.recurring_expenses import list_recurring
 
 CATEGORIES = table_of(Category)
 
@@ -68,4 +69,9 @@ def users_of_category(session: Session, *, user_id: UUID, category_id: UUID) -> 
         "sub-categories": exists().where(Category.user_id == user_id, Category.parent_id == category_id),
     }
     answers = session.execute(select(*questions.values())).one()
-    return [name for name, is_used in zip(questions, answers, strict=True) if is_used]
+    used = dict(zip(questions, answers, strict=True))
+    # Their lines are within JSON, and few have any.
+    used["recurring expenses"] = any(
+        category_id in record.category_ids for record in list_recurring(session, user_id=user_id)
+    )
+    return [name for name, is_used in used.items() if is_used]

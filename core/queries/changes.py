@@ -29,13 +29,14 @@ from sqlalchemy import (
 
 from core.database import Reader
 from core.errors import StartOver
-from core.models import Budget, Category, ChangeFeed, Deletion, Expense, table_of
+from core.models import Budget, Category, ChangeFeed, Deletion, Expense, RecurringExpense, table_of
 
-Kind = Literal["category", "budget", "expense"]
+Kind = Literal["category", "budget", "recurring_expense", "expense"]
 
 NUMBERED: Mapping[Kind, Table] = {
     "category": table_of(Category),
     "budget": table_of(Budget),
+    "recurring_expense": table_of(RecurringExpense),
     "expense": table_of(Expense),
 }
 """What a copy consists of. What others refer to is numbered before them, so a first copy has it first."""

@@ -76,6 +76,12 @@ class RecurringRecord(msgspec.Struct, frozen=True):
     def parts(self) -> tuple[Line, ...]:
         return tuple(read_line(line) for line in self.lines)
 
+    @property
+    def category_ids(self) -> set[UUID]:
+        """Its own, and those of its lines."""
+        named = {self.category_id, *(part.category_id for part in self.parts)}
+        return {one for one in named if one is not None}
+
 
 class OccurrenceRecord(msgspec.Struct, frozen=True):
     """What became of an occurrence."""

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.errors import Conflict, FieldError, InvalidInput, Unauthenticated
 from core.ids import new_id
-from core.models import Base, Budget, IdempotencyKey, OutboxRow, User
+from core.models import Base, Budget, IdempotencyKey, OutboxRow, RecurringExpense, User
 from core.queries.mails import VERIFY_EMAIL
 from core.queries.users import account_key
 from core.rules.money import is_currency
@@ -227,11 +227,17 @@ def _lock_user(session: Session, user_id: UUID, *, is_to_be_deleted: bool) -> Us
 
 
 def _move_days(session: Session, user_id: UUID, now: datetime) -> None:
-    """In another time zone periods begin at other instants, and today may be another day."""
+    """In another time zone days begin at other instants, and today may be another day."""
     session.execute(
         update(Budget)
         .where(Budget.user_id == user_id, Budget.archived_at.is_(None))
         .values(next_period_at=now)
+    )
+    # The next tick finds out what is due in the new zone, and when the rest is.
+    session.execute(
+        update(RecurringExpense)
+        .where(RecurringExpense.user_id == user_id, RecurringExpense.next_on.is_not(None))
+        .values(next_at=now)
     )
     ask_for_evaluation(session, user_id=user_id)
 

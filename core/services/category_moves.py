@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec.structs import replace
 from sqlalchemy import Table, and_, delete, insert, literal, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
@@ -22,6 +23,7 @@ from core.models import (
     table_of,
 )
 from core.queries.categories import CATEGORIES
+from core.queries.recurring_expenses import RECURRING, kept_line, list_recurring
 from core.services.dialects import insert_into
 from core.services.spending import ask_for_evaluation
 
@@ -53,6 +55,7 @@ def move_category_content(session: Session, *, category: Category, target: Categ
         _add_totals(session, table, user_id, category.id, target.id)
     _move_budgets(session, user_id, category.id, target.id, now)
     _move_rules(session, user_id, category.id, target.id, now)
+    _move_recurring(session, user_id, category.id, target.id, now)
     ask_for_evaluation(session, user_id=user_id)
 
 
@@ -147,3 +150,24 @@ def _move_rules(session: Session, user_id: UUID, source: UUID, target: UUID, now
         .where(RULES.c.user_id == user_id, RULES.c.category_id == source)
         .values(category_id=target, version=RULES.c.version + 1, updated_at=now)
     )
+
+
+def _move_recurring(session: Session, user_id: UUID, source: UUID, target: UUID, now: datetime) -> None:
+    """What they have posted has moved with the expenses."""
+    for record in list_recurring(session, user_id=user_id):
+        if source not in record.category_ids:
+            continue
+        lines = [
+            kept_line(replace(part, category_id=target) if part.category_id == source else part)
+            for part in record.parts
+        ]
+        session.execute(
+            update(RECURRING)
+            .where(RECURRING.c.user_id == user_id, RECURRING.c.id == record.id)
+            .values(
+                category_id=target if record.category_id == source else record.category_id,
+                lines=lines,
+                version=record.version + 1,
+                updated_at=now,
+            )
+        )

@@ -43,6 +43,12 @@ def new_rule(client: httpx.Client, **fields: Any) -> dict[str, Any]:
     return _json(client.post("/v1/rules", json={**body, **fields}), 201)
 
 
+def new_recurring(client: httpx.Client, amount: str = "10.00", **fields: Any) -> dict[str, Any]:
+    """A recurring expense of each month, unless the fields say otherwise."""
+    rule = {} if fields.keys() & {"rrule", "unit"} else {"unit": "month"}
+    return _json(client.post("/v1/recurring-expenses", json={"amount": amount, **rule, **fields}), 201)
+
+
 def one_of_each(client: httpx.Client, database: Database) -> dict[str, str]:
     """The id of a thing of the client's for each name of an id in the paths of the API."""
     category = new_category(client, "Private")
@@ -52,6 +58,7 @@ def one_of_each(client: httpx.Client, database: Database) -> dict[str, str]:
         "budget_id": _json(budget, 201)["id"],
         **_one_attachment(client),
         "rule_id": new_rule(client)["id"],
+        "recurring_id": new_recurring(client)["id"],
         "session_id": read(client, "/v1/me/sessions")["items"][0]["id"],
         "name": "budget-progress",
         "export_id": new_export(client)["id"],

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from core.database import Database
-from tests.api.calls import new_expense, one_of_each, problem, read
+from tests.api.calls import new_expense, new_recurring, one_of_each, problem, read
 from tests.cast import Cast
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -141,6 +141,12 @@ def test_what_is_written_cannot_refer_to_what_is_anothers(cast: Cast, database: 
             "/v1/budgets", json={"name": "On", "amount": "1", "category_ids": [ids["category_id"]]}
         ),
         stranger.post("/v1/rules", json={"name": "Their", "when": ANYTHING, "then": foreign}),
+        stranger.post("/v1/recurring-expenses", json={"amount": "1", "unit": "day", **foreign}),
+        stranger.post(
+            "/v1/recurring-expenses",
+            json={"amount": "1", "unit": "day", "lines": [{"amount": "1", **foreign}]},
+        ),
+        stranger.patch(f"/v1/recurring-expenses/{new_recurring(stranger)['id']}", json=foreign),
         stranger.post("/v1/rules/try", json={"when": ANYTHING, "then": foreign}),
     ):
         assert problem(answer, 422)["errors"]
@@ -179,7 +185,10 @@ def test_a_preflight_needs_no_token(client: httpx.Client) -> None:
 
 def everything_of_the_owner(cast: Cast) -> list[Any]:
     me = cast.owner.client
-    nouns = ("categories", "expenses", "budgets", "rules", "imports", "reports", "exports", "me")
+    nouns = (
+        "categories", "expenses", "budgets", "rules", "recurring-expenses", "imports", "reports", "exports",
+        "me",
+    )  # fmt: skip
     # When a session was last used changes with every request.
     sessions = [session["id"] for session in read(me, "/v1/me/sessions")["items"]]
     return [*(read(me, f"/v1/{noun}") for noun in nouns), sessions]
