@@ -24,8 +24,9 @@ from core.rules.money import format_amount
 from core.rules.periods import MAX_EVERY
 from core.rules.recurrence import MAX_COUNT
 from core.rules.recurrence_texts import MAX_TEXT_CHARS, Unit, unit_of
+from core.rules.recurring_plans import MAX_REMIND_DAYS
 from core.services.expense_drafts import ExpenseInput
-from core.services.recurring_expenses import MAX_REMIND_DAYS, NewRecurring
+from core.services.recurring_expenses import NewRecurring
 from core.services.recurring_input import ScheduleInput
 
 MAX_UPCOMING_DAYS = 366
@@ -45,7 +46,6 @@ RRule = Annotated[
     ),
 ]
 Every = Annotated[int, Meta(ge=1, le=MAX_EVERY, description="How many units lie between.", examples=[2])]
-UnitIn = Annotated[Unit, Meta(description="Instead of `rrule`.", examples=["week"])]
 StartsOn = Annotated[
     Day,
     Meta(
@@ -93,11 +93,11 @@ class RecurringIn(msgspec.Struct, forbid_unknown_fields=True):
     tags: Tags = []
     lines: Lines = []
     rrule: RRule | None = None
-    every: Annotated[Every, Meta(description="Default: 1.", examples=[None])] | None = None
-    unit: Annotated[UnitIn, Meta(examples=[None])] | None = None
-    starts_on: Annotated[StartsOn, Meta(examples=[None])] | None = None
+    every: Annotated[Every | None, Meta(description="Default: 1.", examples=[None])] = None
+    unit: Annotated[Unit | None, Meta(description="Instead of `rrule`.", examples=[None])] = None
+    starts_on: Annotated[StartsOn | None, Meta(description="Default: today.", examples=[None])] = None
     ends_on: EndsOn | None = None
-    count: Annotated[Count, Meta(examples=[None])] | None = None
+    count: Annotated[Count | None, Meta(examples=[None])] = None
     remind_days_before: RemindDays | None = None
     is_variable: IsVariable = False
 
@@ -248,7 +248,7 @@ class SkipIn(msgspec.Struct, forbid_unknown_fields=True):
 
     IS_OPTIONAL: ClassVar = True
 
-    due_on: Annotated[DueOn, Meta(description="Default: the next one.", examples=[None])] | None = None
+    due_on: Annotated[DueOn | None, Meta(description="Default: the next one.", examples=[None])] = None
 
 
 class ConfirmIn(msgspec.Struct, forbid_unknown_fields=True):

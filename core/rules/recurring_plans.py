@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 from core.rules.periods import MAX_DAY, MIN_DAY, start_instant
 from core.rules.recurrence import RecurrenceRule, occurrences_from
 
+MAX_REMIND_DAYS = 60
+"""Two months ahead is enough to give notice of a contract."""
+
 NOTHING_TAKEN: Set[date] = frozenset()
 
 _DAY = timedelta(days=1)

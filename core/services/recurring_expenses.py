@@ -40,9 +40,6 @@ from core.services.versions import check_version
 MAX_RECURRING = 200
 """Of one user: more than any household has, and few enough to look at all of them for what is upcoming."""
 
-MAX_REMIND_DAYS = 60
-"""Two months ahead is enough to give notice of a contract."""
-
 _DAY = timedelta(days=1)
 
 
@@ -132,9 +129,7 @@ def change_recurring(
     if schedule.keys() & news.keys():
         news["handled_through"] = max(record.handled_through, today - _DAY)
     if news.get("remind_days_before") is not None:
-        news["reminded_through"] = max(
-            record.reminded_through, _reminded_through(today, news["remind_days_before"])
-        )
+        news["reminded_through"] = _reminded_through(today, news["remind_days_before"])
     return keep(session, structs.replace(record, **news, problem=None), user)
 
 

@@ -30,7 +30,7 @@ TEMPLATE_FIELDS = ("amount", "currency", "category_id", "payee", "note", "tags",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleInput:
-    """When it comes back, as a client gives it: `rrule`, or every so many of a unit; from today by default."""
+    """When it comes back, as a client gives it: by default from today on."""
 
     rrule: str | None = None
     every: int | None = None

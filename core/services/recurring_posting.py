@@ -12,11 +12,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select, update
+import msgspec
+from sqlalchemy import Update, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.database import pipelined
+from core.database import insert_rows, pipelined
 from core.errors import InvalidInput, OutlayError
 from core.models.recurring_expenses import RECURRING as SOURCE
 from core.queries.expenses import ExpenseRecord
@@ -32,11 +33,12 @@ from core.queries.recurring_expenses import (
 from core.rules.money import format_amount
 from core.rules.recurring_plans import Progress, days_to_remind_of, due_days, newest_day, plan
 from core.services import recurring_notices as notices
+from core.services.dialects import recordset
 from core.services.expense_drafts import ExpenseInput, LineInput, draft_expenses
-from core.services.expenses import store_expenses
+from core.services.expenses import insert_many_expenses, spending_of
 from core.services.locks import LockedUser, lock_free_users, lock_users
 from core.services.notifications import NewNotification, notify
-from core.services.spending import refusing_large_totals
+from core.services.spending import apply_spending, refusing_large_totals
 
 MAX_CAUGHT_UP = 31
 """Late occurrences that are still posted, of each recurring expense: a month of days. Whoever was away for
@@ -63,18 +65,25 @@ CLAIM_ONE = (
     .where(IS_DUE, RECURRING.c.user_id == bindparam("owner"), RECURRING.c.id == bindparam("its_id"))
     .with_for_update(skip_locked=True)
 )
-_ITS = update(RECURRING).where(
-    RECURRING.c.user_id == bindparam("owner"), RECURRING.c.id == bindparam("its_id")
-)
-_STATE: dict[str, Any] = {
-    name: bindparam(f"new_{name}")
-    for name in ("handled_through", "reminded_through", "next_on", "next_at", "problem")
-}
-GO_ON = _ITS.values(**_STATE, version=RECURRING.c.version + 1, updated_at=bindparam("at"))
-GO_ON_UNSEEN = _ITS.values(**_STATE)
-"""What clients see is as before."""
+NEWS = ("handled_through", "reminded_through", "next_on", "next_at", "problem", "version", "updated_at")
+"""What a turn may change of a recurring expense."""
 
-RECORD = insert(OCCURRENCES)
+GO_ON = (
+    update(RECURRING)
+    .where(RECURRING.c.user_id == bindparam("owner"), RECURRING.c.id == bindparam("its_id"))
+    .values({name: bindparam(f"new_{name}") for name in NEWS})
+)
+
+
+def _go_on_many() -> Update:
+    """As `GO_ON`, for many in one statement: one by one each takes three times as long."""
+    types = {"owner": RECURRING.c.user_id.type, "its_id": RECURRING.c.id.type}
+    given = recordset("rows", types | {f"new_{name}": RECURRING.c[name].type for name in NEWS})
+    is_its = (RECURRING.c.user_id == given.c.owner, RECURRING.c.id == given.c.its_id)
+    return update(RECURRING).where(*is_its).values({name: given.c[f"new_{name}"] for name in NEWS})
+
+
+GO_ON_MANY = _go_on_many()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +159,11 @@ def _post(session: Session, records: Sequence[RecurringRecord], users: Mapping[U
     for turn in turns:
         if turn.due_on is not None and turn.record.is_variable:
             _settle(turn, "awaiting", None)
-    with refusing_large_totals(), pipelined(session):
-        store_expenses(session, drafts)
+    expenses = [draft for draft in drafts if isinstance(draft, ExpenseRecord)]
+    with refusing_large_totals():
+        insert_many_expenses(session, expenses)
+        with pipelined(session):
+            apply_spending(session, (part for expense in expenses for part in spending_of(expense)))
         _finish(session, turns, users)
 
 
@@ -237,21 +249,15 @@ def _row(turn: _Turn, due_on: date, state: str, expense_id: UUID | None) -> dict
 
 
 def _finish(session: Session, turns: Sequence[_Turn], users: Mapping[UUID, LockedUser]) -> None:
-    """Note what became of them and what comes next; it reads nothing, so it fits a pipeline."""
-    seen: list[dict[str, Any]] = []
-    unseen: list[dict[str, Any]] = []
-    for turn in turns:
-        state = _state_after(turn)
-        is_seen = any(state[f"new_{name}"] != getattr(turn.record, name) for name in ("next_on", "problem"))
-        (seen if is_seen else unseen).append(state)
-    if seen:
-        now = clock.now()
-        session.execute(GO_ON, [{**state, "at": now} for state in seen])
-    if unseen:
-        session.execute(GO_ON_UNSEEN, unseen)
-    if rows := [row for turn in turns for row in turn.rows]:
-        session.execute(RECORD, rows)
-    notify(session, [message for turn in turns for message in turn.messages], users=users)
+    """Note what became of them and what comes next, and tell it."""
+    insert_rows(session, OCCURRENCES, (row for turn in turns for row in turn.rows))
+    with pipelined(session):
+        states = [_state_after(turn) for turn in turns]
+        if states and session.get_bind().dialect.name == "postgresql":
+            session.execute(GO_ON_MANY, {"rows": msgspec.json.encode(states).decode()})
+        elif states:
+            session.execute(GO_ON, states)
+        notify(session, [message for turn in turns for message in turn.messages], users=users)
 
 
 def _state_after(turn: _Turn) -> dict[str, Any]:
@@ -263,6 +269,8 @@ def _state_after(turn: _Turn) -> dict[str, Any]:
         taken=turn.progress.taken,
     )
     following = plan(record.recurrence, progress, remind_days=remind_days, timezone=turn.timezone)
+    # A reminder changes nothing that clients see.
+    is_seen = (following.next_on, turn.problem) != (record.next_on, record.problem)
     return {
         "owner": record.user_id,
         "its_id": record.id,
@@ -271,6 +279,8 @@ def _state_after(turn: _Turn) -> dict[str, Any]:
         "new_next_on": following.next_on,
         "new_next_at": turn.retry_at or following.next_at,
         "new_problem": turn.problem,
+        "new_version": record.version + is_seen,
+        "new_updated_at": clock.now() if is_seen else record.updated_at,
     }
 
 
