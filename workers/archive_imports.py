@@ -23,7 +23,11 @@ from core.services.import_undoing import finish_undoing
 from workers.long_jobs import Lease
 from workers.runtime import Runtime
 
-TOGETHER = {"alerts": "budgets", "pace_alerts": "budgets"}
+TOGETHER = {
+    "alerts": "budgets",
+    "pace_alerts": "budgets",
+    "recurring_occurrences": "recurring_expenses",
+}
 """Lists that are taken in with another one, in one transaction."""
 
 
@@ -63,7 +67,7 @@ def commit_archive_import(runtime: Runtime, lease: Lease, record: ImportRecord, 
             if stage == "files":
                 for _, batch in run:
                     intake.take_files(batch)
-            elif stage == "budgets":
+            elif stage in TOGETHER.values():
                 _take_together(runtime, lease, record, intake, run)
             elif stage in IMPORTED:
                 for one in run:

@@ -5,7 +5,7 @@ may look like; whether it makes sense is for `core/services/archives` to say.
 """
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -31,6 +31,9 @@ from core.archive.fields import (
 )
 from core.rules.expense_rules import MAX_TAGS
 from core.rules.periods import MAX_EVERY, PeriodKind
+from core.rules.recurrence import MAX_COUNT
+from core.rules.recurrence_texts import MAX_TEXT_CHARS
+from core.rules.recurring_plans import MAX_REMIND_DAYS
 from core.rules.thresholds import MAX_THRESHOLD, MAX_THRESHOLDS, MIN_THRESHOLD, RolloverMode
 
 MAX_LINES = 100
@@ -239,6 +242,42 @@ class PaceAlertItem(Record):
     budget_id: UUID
     period_start: date
     created_at: Instant
+
+
+class RecurringItem(Record):
+    """What is recorded again and again; occurrences up to `handled_through` are done with."""
+
+    id: UUID
+    amount: Amount
+    currency: Currency
+    category_id: UUID | None
+    payee: Payee | None
+    note: Note | None
+    tags: Annotated[list[Tag], Meta(max_length=MAX_TAGS)]
+    lines: Annotated[list[LineItem], Meta(max_length=MAX_LINES)]
+    rrule: Annotated[str, Meta(max_length=MAX_TEXT_CHARS)]
+    starts_on: date
+    ends_on: date | None
+    count: Annotated[int, Meta(ge=1, le=MAX_COUNT)] | None
+    remind_days_before: Annotated[int, Meta(ge=1, le=MAX_REMIND_DAYS)] | None
+    is_variable: bool
+    is_paused: bool
+    handled_through: date
+    reminded_through: date
+    version: Version
+    created_at: Instant
+    updated_at: Instant
+
+
+class OccurrenceItem(Record):
+    """What became of an occurrence."""
+
+    recurring_id: UUID
+    due_on: date
+    state: Literal["posted", "skipped", "awaiting", "missed"]
+    expense_id: UUID | None
+    created_at: Instant
+    updated_at: Instant
 
 
 class NotificationItem(Record):

@@ -1,7 +1,8 @@
 """Which lists an archive has, and in which order: what others refer to comes before them.
 
 Budgets come after the expenses that they count, and their alerts right behind them, so that an import puts
-in a budget when its figures are complete: none alerts on the way there.
+in a budget when its figures are complete: none alerts on the way there. Recurring expenses come last: once
+they are there, they post what is due.
 """
 
 import re
@@ -26,8 +27,10 @@ from core.archive.records import (
     ImportItem,
     ImportMappingItem,
     NotificationItem,
+    OccurrenceItem,
     PaceAlertItem,
     Record,
+    RecurringItem,
     ReportItem,
     RuleItem,
     SessionItem,
@@ -50,6 +53,8 @@ IMPORTED: Mapping[str, type[Record]] = {
     "budgets": BudgetItem,
     "alerts": AlertItem,
     "pace_alerts": PaceAlertItem,
+    "recurring_expenses": RecurringItem,
+    "recurring_occurrences": OccurrenceItem,
 }
 """What an import takes in. They stand in this order, so that one reading is enough."""
 
@@ -69,7 +74,12 @@ FOR_READING: Mapping[str, type[Record]] = {
 }
 """What an import counts and passes over: `docs/decisions/0020-archive.md` says why."""
 
-MAX_ENTRIES: Mapping[str, int] = {"categories": 5_000, "rules": 1_000, "budgets": 1_000}
+MAX_ENTRIES: Mapping[str, int] = {
+    "categories": 5_000,
+    "rules": 1_000,
+    "budgets": 1_000,
+    "recurring_expenses": 2_000,
+}
 """Of lists that are taken in as a whole: ten times as many as a user may have of each."""
 
 SECTIONS: Mapping[str, type[Record]] = {**IMPORTED, **FOR_READING}

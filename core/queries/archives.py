@@ -2,7 +2,7 @@
 
 import logging
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from core.archive.records import (
     OwnRate,
     Profile,
     Record,
+    RecurringItem,
     RuleAction,
     RuleItem,
 )
@@ -47,6 +48,7 @@ from core.queries.budgets import BudgetRecord, list_budgets
 from core.queries.expense_parts import Line, lines_of, tags_of
 from core.queries.expense_rules import list_rules
 from core.queries.expenses import COLUMNS, EXPENSES, ExpenseRecord
+from core.queries.recurring_expenses import OCCURRENCES, RecurringRecord, list_recurring
 from core.rules.conversion import format_rate
 from core.rules.money import format_amount
 
@@ -88,6 +90,8 @@ def archive_records(rows: Connection, *, user_id: UUID, files: FileStore) -> Ite
     yield "budgets", _budgets(rows, user_id)
     yield "alerts", _alerts(rows, user_id)
     yield _plain("pace_alerts", rows, user_id)
+    yield "recurring_expenses", _recurring(rows, user_id)
+    yield _plain("recurring_occurrences", rows, user_id)
     yield _plain("notifications", rows, user_id)
     yield from group_records(rows, user_id=user_id)
     yield _plain("imports", rows, user_id)
@@ -152,14 +156,7 @@ def _expense(record: ExpenseRecord, tags: tuple[str, ...], lines: tuple[Line, ..
         payee=record.payee,
         note=record.note,
         tags=list(tags),
-        lines=[
-            LineItem(
-                category_id=line.category_id,
-                amount=format_amount(line.amount_minor, currency),
-                note=line.note,
-            )
-            for line in lines
-        ],
+        lines=_lines(lines, currency),
         exchange_rate=None
         if record.rate is None or record.rate_currency is None
         else OwnRate(currency=record.rate_currency, rate=format_rate(record.rate)),
@@ -169,6 +166,17 @@ def _expense(record: ExpenseRecord, tags: tuple[str, ...], lines: tuple[Line, ..
         updated_at=record.updated_at,
         deleted_at=record.deleted_at,
     )
+
+
+def _lines(lines: Iterable[Line], currency: str) -> list[LineItem]:
+    return [
+        LineItem(
+            category_id=line.category_id,
+            amount=format_amount(line.amount_minor, currency),
+            note=line.note,
+        )
+        for line in lines
+    ]
 
 
 def _files(rows: Connection, user_id: UUID, files: FileStore) -> Iterator[Record]:
@@ -252,8 +260,26 @@ def _alerts(rows: Connection, user_id: UUID) -> Iterator[Record]:
         )
 
 
+def _recurring(rows: Connection, user_id: UUID) -> Iterator[Record]:
+    for record in list_recurring(rows, user_id=user_id):
+        yield RecurringItem(
+            amount=format_amount(record.amount_minor, record.currency),
+            lines=_lines(record.parts, record.currency),
+            rrule=record.rule,
+            **{name: getattr(record, name) for name in SAME},
+        )
+
+
+SAME = [
+    name
+    for name in RecurringItem.__struct_fields__
+    if name in RecurringRecord.__struct_fields__ and name != "lines"
+]
+"""Fields that an archive has as they are."""
+
 PLAIN: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     "pace_alerts": (table_of(PaceAlert), ("budget_id", "period_start")),
+    "recurring_occurrences": (OCCURRENCES, ("recurring_id", "due_on")),
     "notifications": (NOTIFICATIONS, ("seq",)),
     "imports": (table_of(Import), ("id",)),
     "import_mappings": (table_of(ImportMapping), ("fingerprint",)),

@@ -26,10 +26,11 @@ from core.services.locks import lock_users
 from core.services.spending import ask_for_evaluation
 from core.statements.formats import ARCHIVE
 
-COUNTED = ("categories", "rules", "expenses", "attachments", "budgets")
-"""Lists whose records count as rows: files come with their attachments, and alerts with their budgets."""
+COUNTED = ("categories", "rules", "expenses", "attachments", "budgets", "recurring_expenses")
+"""Lists whose records count as rows: files come with their attachments, alerts with their budgets, and
+occurrences with their recurring expenses."""
 
-KINDS = ("category", "rule", "expense", "attachment", "budget")
+KINDS = ("category", "rule", "expense", "attachment", "budget", "recurring")
 """What a record of each is called where it is noted for undoing."""
 
 SETTINGS = ("display_name", "timezone", "currency")
@@ -179,7 +180,7 @@ def _count_rows(intake: ArchiveIntake) -> tuple[int, int]:
 
 
 def _lists(intake: ArchiveIntake) -> tuple[ArchiveList, ...]:
-    names = (*COUNTED, "alerts", "pace_alerts")
+    names = (*COUNTED, "alerts", "pace_alerts", "recurring_occurrences")
     return tuple(ArchiveList(name, intake.made[name], intake.known[name]) for name in names)
 
 

@@ -28,6 +28,12 @@ from core.services.archived_budgets import (
 from core.services.archived_categories import draft_categories, store_categories
 from core.services.archived_drafts import Drafts, items_of
 from core.services.archived_expenses import ExpenseDrafting, store_expenses
+from core.services.archived_recurring import (
+    OccurrenceDrafting,
+    draft_recurring,
+    store_occurrences,
+    store_recurring,
+)
 from core.services.archived_rules import draft_rules, store_rules
 from core.services.import_protocol import NewRow
 from core.services.import_reading import Tally
@@ -55,6 +61,7 @@ class ArchiveIntake:
         self._files = files
         self._attachments = AttachmentDrafting(user_id, files)
         self._alerts = AlertDrafting(user_id, ())
+        self._occurrences = OccurrenceDrafting(user_id, ())
         self._category_ids: Mapping[UUID, UUID] = {}
         self._expenses = ExpenseDrafting(user_id, {})
         self._steps: Mapping[str, Callable[[Session, Sequence[Entry]], None]] = {
@@ -65,6 +72,8 @@ class ArchiveIntake:
             "budgets": self._take_budgets,
             "alerts": self._take_alerts,
             "pace_alerts": self._take_paces,
+            "recurring_expenses": self._take_recurring,
+            "recurring_occurrences": self._take_occurrences,
         }
 
     def take(self, session: Session, section: str, batch: Iterable[AnyEntry]) -> None:
@@ -190,3 +199,17 @@ class ArchiveIntake:
         drafts = self._alerts.draft_paces(entries)
         if self._count("pace_alerts", drafts):
             store_paces(session, drafts.new)
+
+    def _take_recurring(self, session: Session, entries: Sequence[Entry]) -> None:
+        drafts = draft_recurring(
+            session, user_id=self._user_id, entries=entries, category_ids=self._category_ids
+        )
+        self._occurrences = OccurrenceDrafting(self._user_id, (record.id for record in drafts.new))
+        if self._count("recurring_expenses", drafts):
+            store_recurring(session, user_id=self._user_id, records=drafts.new)
+            self.trace(session, "recurring", ((record.id, record.version) for record in drafts.new))
+
+    def _take_occurrences(self, session: Session, entries: Sequence[Entry]) -> None:
+        drafts = self._occurrences.draft(entries)
+        if self._count("recurring_occurrences", drafts):
+            store_occurrences(session, user_id=self._user_id, rows=drafts.new)

@@ -28,6 +28,7 @@ from core.services.expense_rules import delete_rule
 from core.services.expenses import spending_of
 from core.services.import_reading import require_state
 from core.services.locks import lock_users
+from core.services.recurring_expenses import delete_recurring
 from core.services.spending import add_spending
 
 AT_ONCE = 2_000
@@ -134,6 +135,15 @@ def _undo_rules(session: Session, record: ImportRecord, traces: Traces) -> None:
             continue
 
 
+def _undo_recurring(session: Session, record: ImportRecord, traces: Traces) -> None:
+    """Changed or not: their versions count what they have posted, too. That stays."""
+    for recurring_id in traces:
+        try:
+            delete_recurring(session, user_id=record.user_id, recurring_id=recurring_id)
+        except NotFound:
+            continue
+
+
 def _undo_categories(session: Session, record: ImportRecord, traces: Traces) -> None:
     """As far as nothing uses them; those below others first."""
     columns = (CATEGORIES.c.id, CATEGORIES.c.version)
@@ -159,6 +169,7 @@ def _undo_settings(session: Session, record: ImportRecord, _traces: Traces) -> N
 
 STEPS: Mapping[str, Callable[[Session, ImportRecord, Traces], None]] = {
     "settings": _undo_settings,
+    "recurring": _undo_recurring,
     "budget": _undo_budgets,
     "expense": _undo_expenses,
     "attachment": _undo_attachments,

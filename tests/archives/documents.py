@@ -215,6 +215,69 @@ def alert_lists(draw: Any, budgets: list[dict[str, Any]]) -> list[dict[str, Any]
     return sorted(found, key=lambda one: UUID(one["id"]).int)
 
 
+RULES = ("FREQ=MONTHLY", "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR;WKST=SU", "FREQ=YEARLY;BYMONTH=2;BYDAY=-1FR")
+
+
+@st.composite
+def recurring_lists(draw: Any, category_ids: list[str]) -> list[dict[str, Any]]:
+    """Some that are paused or have ended; nothing is due, as what is posted would be more than was there."""
+    found = draw(st.lists(_recurring(category_ids), max_size=3, unique_by=lambda one: one["id"]))
+    return sorted(found, key=lambda one: UUID(one["id"]).int)
+
+
+@st.composite
+def _recurring(draw: Any, category_ids: list[str]) -> dict[str, Any]:
+    currency, end = draw(currencies), draw(st.sampled_from(("ends_on", "count", None)))
+    categories = st.sampled_from([None, *category_ids])
+    is_variable = draw(st.booleans())
+    parts = [] if is_variable else draw(st.lists(st.tuples(categories, minors, notes), max_size=2))
+    amount = sum(minor for _, minor, _ in parts) if parts else draw(minors)
+    fields = {
+        "id": ids,
+        "amount": st.just(format_amount(amount, currency)),
+        "currency": st.just(currency),
+        "category_id": st.none() if parts else categories,
+        "payee": st.none() | lines_of_text,
+        "note": notes,
+        "tags": st.lists(lines_of_text, max_size=3, unique=True),
+        "lines": st.just(
+            [
+                {"category_id": category, "amount": format_amount(minor, currency), "note": note}
+                for category, minor, note in parts
+            ]
+        ),
+        "rrule": st.sampled_from(RULES),
+        "starts_on": st.dates(date(2024, 1, 1), date(2024, 2, 29)).map(str),
+        "ends_on": st.just("2190-12-31" if end == "ends_on" else None),
+        "count": st.integers(1, 99) if end == "count" else st.none(),
+        "remind_days_before": st.none() | st.integers(1, 60),
+        "is_variable": st.just(is_variable),
+        "is_paused": st.booleans(),
+        "handled_through": st.dates(date(2190, 1, 1), date(2191, 1, 1)).map(str),
+        "reminded_through": st.dates(date(2190, 1, 1), date(2191, 1, 1)).map(str),
+        **stamps(),
+    }
+    found: dict[str, Any] = draw(st.fixed_dictionaries(fields))
+    return found
+
+
+@st.composite
+def occurrence_lists(draw: Any, recurring: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = []
+    for one in recurring:
+        for day in sorted(draw(st.sets(st.dates(date(2024, 1, 1), date(2026, 1, 1)), max_size=3))):
+            fields = {
+                "recurring_id": st.just(one["id"]),
+                "due_on": st.just(str(day)),
+                "state": st.sampled_from(("posted", "skipped", "awaiting", "missed")),
+                "expense_id": st.none() | ids,
+                "created_at": instants,
+                "updated_at": instants,
+            }
+            found.append(draw(st.fixed_dictionaries(fields)))
+    return found
+
+
 def files_of(contents: list[bytes]) -> tuple[list[dict[str, Any]], list[tuple[str, int]]]:
     """Small files as an archive has them, and the hash and size of each of the contents."""
     named = {hashlib.sha256(content).hexdigest(): content for content in contents}
@@ -252,6 +315,7 @@ def documents(draw: Any, max_expenses: int = 6) -> Document:
         }
         for sha256, size in hashes
     ]
+    recurring = draw(recurring_lists(category_ids))
     lists = {
         "categories": categories,
         "rules": draw(rule_lists(category_ids)),
@@ -265,6 +329,8 @@ def documents(draw: Any, max_expenses: int = 6) -> Document:
             for one in budgets
             if one["pace_alert"]
         ],
+        "recurring_expenses": recurring,
+        "recurring_occurrences": draw(occurrence_lists(recurring)),
     }
     return document(lists, exported_at=draw(instants))
 

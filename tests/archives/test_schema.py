@@ -63,6 +63,20 @@ EXPORTED: Mapping[str, tuple[type[Record], Reasons]] = {
     "budget_amounts": (records.BudgetAmountItem, {"user_id": OWNER, "budget_id": DERIVED}),
     "alerts": (records.AlertItem, {"user_id": OWNER}),
     "pace_alerts": (records.PaceAlertItem, {"user_id": OWNER}),
+    "recurring_expenses": (
+        records.RecurringItem,
+        {
+            "user_id": OWNER,
+            "last_on": DERIVED,
+            "ahead_on": DERIVED,
+            "next_on": DERIVED,
+            "next_at": DERIVED,
+            "problem": "is found out anew",
+            "change_seq": COUNTER,
+            "numbered_version": COUNTER,
+        },
+    ),
+    "recurring_occurrences": (records.OccurrenceItem, {"user_id": OWNER}),
     "notifications": (records.NotificationItem, {"user_id": OWNER}),
     "sessions": (records.SessionItem, {"user_id": OWNER}),
     "exports": (
@@ -146,6 +160,7 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
     },
     "budget_amounts": {"amount_minor": "amount"},
     "alerts": {"spent_minor": "spent", "limit_minor": "limit"},
+    "recurring_expenses": {"amount_minor": "amount", "rule": "rrule"},
     "group_members": {"mirrors_expenses": "mirror_expenses"},
     "group_expenses": {"amount_minor": "amount", "resolved": "shares"},
     "settlements": {"amount_minor": "amount", "overpaid_minor": "overpaid"},
