@@ -12,6 +12,7 @@ from bench.groups import balancing, grouping
 from bench.imports import importing
 from bench.insight import analysing
 from bench.measures import bursting, growth, listing, memory, posting
+from bench.recurring import recurring
 from bench.report import Row, gauge, machine, table
 from bench.reports import reporting
 from bench.splits import planning
@@ -34,6 +35,7 @@ MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
     "exporting": exporting,
     "reporting": reporting,
     "digesting": digesting,
+    "recurring": recurring,
 }
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
 
