@@ -1,5 +1,6 @@
 """A copy of somebody's data that is kept by reading changes, as `GET /v1/changes` reads them."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -7,14 +8,22 @@ from sqlalchemy import Select, func, select
 
 from core.database import Database
 from core.errors import StartOver
-from core.models import Budget, Category, Deletion, Expense, table_of
+from core.models import Budget, Category, Deletion, Expense, RecurringExpense, table_of
 from core.queries.budgets import budgets_by_id
 from core.queries.categories import categories_by_id
-from core.queries.changes import ChangePage, Position, list_changes
+from core.queries.changes import ChangePage, Kind, Position, list_changes
 from core.queries.expenses import expenses_by_id
+from core.queries.recurring_expenses import recurring_by_id
 from core.services.changes import number_changes
 
 Things = dict[tuple[str, UUID], Any]
+
+VERSIONED: Mapping[Kind, Any] = {
+    "category": Category,
+    "budget": Budget,
+    "recurring_expense": RecurringExpense,
+}
+"""Of these a copy keeps the versions only."""
 
 
 class Replica:
@@ -65,8 +74,10 @@ class Replica:
         with self._database.reading() as session:
             categories = categories_by_id(session, user_id=self._user_id, category_ids=page.ids("category"))
             budgets = budgets_by_id(session, user_id=self._user_id, budget_ids=page.ids("budget"))
+            recurring = recurring_by_id(session, user_id=self._user_id, ids=page.ids("recurring_expense"))
             expenses = expenses_by_id(session, user_id=self._user_id, expense_ids=page.ids("expense"))
             return {
+                **{("recurring_expense", one.id): one.version for one in recurring},
                 **{("category", one.id): one.version for one in categories},
                 **{("budget", one.id): one.version for one in budgets},
                 **{("expense", one.id): None if one.deleted_at else one for one in expenses},
@@ -78,7 +89,7 @@ class Replica:
             ids = session.scalars(_own(select(Expense.id), self._user_id)).all()
             expenses = expenses_by_id(session, user_id=self._user_id, expense_ids=ids)
             actual: Things = {("expense", one.id): one for one in expenses if one.deleted_at is None}
-            for kind, model in (("category", Category), ("budget", Budget)):
+            for kind, model in VERSIONED.items():
                 rows = session.execute(select(model.id, model.version).where(model.user_id == self._user_id))
                 actual |= {(kind, row.id): row.version for row in rows}
         assert self.things == actual
@@ -93,7 +104,7 @@ def assert_numbered_once(database: Database, user_id: UUID) -> None:
     with database.reading() as session:
         numbers = [
             seq
-            for model in (Category, Budget, Expense, Deletion)
+            for model in (*VERSIONED.values(), Expense, Deletion)
             for seq in session.scalars(
                 select(table_of(model).c.change_seq).where(
                     table_of(model).c.user_id == user_id, table_of(model).c.change_seq.is_not(None)

@@ -12,12 +12,21 @@ from sqlalchemy import select, update
 from core import clock
 from core.database import Database
 from core.errors import OutlayError
-from core.models import Budget, Category, Deletion, Expense
+from core.models import Budget, Category, Deletion, Expense, RecurringExpense
 from core.services import budgets, categories, expenses
 from core.services.categories import NewCategory
 from core.services.changes import DELETION_LIFETIME, begin_epochs, forget_deletions
 from core.services.expense_drafts import ExpenseInput
 from core.services.expenses import TRASH_LIFETIME, purge_trash
+from core.services.recurring_expenses import (
+    NewRecurring,
+    change_recurring,
+    delete_recurring,
+    set_up_recurring,
+)
+from core.services.recurring_input import ScheduleInput
+from core.services.recurring_occurrences import skip_occurrence
+from tests.core.services.bookkeeper import tick
 from tests.core.services.household import Household
 from tests.core.services.replica import Replica, assert_numbered_once
 from tests.core.services.spender import Spender
@@ -43,6 +52,9 @@ operations = st.one_of(
     st.tuples(st.just("delete_category"), names, which, which),
     st.tuples(st.just("set_budget"), names, which),
     st.tuples(st.just("change_budget"), names, which, st.sampled_from(["amount", "archive", "delete"])),
+    st.tuples(st.just("recur"), names, which),
+    st.tuples(st.just("change_recurring"), names, which, st.sampled_from(["amount", "skip", "delete"])),
+    st.tuples(st.just("post_recurring")),
     st.tuples(st.just("share"), names, st.integers(1, 999)),
     st.tuples(st.just("reshare"), names, which, st.integers(1, 999)),
     st.tuples(st.just("unshare"), names, which),
@@ -161,6 +173,29 @@ class World:
         person = self._person(name)
         label = sorted(person.categories)[number % len(person.categories)]
         person.budget(categories=[label])
+
+    def recur(self, name: str, number: int) -> None:
+        with self._database.transaction() as session:
+            template = ExpenseInput(
+                user_id=self._person(name).id, amount="1.00", category_id=self._pick(Category, name, number)
+            )
+            new = NewRecurring(template=template, schedule=ScheduleInput(unit="day"))
+            set_up_recurring(session, user_id=self._person(name).id, recurring=new)
+
+    def change_recurring(self, name: str, number: int, what: str) -> None:
+        if (recurring_id := self._pick(RecurringExpense, name, number)) is None:
+            return
+        its: dict[str, Any] = {"user_id": self._person(name).id, "recurring_id": recurring_id}
+        with self._database.transaction() as session:
+            if what == "amount":
+                change_recurring(session, **its, changes={"amount": str(number + 1)})
+            elif what == "skip":
+                skip_occurrence(session, **its, due_on=None)
+            else:
+                delete_recurring(session, **its)
+
+    def post_recurring(self) -> None:
+        tick(self._database)
 
     def change_budget(self, name: str, number: int, what: str) -> None:
         person = self._person(name)
