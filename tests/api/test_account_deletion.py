@@ -39,6 +39,8 @@ from core.models import (
     NotificationSettings,
     OutboxRow,
     PaceAlert,
+    RecurringExpense,
+    RecurringOccurrence,
     Report,
     User,
 )
@@ -152,7 +154,7 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
     """A row at least in every table, so that a table which deletion forgets would show."""
     now, today = clock.now(), date(2026, 1, 1)
     budget_id, expense_id, import_id = add_budget(database, user_id), new_id(), new_id()
-    own = {"user_id": user_id}
+    own, recurring_id = {"user_id": user_id}, new_id()
     alert = {
         **own,
         "id": new_id(),
@@ -183,6 +185,8 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
             (DailyConversion, {**own, **total, "into_currency": "USD", "converted_minor": 110}),
             (Attachment, {**in_expense, **_attachment(now)}),
             (ExpenseRule, {**own, **_rule(now)}),
+            (RecurringExpense, {**own, **_recurring(recurring_id, today, now)}),
+            (RecurringOccurrence, {**own, **_occurrence(recurring_id, today, now)}),
             (Export, {**own, **_export(now)}),
             (Import, {**own, **_import(import_id, now)}),
             (ImportRow, {**own, **_import_row(import_id)}),
@@ -270,6 +274,30 @@ def _attachment(now: datetime) -> dict[str, Any]:
         "sha256": "0" * 64,
         "created_at": now,
     }
+
+
+def _recurring(recurring_id: UUID, today: date, now: datetime) -> dict[str, Any]:
+    return {
+        "id": recurring_id,
+        "amount_minor": 100,
+        "currency": "EUR",
+        "tags": [],
+        "lines": [],
+        "rule": "FREQ=DAILY",
+        "starts_on": today,
+        "is_variable": False,
+        "is_paused": False,
+        "handled_through": today,
+        "reminded_through": today,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def _occurrence(recurring_id: UUID, today: date, now: datetime) -> dict[str, Any]:
+    stamps = {"created_at": now, "updated_at": now}
+    return {"recurring_id": recurring_id, "due_on": today, "state": "posted", **stamps}
 
 
 def _export(now: datetime) -> dict[str, Any]:

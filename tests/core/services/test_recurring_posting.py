@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 import pytest
 import time_machine
-from sqlalchemy import insert, select, update
+from sqlalchemy import event, insert, select, update
 
 from core.database import Database
 from core.models import DailySpending, Expense, OutboxRow, RecurringExpense, RecurringOccurrence
@@ -254,6 +254,24 @@ def test_batches_follow_each_other_until_nothing_is_due(
         assert tick(database) == 20
         assert tick(database) == 0
     assert len(me.posted()) == 20
+
+
+def test_a_tick_with_nothing_due_is_one_query(me: Bookkeeper, database: Database) -> None:
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        asked.append(statement)
+
+    with at("2026-03-01T12:00:00"):
+        me.recur("FREQ=DAILY")
+        tick(database)
+        event.listen(database.engine, "before_cursor_execute", note)
+        try:
+            assert tick(database) == 0
+        finally:
+            event.remove(database.engine, "before_cursor_execute", note)
+    assert len(asked) == 1
+    assert "recurring_expenses" in asked[0]
 
 
 def fill_up(database: Database, me: Bookkeeper, day: str) -> None:
