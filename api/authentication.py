@@ -9,6 +9,7 @@ from uuid import UUID
 from falcon.asgi import Request, Response
 
 from api.transactions import Transactions
+from core import clock
 from core.errors import Unauthenticated
 from core.queries.sessions import live_sessions
 from core.security import ACCESS, Tokens
@@ -92,6 +93,6 @@ class Authentication:
         principal = Principal(*key)
         if len(self._remembered) >= MAX_REMEMBERED:
             self._remembered.clear()
-        until = asked_at + min(RECHECK_AFTER_S, claims.expires_at - time.time())
+        until = asked_at + min(RECHECK_AFTER_S, claims.expires_at - clock.now().timestamp())
         self._remembered[token] = _Remembered(principal, until)
         return principal

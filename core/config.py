@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from core import clock
 from core.errors import ConfigurationError
 from core.mailer import new_mailer
 
@@ -19,6 +20,9 @@ MIN_SECRET_BYTES = 32
 MIN_PRODUCTION_BCRYPT_COST = 12
 """About a quarter of a second a guess on a current core (OWASP asks for at least 10)."""
 
+MAX_CLOCK_OFFSET_S = 10 * 366 * 86_400
+"""Ten years either way: enough for every schedule, and far from where dates or UUIDs end."""
+
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
 
@@ -27,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     environment: Literal["development", "production"] = "development"
     secret: str = DEVELOPMENT_SECRET
+    clock_offset_s: Annotated[int, Meta(ge=-MAX_CLOCK_OFFSET_S, le=MAX_CLOCK_OFFSET_S)] = 0
     data_dir: str = "./var"
     files_dir: str = ""
     database_url: str = ""
@@ -89,8 +94,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def load_settings(environ: Mapping[str, str]) -> Settings:
     """Settings from an environment; an empty variable counts as unset.
 
+    The process's clock goes by them from here on: no process that reads its settings can forget it.
+
     Raises:
-        ConfigurationError: a value is malformed, or production lacks a real secret.
+        ConfigurationError: a value is malformed, or is none for production.
     """
     given = {
         name: environ[ENVIRONMENT_PREFIX + name.upper()]
@@ -108,6 +115,9 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         raise ConfigurationError(
             f"OUTLAY_BCRYPT_COST: production needs at least {MIN_PRODUCTION_BCRYPT_COST}"
         )
+    if settings.is_production and settings.clock_offset_s:
+        raise ConfigurationError("OUTLAY_CLOCK_OFFSET_S: production goes by the real time")
+    clock.shift(seconds=settings.clock_offset_s)
     return settings
 
 

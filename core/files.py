@@ -102,6 +102,7 @@ class FileStore:
         """Remove a file that no row names, unless somebody has put it here again lately."""
         path = self.path(sha256)
         with self.locked(fcntl.LOCK_EX), suppress(FileNotFoundError):
+            # Both are the file system's time, whatever our clock says.
             if path.stat().st_mtime < time.time() - SPARE_AGE_S:
                 path.unlink()
                 return True

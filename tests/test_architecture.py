@@ -291,6 +291,19 @@ def test_only_the_clock_reads_the_time() -> None:
     assert wrong == []
 
 
+def test_the_time_of_the_system_is_for_its_files_only() -> None:
+    """Everything else goes by our own clock, which may be set ahead."""
+    wrong = [
+        f"{source}:{call.lineno}"
+        for source in sources(*PRODUCT)
+        if source.module != "core.files"
+        for call in source.calls("time")
+        if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name)
+        if call.func.value.id == "time"
+    ]
+    assert wrong == []
+
+
 def test_money_is_never_a_float() -> None:
     wrong = [
         f"{source}:{getattr(node, 'lineno', '?')}"

@@ -3,11 +3,12 @@
 import argparse
 import os
 import secrets
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from time import perf_counter
 from typing import Any
 
+from core import clock
 from core.commands.demo_client import Alerts, Api, DemoError
 from core.commands.demo_month import MONTH, PLANS, THRESHOLDS, Plan, Purchase
 from core.commands.ports import reachable
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         _set_budget(api, plan, categories)
     alerts = Alerts.listen(reachable(settings.ws_host, settings.ws_port), api.token)
     story = _Story(alerts)
-    today = datetime.now(UTC).date()
+    today = clock.now().date()
     for index, purchase in enumerate(MONTH):
         next_at = perf_counter() + PACE_S
         story.expect(purchase)
