@@ -44,6 +44,7 @@ class Tick:
     PURGE = "purge"
     CHECK_INVARIANTS = "check_invariants"
     NUDGE_SETTLEMENTS = "nudge_settlements"
+    REMIND_DEBTORS = "remind_debtors"
     FETCH_RATES = "fetch_rates"
     SWEEP_FILES = "sweep_files"
     REFRESH_REPORTS = "refresh_reports"

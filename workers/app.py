@@ -25,6 +25,7 @@ from workers.tasks import (
     mails,
     notifications,
     recurring_expenses,
+    reminders,
     reports,
     settlements,
 )
@@ -41,7 +42,7 @@ LEASED_JOBS = frozenset({SEND_MAIL})
 
 TASK_MODULES = (
     budgets, digests, exchange_rates, exports, files, groups, housekeeping, imports, mails,
-    notifications, recurring_expenses, reports, settlements,
+    notifications, recurring_expenses, reminders, reports, settlements,
 )  # fmt: skip
 """Imported, so that their tasks are known."""
 

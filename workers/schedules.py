@@ -33,6 +33,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         "purge": _at(Tick.PURGE, crontab(minute=17)),
         "sweep files": _at(Tick.SWEEP_FILES, crontab(hour=4, minute=11)),
         "nudge settlements": _at(Tick.NUDGE_SETTLEMENTS, crontab(minute=27)),
+        "remind debtors": _at(Tick.REMIND_DEBTORS, crontab(minute=37)),
         "check invariants": _at(Tick.CHECK_INVARIANTS, crontab(hour=3, minute=41)),
     }
 

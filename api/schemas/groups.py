@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from api.schemas.common import PLAIN, Currency, Cursor, Id, Instant, Limit, NextCursor, OnlyPage, amount_text
 from api.schemas.splits import EqualSplit, PercentSplit, SharesSplit
 from core.queries.groups import GroupScope, MemberRecord
+from core.rules.debt_reminders import MAX_REMINDER_DAYS, MIN_REMINDER_DAYS
 from core.rules.roles import Role
 from core.services.groups import NewGroup
 
@@ -55,6 +56,16 @@ SettlementDays = Annotated[
         examples=[7],
     ),
 ]
+DebtReminderDays = Annotated[
+    int,
+    Meta(
+        ge=MIN_REMINDER_DAYS,
+        le=MAX_REMINDER_DAYS,
+        description="For how many days a member may owe another one before they are reminded, and again; "
+        "null: never.",
+        examples=[14],
+    ),
+]
 SimplifyDebts = Annotated[
     bool, Meta(description="Show who owes whom with as few debts as possible.", examples=[True])
 ]
@@ -83,6 +94,7 @@ class GroupIn(msgspec.Struct, forbid_unknown_fields=True):
     default_split: DefaultSplit = msgspec.field(default_factory=EqualSplit)
     default_category: DefaultCategory | None = None
     settlement_days: SettlementDays = 7
+    debt_reminder_days: DebtReminderDays | None = None
 
     def to_new_group(self) -> NewGroup:
         return NewGroup(
@@ -92,6 +104,7 @@ class GroupIn(msgspec.Struct, forbid_unknown_fields=True):
             default_split=_document(self.default_split),
             default_category=self.default_category,
             settlement_days=self.settlement_days,
+            debt_reminder_days=self.debt_reminder_days,
         )
 
 
@@ -104,6 +117,7 @@ class GroupPatch(msgspec.Struct, forbid_unknown_fields=True):
     default_split: DefaultSplit | UnsetType = UNSET
     default_category: DefaultCategory | UnsetType | None = UNSET
     settlement_days: SettlementDays | UnsetType = UNSET
+    debt_reminder_days: DebtReminderDays | UnsetType | None = UNSET
 
     def to_changes(self) -> dict[str, Any]:
         changes = _given(self)
@@ -179,6 +193,7 @@ class GroupOut(msgspec.Struct):
     ]
     default_category: DefaultCategory | None
     settlement_days: SettlementDays
+    debt_reminder_days: DebtReminderDays | None
     members: list[MemberOut]
     created_at: Instant
     updated_at: Instant
@@ -194,6 +209,7 @@ class GroupOut(msgspec.Struct):
             default_split=group.default_split,
             default_category=group.default_category,
             settlement_days=group.settlement_days,
+            debt_reminder_days=group.debt_reminder_days,
             members=[MemberOut.of(member, me=scope.me) for member in scope.present_members()],
             created_at=group.created_at,
             updated_at=group.updated_at,

@@ -45,6 +45,7 @@ class GroupItem(Record):
     default_split: dict[str, Any]
     default_category: str | None
     settlement_days: int
+    debt_reminder_days: int | None
     members: list[MemberItem]
     balances: list[BalanceItem]
     created_at: Instant

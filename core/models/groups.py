@@ -16,18 +16,30 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.models.base import Base
+from core.rules.debt_reminders import MAX_REMINDER_DAYS, MIN_REMINDER_DAYS
 
 
 class Group(Base):
     """A shared ledger; with `deleted_at` nobody sees it, until it is purged.
 
     `default_category` is the name of a category under which shares are mirrored when a member has none of the
-    expense's own. `settlement_days` is how long a settlement may be pending before its receiver is asked.
+    expense's own. `settlement_days` is how long a settlement may be pending before its receiver is asked;
+    `debt_reminder_days` is how long somebody may owe before they are reminded, and again: None is never.
     """
 
     __tablename__ = "groups"
     __table_args__ = (
         CheckConstraint("settlement_days BETWEEN 1 AND 365", name="settlement_days"),
+        CheckConstraint(
+            f"debt_reminder_days BETWEEN {MIN_REMINDER_DAYS} AND {MAX_REMINDER_DAYS}",
+            name="debt_reminder_days",
+        ),
+        Index(
+            "ix_groups_reminding",
+            "id",
+            postgresql_where=text("debt_reminder_days IS NOT NULL"),
+            sqlite_where=text("debt_reminder_days IS NOT NULL"),
+        ),
         Index(
             "ix_groups_trash",
             "deleted_at",
@@ -43,6 +55,7 @@ class Group(Base):
     default_split: Mapped[dict[str, Any]]
     default_category: Mapped[str | None] = mapped_column(String(100))
     settlement_days: Mapped[int] = mapped_column(SmallInteger)
+    debt_reminder_days: Mapped[int | None] = mapped_column(SmallInteger)
     version: Mapped[int]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

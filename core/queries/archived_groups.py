@@ -68,6 +68,7 @@ def _group(rows: Connection, scope: GroupScope) -> GroupItem:
         default_split=group.default_split,
         default_category=group.default_category,
         settlement_days=group.settlement_days,
+        debt_reminder_days=group.debt_reminder_days,
         members=[_member(member, scope.me) for member in scope.members.values()],
         balances=[
             BalanceItem(member_id=member_id, currency=currency, amount=format_amount(minor, currency))

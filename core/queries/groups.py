@@ -34,6 +34,7 @@ class GroupRecord(msgspec.Struct, frozen=True):
     default_split: dict[str, Any]
     default_category: str | None
     settlement_days: int
+    debt_reminder_days: int | None
     version: int
     created_at: datetime
     updated_at: datetime

@@ -37,6 +37,7 @@ class NewGroup:
     default_split: Mapping[str, Any]
     default_category: str | None
     settlement_days: int
+    debt_reminder_days: int | None = None
 
 
 def create_group(session: Session, *, user_id: UUID, group: NewGroup) -> GroupScope:
@@ -62,6 +63,7 @@ def create_group(session: Session, *, user_id: UUID, group: NewGroup) -> GroupSc
         "id": group_id,
         "simplify_debts": group.simplify_debts,
         "settlement_days": group.settlement_days,
+        "debt_reminder_days": group.debt_reminder_days,
         **_checked(given, present=[member_id]),
         **stamps,
     }

@@ -44,6 +44,7 @@ def test_a_group_is_created_with_its_creator_as_owner(cast: Cast) -> None:
         "default_split": {"kind": "equal", "member_ids": []},
         "default_category": None,
         "settlement_days": 7,
+        "debt_reminder_days": None,
     }
 
 
@@ -66,6 +67,9 @@ def test_a_group_is_in_the_users_currency_unless_it_says_another(me: httpx.Clien
         ({"default_category": " "}, "/default_category"),
         ({"settlement_days": 0}, "/settlement_days"),
         ({"settlement_days": 366}, "/settlement_days"),
+        ({"debt_reminder_days": 0}, "/debt_reminder_days"),
+        ({"debt_reminder_days": 91}, "/debt_reminder_days"),
+        ({"debt_reminder_days": 1.5}, "/debt_reminder_days"),
         ({"default_split": {"kind": "exact", "shares": []}}, "/default_split"),
         ({"default_split": {"kind": "equal", "member_ids": [MISSING]}}, "/default_split/member_ids/0"),
         (
@@ -198,6 +202,20 @@ def test_owners_delete_admins_change_and_others_read(cast: Cast) -> None:
     for person in (cast.owner, cast.member):
         assert problem(person.client.get(group.path), 404)
         assert read(person.client, "/v1/groups")["items"] == []
+
+
+def test_admins_say_whether_the_group_reminds_of_debts(cast: Cast) -> None:
+    group = make_group(cast.owner, cast.member, debt_reminder_days=14)
+    for person in (cast.owner, cast.member):
+        assert read(person.client, group.path)["debt_reminder_days"] == 14
+    changed = cast.owner.client.patch(group.path, json={"debt_reminder_days": 30})
+    assert (changed.status_code, changed.json()["debt_reminder_days"]) == (200, 30)
+    assert problem(cast.member.client.patch(group.path, json={"debt_reminder_days": 1}), 403)
+    assert problem(cast.stranger.client.patch(group.path, json={"debt_reminder_days": 1}), 404)
+    again = cast.owner.client.patch(group.path, json={"debt_reminder_days": None})
+    assert (again.status_code, again.json()["debt_reminder_days"]) == (200, None)
+    kept = cast.owner.client.patch(group.path, json={"name": "House"})
+    assert kept.json()["debt_reminder_days"] is None
 
 
 def test_a_group_in_which_something_is_open_is_not_deleted(cast: Cast, database: Database) -> None:
