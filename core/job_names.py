@@ -45,6 +45,7 @@ class Tick:
     CHECK_INVARIANTS = "check_invariants"
     NUDGE_SETTLEMENTS = "nudge_settlements"
     REMIND_DEBTORS = "remind_debtors"
+    EXPIRE_INVITATIONS = "expire_invitations"
     FETCH_RATES = "fetch_rates"
     SWEEP_FILES = "sweep_files"
     REFRESH_REPORTS = "refresh_reports"

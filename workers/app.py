@@ -22,6 +22,7 @@ from workers.tasks import (
     groups,
     housekeeping,
     imports,
+    invitations,
     mails,
     notifications,
     recurring_expenses,
@@ -41,8 +42,8 @@ LEASED_JOBS = frozenset({SEND_MAIL})
 """Outbox jobs with an effect outside of the database; their tasks do them by `workers/leased.py`."""
 
 TASK_MODULES = (
-    budgets, digests, exchange_rates, exports, files, groups, housekeeping, imports, mails,
-    notifications, recurring_expenses, reminders, reports, settlements,
+    budgets, digests, exchange_rates, exports, files, groups, housekeeping, imports, invitations,
+    mails, notifications, recurring_expenses, reminders, reports, settlements,
 )  # fmt: skip
 """Imported, so that their tasks are known."""
 

@@ -34,6 +34,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         "sweep files": _at(Tick.SWEEP_FILES, crontab(hour=4, minute=11)),
         "nudge settlements": _at(Tick.NUDGE_SETTLEMENTS, crontab(minute=27)),
         "remind debtors": _at(Tick.REMIND_DEBTORS, crontab(minute=37)),
+        "expire invitations": _at(Tick.EXPIRE_INVITATIONS, crontab(minute=47)),
         "check invariants": _at(Tick.CHECK_INVARIANTS, crontab(hour=3, minute=41)),
     }
 

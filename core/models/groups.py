@@ -92,7 +92,7 @@ class Invitation(Base):
 
     The token is in the mail only; here is its SHA-256. `issue` counts the mails: each has a token of its own,
     and the newest one holds. `acceptable_by` says who may accept: the account of the invited address, or
-    whoever has the link.
+    whoever has the link. Past `expires_at` it has expired, whether or not a tick has written that down yet.
     """
 
     __tablename__ = "group_invitations"
@@ -105,8 +105,9 @@ class Invitation(Base):
         ),
         CheckConstraint("role IN ('viewer', 'member', 'admin', 'owner')", name="role"),
         CheckConstraint("acceptable_by IN ('address', 'link')", name="acceptable_by"),
-        CheckConstraint("state IN ('pending', 'accepted', 'declined', 'revoked')", name="state"),
+        CheckConstraint("state IN ('pending', 'accepted', 'declined', 'revoked', 'expired')", name="state"),
         UniqueConstraint("token_hash"),
+        Index("ix_group_invitations_expires_at", "expires_at"),
         Index("ix_group_invitations_email_key", "email_key"),
         Index(
             "uq_group_invitations_pending",

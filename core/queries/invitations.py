@@ -23,12 +23,15 @@ INVITATIONS = table_of(Invitation)
 AcceptableBy = Literal["address", "link"]
 InvitationState = Literal["pending", "accepted", "declined", "revoked", "expired"]
 
+OPEN_STATES = ("pending", "expired")
+"""In which one may be sent again. A group has one of an address at most: the next one revokes it."""
+
 INVITER = MEMBERS.alias()
 CLAIMED = MEMBERS.alias()
 
 
 class InvitationRecord(msgspec.Struct, frozen=True):
-    """An offer to join a group. `state` is as it is stored, where expired ones are still pending."""
+    """An offer to join a group. `state` is as it is stored; one that has just expired is pending there."""
 
     group_id: UUID
     id: UUID
@@ -39,7 +42,7 @@ class InvitationRecord(msgspec.Struct, frozen=True):
     acceptable_by: AcceptableBy
     invited_by: UUID
     issue: int
-    state: Literal["pending", "accepted", "declined", "revoked"]
+    state: InvitationState
     version: int
     created_at: datetime
     sent_at: datetime

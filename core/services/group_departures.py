@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import Conflict, Overloaded
-from core.models import Invitation, table_of
 from core.queries.group_departures import has_open_settlement, has_pending_expense, open_balances
 from core.queries.groups import (
     GROUPS,
@@ -21,14 +20,13 @@ from core.queries.groups import (
     lock_groups,
 )
 from core.queries.imports import is_one_under_way
+from core.queries.invitations import INVITATIONS, OPEN_STATES
 from core.queries.ledger import last_entry, pair_balances
 from core.rules.debts import pass_on
 from core.rules.money import format_amount
 from core.rules.roles import ROLES, Role
 from core.services.group_activity import note_activity
 from core.services.ledger import Entry, post_entries, refusing_large_balances
-
-INVITATIONS = table_of(Invitation)
 
 Departure = Literal["member.left", "member.removed"]
 
@@ -152,8 +150,8 @@ def withdraw_invitations(
     to_claim: UUID | None = None,
     but: UUID | None = None,
 ) -> None:
-    """Revoke the pending invitations that a member has sent (those to roles `above` one), or that are to
-    claim them; all `but` one.
+    """Revoke the open invitations that a member has sent (those to roles `above` one), or that are to claim
+    them; all `but` one.
 
     Whoever loses a role must not keep it in the form of an invitation to an address of their own.
     """
@@ -164,7 +162,7 @@ def withdraw_invitations(
     if to_claim is not None:
         conditions.append(INVITATIONS.c.member_id == to_claim)
     query = update(INVITATIONS).where(
-        INVITATIONS.c.group_id == group_id, INVITATIONS.c.state == "pending", or_(*conditions)
+        INVITATIONS.c.group_id == group_id, INVITATIONS.c.state.in_(OPEN_STATES), or_(*conditions)
     )
     if but is not None:
         query = query.where(INVITATIONS.c.id != but)

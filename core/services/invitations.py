@@ -23,6 +23,7 @@ from core.ids import new_id
 from core.queries.groups import GroupLock, GroupScope, open_group
 from core.queries.invitations import (
     INVITATIONS,
+    OPEN_STATES,
     AcceptableBy,
     InvitationRecord,
     count_pending,
@@ -124,7 +125,7 @@ def resend_invitation(
     """
     scope = open_group(session, user_id=user_id, group_id=group_id, least="admin", lock=GroupLock.MEMBERS)
     record = load_invitation(session, group_id=group_id, invitation_id=invitation_id)
-    if record.state != "pending":
+    if record.state not in OPEN_STATES:
         raise Conflict(f"the invitation is {record.shown_state}")
     now = clock.now()
     if now < record.sent_at + PAUSE:
@@ -139,6 +140,7 @@ def resend_invitation(
     record = update_invitation(
         session,
         record,
+        state="pending",
         issue=issue,
         token_hash=_hash(token_of, group_id, invitation_id, issue),
         invited_by=scope.me.id,
@@ -210,8 +212,15 @@ def _make_room(session: Session, scope: GroupScope, email_key: str) -> None:
     if earlier is not None and earlier.is_pending:
         raise Conflict("the address has a pending invitation to the group: send that one again")
     _check_counts(session, scope, email_key, is_new=True)
-    if earlier is not None:
-        update_invitation(session, earlier, state="revoked", answered_at=clock.now())
+    session.execute(
+        update(INVITATIONS)
+        .where(
+            INVITATIONS.c.group_id == scope.group.id,
+            INVITATIONS.c.email_key == email_key,
+            INVITATIONS.c.state.in_(OPEN_STATES),
+        )
+        .values(state="revoked", answered_at=clock.now(), version=INVITATIONS.c.version + 1)
+    )
 
 
 def _check_counts(session: Session, scope: GroupScope, email_key: str, *, is_new: bool) -> None:

@@ -21,24 +21,31 @@ from core.services.exports import purge_exports
 from core.services.group_purge import purge_groups
 from core.services.idempotency import purge_keys
 from core.services.import_purge import expire_import
+from core.services.invitation_expiry import PURGE_BATCH as INVITATION_BATCH
+from core.services.invitation_expiry import purge_invitations
 from core.services.sessions import purge_sessions
 from workers.process import current_runtime
 
 CHECK_TIME_S = 3_600
 """Nothing waits for it but one of the worker's processes, at night."""
 
+IN_BATCHES = (
+    (purge_trash, PURGE_BATCH),
+    (forget_deletions, FORGET_BATCH),
+    (purge_invitations, INVITATION_BATCH),
+    (purge_digests, DIGEST_BATCH),
+)
+"""Each answers how many rows it has removed; fewer than a batch end it."""
+
 log = logging.getLogger(__name__)
 
 
 @shared_task(name=Tick.PURGE)
 def purge_task() -> None:
-    """Remove what has outlived its promise: trash, word of deletions, groups, files, answers, logins."""
+    """Remove what has outlived its promise: trash, word of deletions, groups and their invitations, files,
+    answers, logins."""
     runtime = current_runtime()
-    for purge_some, batch in (
-        (purge_trash, PURGE_BATCH),
-        (forget_deletions, FORGET_BATCH),
-        (purge_digests, DIGEST_BATCH),
-    ):
+    for purge_some, batch in IN_BATCHES:
         purged = batch
         while purged == batch:
             with runtime.database.transaction() as session:
