@@ -41,6 +41,7 @@ from api.resources.invitations import (
     OneGroupInvitation,
     ReceivedInvitations,
 )
+from api.resources.metrics import MetricsPage
 from api.resources.notification_settings import MyNotificationSettings
 from api.resources.notifications import Notifications, OneNotification, ReadAllNotifications
 from api.resources.recurring_expenses import (
@@ -69,6 +70,7 @@ def add_routes(app: falcon.asgi.App[Any, Any], collaborators: Collaborators) -> 
     health = Health(collaborators)
     app.add_route("/healthz", health)
     app.add_route("/readyz", health, suffix="ready")
+    app.add_route("/metrics", MetricsPage(collaborators))
 
     for template, resource in v1_routes(collaborators):
         app.add_route(f"/v1{template}", resource)

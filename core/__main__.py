@@ -13,6 +13,7 @@ COMMANDS = {
     "revision": "write a new migration from the models",
     "jobs": "show jobs that wait or have failed for good; `jobs retry` tries the latter again",
     "rates": "load exchange rates from a file or an address of the European Central Bank",
+    "check": "check that totals, ledgers and numbers are right; exit 0 when they are",
     "restored": "have clients copy everything anew, after a backup of the database was put back",
     "healthcheck": "ask a server's /healthz; exit 0 when it is well",
 }

@@ -13,7 +13,9 @@ from api.answers import ok
 from api.collaborators import Collaborators
 from api.openapi import endpoint
 from api.problems import RETRY_AFTER_UNAVAILABLE_S
+from api.schemas.common import Instant
 from core import clock
+from core.queries.invariant_checks import check_results
 from core.services.outbox import oldest_waiting_at
 
 REDIS_TIMEOUT_S = 1
@@ -32,13 +34,38 @@ class Liveness(msgspec.Struct):
     status: Literal["ok"] = "ok"
 
 
+INVARIANT_EXAMPLE = {
+    "checked_at": "2026-05-10T03:41:00.012345Z",
+    "failures": 0,
+    "unproved": 0,
+    "is_stale": False,
+}
+
+
+class InvariantState(msgspec.Struct):
+    """What a check of an invariant has found the last time that it came to its end."""
+
+    checked_at: Instant
+    failures: Annotated[
+        int, msgspec.Meta(description="What is not as it must be; the log tells of each.", examples=[0])
+    ]
+    unproved: Annotated[
+        int,
+        msgspec.Meta(description="Users or groups that were too large to be checked in time.", examples=[0]),
+    ]
+    is_stale: Annotated[
+        bool, msgspec.Meta(description="It has not been checked for three days.", examples=[False])
+    ]
+
+
 class Readiness(msgspec.Struct):
     """How the process and what it needs are doing."""
 
     status: Annotated[
         Literal["ok", "degraded", "down"],
         msgspec.Meta(
-            description="`degraded`: requests are served, but alerts and notifications are late.",
+            description="`degraded`: requests are served, but alerts and notifications are late, or a check "
+            "has found figures that are wrong.",
             examples=["ok"],
         ),
     ]
@@ -47,6 +74,13 @@ class Readiness(msgspec.Struct):
     outbox_age_s: Annotated[
         float,
         msgspec.Meta(description="For how long the oldest follow-up job has been waiting.", examples=[0.0]),
+    ]
+    invariants: Annotated[
+        dict[str, InvariantState],
+        msgspec.Meta(
+            description="By name, what is checked every night; empty before the first time.",
+            examples=[{"daily_spending": INVARIANT_EXAMPLE}],
+        ),
     ]
 
 
@@ -79,7 +113,7 @@ class Health:
         """Tell whether requests can be served.
 
         Without the database they cannot: 503, with the same body. Without Redis the API still takes
-        expenses: degraded, but ready.
+        expenses, and so it does when a nightly check has found something wrong: degraded, but ready.
         """
         readiness = await self._transactions.run(self._readiness)
         if readiness.status == "down":
@@ -91,12 +125,14 @@ class Health:
     def _readiness(self) -> Readiness:
         database, outbox_age_s = self._check_database()
         redis = self._check_redis()
+        invariants = self._look_at_checks() if database == "ok" else {}
+        has_failures = any(state.failures for state in invariants.values())
         status: Literal["ok", "degraded", "down"] = "ok"
         if database == "down":
             status = "down"
-        elif redis == "down" or outbox_age_s > DEGRADED_OUTBOX_AGE_S:
+        elif redis == "down" or outbox_age_s > DEGRADED_OUTBOX_AGE_S or has_failures:
             status = "degraded"
-        return Readiness(status, database, redis, round(outbox_age_s, 3))
+        return Readiness(status, database, redis, round(outbox_age_s, 3), invariants)
 
     def _check_database(self) -> tuple[State, float]:
         try:
@@ -106,6 +142,20 @@ class Health:
             log.warning("readiness.database_down error=%s", error)
             return "down", 0.0
         return "ok", 0.0 if waiting_since is None else (clock.now() - waiting_since).total_seconds()
+
+    def _look_at_checks(self) -> dict[str, InvariantState]:
+        """The results as they are stored: nothing is checked here."""
+        try:
+            with self._database.reading_rows() as rows:
+                results = check_results(rows)
+        except SQLAlchemyError as error:
+            # Whether requests can be served does not depend on it.
+            log.warning("readiness.checks_unknown error=%s", error)
+            return {}
+        return {
+            one.name: InvariantState(one.checked_at, one.failures, one.unproved, one.is_stale)
+            for one in results
+        }
 
     def _check_redis(self) -> State:
         try:

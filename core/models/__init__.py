@@ -17,6 +17,7 @@ from core.models.groups import Group, GroupActivity, GroupMember, Invitation
 from core.models.idempotency import IdempotencyKey
 from core.models.imported_records import ImportedRecord
 from core.models.imports import Import, ImportMapping, ImportRow
+from core.models.invariant_checks import InvariantCheck
 from core.models.ledger import PairBalance, Posting
 from core.models.notification_settings import NotificationSettings
 from core.models.notifications import Notification
@@ -60,6 +61,7 @@ __all__ = [
     "ImportMapping",
     "ImportRow",
     "ImportedRecord",
+    "InvariantCheck",
     "Invitation",
     "LoginSession",
     "Notification",

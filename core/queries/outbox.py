@@ -30,6 +30,24 @@ def backlogs(session: Session) -> list[JobBacklog]:
     return [JobBacklog(*row) for row in session.execute(query)]
 
 
+@dataclass(frozen=True, slots=True)
+class OutboxCounts:
+    """How many rows of a job wait, and how many have failed for good."""
+
+    waiting: int = 0
+    dead: int = 0
+
+
+def outbox_counts(session: Session) -> dict[str, OutboxCounts]:
+    """By job; those without any row are missing. Two counts, as the index of those that wait has the jobs."""
+    waiting = select(OutboxRow.job, func.count()).where(OutboxRow.dead_at.is_(None)).group_by(OutboxRow.job)
+    dead = select(OutboxRow.job, func.count()).where(OutboxRow.dead_at.is_not(None)).group_by(OutboxRow.job)
+    counts = {job: OutboxCounts(waiting=count) for job, count in session.execute(waiting)}
+    for job, count in session.execute(dead):
+        counts[job] = OutboxCounts(counts.get(job, OutboxCounts()).waiting, count)
+    return counts
+
+
 def count_dead_rows(session: Session) -> int:
     return session.scalar(select(func.count()).where(OutboxRow.dead_at.is_not(None))) or 0
 

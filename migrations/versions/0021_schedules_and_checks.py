@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0021"
 down_revision = "0020"
@@ -30,8 +31,20 @@ def upgrade() -> None:
     _allow_states("pending", "accepted", "declined", "revoked", "expired")
     op.create_index("ix_group_invitations_expires_at", "group_invitations", ["expires_at"], unique=False)
 
+    op.create_table(
+        "invariant_checks",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("unproved", sa.Integer(), nullable=False),
+        sa.Column("details", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_invariant_checks")),
+    )
+
 
 def downgrade() -> None:
+    op.drop_table("invariant_checks")
     op.drop_index("ix_group_invitations_expires_at", table_name="group_invitations")
     # Before, expired ones stayed pending. A group has no other one that is pending of the same address.
     op.execute("UPDATE group_invitations SET state = 'pending' WHERE state = 'expired'")

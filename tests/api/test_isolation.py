@@ -27,6 +27,7 @@ PUBLIC = {
     ("post", "/v1/unsubscribe/{token}"),
     ("get", "/healthz"),
     ("get", "/readyz"),
+    ("get", "/metrics"),
 }
 """Whoever makes another call public must write it down here."""
 

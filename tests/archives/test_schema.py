@@ -179,6 +179,7 @@ NOT_EXPORTED = {
     "refresh_tokens": SECRET,
     "idempotency_keys": "hold answers for a day, secrets among them",
     "outbox": "work that waits",
+    "invariant_checks": "belong to nobody",
     "channels": "their addresses are credentials; whoever moves sets them up there",
     "deliveries": "what was sent where, for 90 days",
     "digest_runs": "tell of what is in the archive",

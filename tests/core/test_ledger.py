@@ -291,7 +291,7 @@ def test_a_ledger_too_large_to_be_proved_in_time_is_told_and_stops_nothing(
 
     other = Household(database, "Dora")
     monkeypatch.setattr(process, "_runtime", SimpleNamespace(database=database))
-    monkeypatch.setattr("workers.tasks.housekeeping.ledger_differences", differences)
+    monkeypatch.setattr("core.services.invariant_checks.ledger_differences", differences)
     check_invariants_task()
     assert asked == [books.home.id, other.id]
     assert f"invariant.group_ledger_not_proved group={books.home.id}" in caplog.text

@@ -21,6 +21,7 @@ CALLS = [
     ("GET", "/v1/me", None),
     ("GET", "/v1/expenses", None),
     ("GET", "/v1/budgets", None),
+    ("GET", "/metrics", None),
     ("POST", "/v1/expenses", {"amount": "1.00", "currency": "EUR"}),
     ("POST", "/v1/expenses/bulk", {"items": [{"amount": "1.00", "currency": "EUR"}]}),
     ("POST", "/v1/categories", {"name": "Boats"}),

@@ -1,18 +1,12 @@
 """What keeps the database tidy, and proves that it is right."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from celery import shared_task
-from sqlalchemy.exc import DBAPIError
+from celery.exceptions import SoftTimeLimitExceeded
 
-from core.database import is_timed_out
+from core.database import is_unavailable
 from core.job_names import Tick
-from core.queries.invariants import conversion_differences, spending_differences
-from core.queries.ledger_invariants import ledger_differences, list_group_ids
-from core.queries.notifications import numbering_gaps
-from core.queries.users import list_user_ids
 from core.services.changes import FORGET_BATCH, forget_deletions
 from core.services.digests import PURGE_BATCH as DIGEST_BATCH
 from core.services.digests import purge_digests
@@ -21,6 +15,7 @@ from core.services.exports import purge_exports
 from core.services.group_purge import purge_groups
 from core.services.idempotency import purge_keys
 from core.services.import_purge import expire_import
+from core.services.invariant_checks import CHECKS, keep_proof, prove
 from core.services.invitation_expiry import PURGE_BATCH as INVITATION_BATCH
 from core.services.invitation_expiry import purge_invitations
 from core.services.sessions import purge_sessions
@@ -69,32 +64,18 @@ def purge_task() -> None:
     time_limit=CHECK_TIME_S + 60,
 )
 def check_invariants_task() -> None:
-    """Prove that the daily totals equal the expenses, that no notification number is missing, and that the
-    ledgers of the groups are whole."""
-    with current_runtime().database.reading() as session:
-        # User by user: one statement over everybody would outlast its time limit, and prove nothing.
-        for user_id in list_user_ids(session):
-            with _going_on("daily_spending", f"user={user_id}"):
-                for difference in spending_differences(session, user_id=user_id):
-                    log.error("invariant.daily_spending %s", difference)
-            with _going_on("daily_conversions", f"user={user_id}"):
-                for conversion in conversion_differences(session, user_id=user_id):
-                    log.error("invariant.daily_conversions user=%s %s", user_id, conversion)
-        with _going_on("notification_numbers", "of all users"):
-            for user_id in numbering_gaps(session):
-                log.error("invariant.notification_numbers user=%s", user_id)
-        for group_id in list_group_ids(session):
-            with _going_on("group_ledger", f"group={group_id}"):
-                for ledger_difference in ledger_differences(session, group_id=group_id):
-                    log.error("invariant.group_ledger %s", ledger_difference)
-
-
-@contextmanager
-def _going_on(invariant: str, subject: str) -> Iterator[None]:
-    """Millions of expenses or postings may take too long; all the others are proved all the same."""
-    try:
-        yield
-    except DBAPIError as error:
-        if not is_timed_out(error):
+    """A tick: prove what must always be true; what one check finds is stored before the next one begins."""
+    database = current_runtime().database
+    for name in CHECKS:
+        try:
+            with database.reading() as session:
+                proof = prove(session, name=name)
+            with database.transaction() as session:
+                keep_proof(session, proof)
+        except SoftTimeLimitExceeded:
             raise
-        log.error("invariant.%s_not_proved %s error=%s", invariant, subject, error.orig)  # noqa: TRY400
+        except Exception as error:
+            if is_unavailable(error):
+                raise
+            # The former result stays, and becomes stale.
+            log.exception("invariant.%s_not_checked", name)

@@ -167,8 +167,8 @@ def test_spending_too_large_to_be_proved_in_time_is_told_and_stops_nothing(
         return []
 
     monkeypatch.setattr(process, "_runtime", SimpleNamespace(database=database))
-    monkeypatch.setattr("workers.tasks.housekeeping.spending_differences", differences)
-    monkeypatch.setattr("workers.tasks.housekeeping.ledger_differences", ledger)
+    monkeypatch.setattr("core.services.invariant_checks.spending_differences", differences)
+    monkeypatch.setattr("core.services.invariant_checks.ledger_differences", ledger)
     check_invariants_task()
     assert asked == [first.id, second.people["Ada"].id, second.id]
     assert f"invariant.daily_spending_not_proved user={first.id}" in caplog.text

@@ -1,0 +1,75 @@
+"""What Prometheus is told: states that are stored, read when it asks. No amounts, and nobody's name or id."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+
+from core import clock
+from core.database import Database
+from core.job_names import OUTBOX_JOBS
+from core.queries.invariant_checks import CheckResult, check_results
+from core.queries.outbox import OutboxCounts, outbox_counts
+from core.services.outbox import oldest_waiting_at
+
+
+class Metrics:
+    """A registry of our own: the library's holds what it finds out about one process, and there are many."""
+
+    def __init__(self, database: Database) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_Stored(database))
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus' text format 0.0.4; for threads, as it asks the database."""
+        return generate_latest(self._registry)
+
+
+class _Stored:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def collect(self) -> Iterator[Metric]:
+        with self._database.reading() as session:
+            checks, counts = check_results(session), outbox_counts(session)
+            waiting_since = oldest_waiting_at(session)
+        yield from _of_checks(checks)
+        yield from _of_outbox(counts, waiting_since)
+
+
+def _of_checks(checks: list[CheckResult]) -> Iterator[Metric]:
+    failures = _gauge("outlay_invariant_failures", "Differences that the last check has found.", "invariant")
+    unproved = _gauge(
+        "outlay_invariant_unproved", "Users or groups that the last check had no time for.", "invariant"
+    )
+    checked = _gauge(
+        "outlay_invariant_checked_timestamp_seconds", "When the last check that has ended began.", "invariant"
+    )
+    for one in checks:
+        failures.add_metric([one.name], one.failures)
+        unproved.add_metric([one.name], one.unproved)
+        checked.add_metric([one.name], one.checked_at.timestamp())
+    yield from (failures, unproved, checked)
+
+
+def _of_outbox(counts: Mapping[str, OutboxCounts], waiting_since: datetime | None) -> Iterator[Metric]:
+    rows = _gauge("outlay_outbox_rows", "Follow-up jobs that wait, or back off after a failure.", "job")
+    dead = _gauge("outlay_outbox_dead_rows", "Follow-up jobs that have failed for good.", "job")
+    # A job without rows is told of too: an alert must not begin with a series that is missing.
+    of_jobs = defaultdict(OutboxCounts, counts)
+    for job in sorted({*OUTBOX_JOBS, *counts}):
+        rows.add_metric([job], of_jobs[job].waiting)
+        dead.add_metric([job], of_jobs[job].dead)
+    # The clock of whoever wrote the row may be ahead of ours.
+    age_s = 0.0 if waiting_since is None else max((clock.now() - waiting_since).total_seconds(), 0.0)
+    yield from (rows, dead)
+    yield GaugeMetricFamily(
+        "outlay_outbox_oldest_seconds", "For how long the oldest due job waits, long ones aside.", value=age_s
+    )
+
+
+def _gauge(name: str, documentation: str, label: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, documentation, labels=[label])

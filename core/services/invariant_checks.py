@@ -1,0 +1,120 @@
+"""Checking what must always be true, user by user and group by group, and keeping what was found."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.database import is_timed_out
+from core.models import InvariantCheck, table_of
+from core.queries.invariants import conversion_differences, spending_differences
+from core.queries.ledger_invariants import ledger_differences, list_group_ids
+from core.queries.notifications import numbering_gaps
+from core.queries.users import list_user_ids
+from core.services.dialects import insert_into
+
+TABLE = table_of(InvariantCheck)
+
+MAX_DETAILS = 20
+"""Enough to see what is wrong. All of it is in the log."""
+
+MAX_DETAIL_CHARACTERS = 500
+
+log = logging.getLogger(__name__)
+
+Subjects = Iterator[tuple[str, Callable[[], Iterable[object]]]]
+"""Each whose it is, and what finds the differences there. One statement over everybody would outlast its time
+limit, and prove nothing."""
+
+
+@dataclass(slots=True)
+class Proof:
+    """What a check has found: `failures` are differences, `unproved` those whose check took too long."""
+
+    name: str
+    checked_at: datetime
+    failures: int = 0
+    unproved: int = 0
+    details: list[str] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        return not (self.failures or self.unproved)
+
+
+def prove(session: Session, *, name: str) -> Proof:
+    """Run one of the `CHECKS`; what is wrong is logged as well."""
+    proof = Proof(name, clock.now())
+    for subject, differences in CHECKS[name](session):
+        try:
+            found = differences()
+        except DBAPIError as error:
+            # Millions of expenses or postings may take too long; all the others are proved all the same.
+            if not is_timed_out(error):
+                raise
+            log.error("invariant.%s_not_proved %s error=%s", name, subject, error.orig)  # noqa: TRY400
+            proof.unproved += 1
+            continue
+        for difference in found:
+            log.error("invariant.%s %s %s", name, subject, difference)
+            proof.failures += 1
+            if len(proof.details) < MAX_DETAILS:
+                proof.details.append(f"{subject} {difference}"[:MAX_DETAIL_CHARACTERS])
+    return proof
+
+
+def keep_proof(session: Session, proof: Proof) -> None:
+    """Store what a check has found instead of what it found before; of two at once the later one counts."""
+    values = {
+        "checked_at": proof.checked_at,
+        "finished_at": clock.now(),
+        "failures": proof.failures,
+        "unproved": proof.unproved,
+        "details": proof.details,
+    }
+    row = insert_into(session, TABLE).values(name=proof.name, **values)
+    session.execute(
+        row.on_conflict_do_update(
+            index_elements=["name"],
+            set_={name: row.excluded[name] for name in values},
+            where=TABLE.c.checked_at <= row.excluded.checked_at,
+        )
+    )
+
+
+def _spending(session: Session) -> Subjects:
+    for user_id in list_user_ids(session):
+        yield f"user={user_id}", partial(spending_differences, session, user_id=user_id)
+
+
+def _conversions(session: Session) -> Subjects:
+    for user_id in list_user_ids(session):
+        yield f"user={user_id}", partial(conversion_differences, session, user_id=user_id)
+
+
+def _numbers(session: Session) -> Subjects:
+    def gaps() -> list[UUID]:
+        return list(numbering_gaps(session))
+
+    yield "of all users", gaps
+
+
+def _ledgers(session: Session) -> Subjects:
+    for group_id in list_group_ids(session):
+        yield f"group={group_id}", partial(ledger_differences, session, group_id=group_id)
+
+
+CHECKS: Mapping[str, Callable[[Session], Subjects]] = {
+    "daily_spending": _spending,
+    "daily_conversions": _conversions,
+    "notification_numbers": _numbers,
+    "group_ledger": _ledgers,
+}
+"""The daily totals equal the expenses, so do the conversions; no notification number is missing; and the
+ledgers of groups are whole. What refers to something else is held by the database's foreign keys."""

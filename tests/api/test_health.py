@@ -1,0 +1,114 @@
+"""What whoever restarts processes, routes requests or watches is told: `/readyz` and `/metrics`."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import insert
+
+from core import clock
+from core.database import Database
+from core.job_names import OUTBOX_JOBS
+from core.models import OutboxRow
+from core.services.invariant_checks import Proof, keep_proof
+from tests.cast import Cast
+
+
+def keep(database: Database, name: str, *, age: timedelta = timedelta(), failures: int = 0) -> Proof:
+    details = [f"detail {number}" for number in range(failures)]
+    proof = Proof(name, clock.now() - age, failures, details=details)
+    with database.transaction() as session:
+        keep_proof(session, proof)
+    return proof
+
+
+def stage(database: Database, job: str, *, age_s: int, is_dead: bool = False) -> None:
+    then = clock.now() - timedelta(seconds=age_s)
+    row = {"job": job, "key": "k", "payload": {}, "created_at": then, "available_at": then, "attempts": 0}
+    with database.transaction() as session:
+        session.execute(insert(OutboxRow), row | {"dead_at": then if is_dead else None})
+
+
+def ready(client: httpx.Client) -> dict[str, Any]:
+    answer = client.get("/readyz")
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def metrics(client: httpx.Client) -> dict[str, dict[str, float]]:
+    """By name, the values by the one label (or "")."""
+    answer = client.get("/metrics")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    return {
+        family.name: {"".join(one.labels.values()): one.value for one in family.samples}
+        for family in text_string_to_metric_families(answer.text)
+    }
+
+
+def test_before_the_first_night_nothing_is_known_of_checks(client: httpx.Client) -> None:
+    assert ready(client) == {
+        "status": "ok", "database": "ok", "redis": "ok", "outbox_age_s": 0.0, "invariants": {}
+    }  # fmt: skip
+
+
+def test_a_check_that_has_found_something_degrades_but_requests_are_served(
+    client: httpx.Client, database: Database
+) -> None:
+    proof = keep(database, "daily_spending")
+    keep(database, "group_ledger", age=timedelta(days=4))
+    body = ready(client)
+    assert body["status"] == "ok"
+    assert body["invariants"]["daily_spending"] == {
+        "checked_at": proof.checked_at.isoformat().replace("+00:00", "Z"),
+        "failures": 0,
+        "unproved": 0,
+        "is_stale": False,
+    }
+    assert body["invariants"]["group_ledger"]["is_stale"] is True
+    keep(database, "daily_spending", failures=2)
+    body = ready(client)
+    assert (body["status"], body["invariants"]["daily_spending"]["failures"]) == ("degraded", 2)
+    assert "detail" not in client.get("/readyz").text
+    keep(database, "daily_spending")
+    assert ready(client)["status"] == "ok"
+
+
+def test_metrics_tell_of_every_job_and_of_each_check(client: httpx.Client, database: Database) -> None:
+    found = metrics(client)
+    assert found["outlay_outbox_rows"] == found["outlay_outbox_dead_rows"] == dict.fromkeys(OUTBOX_JOBS, 0.0)
+    assert found["outlay_outbox_oldest_seconds"] == {"": 0.0}
+    assert found["outlay_invariant_failures"] == {}
+
+    proof = keep(database, "daily_spending", failures=3)
+    stage(database, "send_mail", age_s=30)
+    stage(database, "send_mail", age_s=20)
+    stage(database, "evaluate_budgets", age_s=10, is_dead=True)
+    stage(database, "a job of later", age_s=5, is_dead=True)
+    found = metrics(client)
+    assert found["outlay_invariant_failures"] == {"daily_spending": 3.0}
+    assert found["outlay_invariant_unproved"] == {"daily_spending": 0.0}
+    assert found["outlay_invariant_checked_timestamp_seconds"] == {
+        "daily_spending": proof.checked_at.timestamp()
+    }
+    assert (found["outlay_outbox_rows"]["send_mail"], found["outlay_outbox_rows"]["evaluate_budgets"]) == (
+        2,
+        0,
+    )
+    assert found["outlay_outbox_dead_rows"]["evaluate_budgets"] == 1
+    assert found["outlay_outbox_dead_rows"]["a job of later"] == 1
+    assert 30 <= found["outlay_outbox_oldest_seconds"][""] < 60
+
+
+def test_metrics_are_the_same_for_everybody_and_name_nobody(cast: Cast, client: httpx.Client) -> None:
+    for person in (cast.owner, cast.member, cast.stranger):
+        assert person.client.get("/metrics").status_code == 200
+        assert person.client.post("/v1/expenses", json={"amount": "1234.56"}).status_code == 201
+    text = client.get("/metrics").text
+    for person in (cast.owner, cast.member, cast.stranger):
+        assert str(person.id) not in text
+        assert person.username not in text
+    assert "1234" not in text
+    assert "123456" not in text

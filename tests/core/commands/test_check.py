@@ -1,0 +1,58 @@
+"""`python -m core check`: all checks at once, and an exit code for whoever asks by a script."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from sqlalchemy import update
+
+from core.database import Database
+from core.models import DailySpending
+from core.queries.invariant_checks import check_results
+from tests.core.services.spender import Spender
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+def check(database_url: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "core", "check"],
+        cwd=REPOSITORY,
+        env={**os.environ, "OUTLAY_DATABASE_URL": database_url},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_it_tells_of_each_check_keeps_what_it_finds_and_fails_if_anything_is_wrong(
+    own_database_url: str,
+) -> None:
+    database = Database(own_database_url, pool_size=1)
+    me = Spender(database)
+    me.spend("9.00")
+    done = check(own_database_url)
+    assert (done.returncode, done.stderr) == (0, "")
+    names = ["daily_spending", "daily_conversions", "notification_numbers", "group_ledger"]
+    assert done.stdout.splitlines() == [f"{name}: nothing wrong" for name in names]
+    with database.transaction() as session:
+        session.execute(update(DailySpending).values(amount_minor=17_00))
+    done = check(own_database_url)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[0] == "daily_spending: 1 wrong"
+    assert f"invariant.daily_spending user={me.id}" in done.stderr
+    with database.reading() as session:
+        assert {one.name: one.failures for one in check_results(session)} == {
+            **dict.fromkeys(names, 0),
+            "daily_spending": 1,
+        }
+    database.close()
+
+
+def test_a_database_that_is_away_is_said_so() -> None:
+    done = check("postgresql+psycopg://nobody:x@127.0.0.1:1/nothing")
+    assert done.returncode == 1
+    assert "OUTLAY_DATABASE_URL" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,155 @@
+"""What the nightly checks find is kept: by its name, until the same check has come to its end again."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from core.database import Database
+from core.models import DailySpending, InvariantCheck, Notification, PairBalance
+from core.queries.invariant_checks import STALE_AFTER, CheckResult, check_results
+from core.services import invariant_checks
+from core.services.invariant_checks import CHECKS, MAX_DETAILS, Proof, keep_proof, prove
+from tests.core.services.household import Household
+from tests.core.services.spender import Spender, at
+from workers import process
+from workers.tasks.housekeeping import check_invariants_task
+
+NAMES = ["daily_conversions", "daily_spending", "group_ledger", "notification_numbers"]
+
+
+@pytest.fixture
+def me(database: Database) -> Spender:
+    with at("2026-01-01T00:00:00"):
+        return Spender(database)
+
+
+def check_all(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the tick does."""
+    monkeypatch.setattr(process, "_runtime", SimpleNamespace(database=database))
+    check_invariants_task()
+
+
+def failures(database: Database) -> dict[str, int]:
+    with database.reading() as session:
+        return {one.name: one.failures for one in check_results(session)}
+
+
+def stored(database: Database, name: str) -> InvariantCheck:
+    with database.reading() as session:
+        return session.scalars(select(InvariantCheck).where(InvariantCheck.name == name)).one()
+
+
+def falsify(me: Spender) -> None:
+    with me.database.transaction() as session:
+        is_mine = DailySpending.user_id == me.id
+        session.execute(update(DailySpending).where(is_mine).values(amount_minor=17_00))
+
+
+def test_every_check_leaves_its_result(
+    me: Spender, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me.spend("9.00")
+    with at("2026-01-02T03:41:00"):
+        check_all(database, monkeypatch)
+    with database.reading() as session:
+        results = check_results(session)
+    assert [one.name for one in results] == NAMES == sorted(CHECKS)
+    assert {(one.checked_at, one.failures, one.unproved) for one in results} == {
+        (datetime(2026, 1, 2, 3, 41, tzinfo=UTC), 0, 0)
+    }
+
+
+def test_each_kind_of_damage_is_counted_under_its_name_and_no_longer_once_it_is_mended(
+    me: Spender, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me.budget("10.00")
+    me.spend("9.00")
+    me.settle()
+    home = Household(database, "Ada", "Bob")
+    home.add("10.00")
+    home.settle()
+    falsify(me)
+    with database.transaction() as session:
+        session.execute(delete(Notification).where(Notification.user_id == me.id))
+        session.execute(
+            update(PairBalance).where(PairBalance.member_id == home.ids["Ada"]).values(amount_minor=1)
+        )
+    check_all(database, monkeypatch)
+    found = failures(database)
+    assert (found["daily_spending"], found["notification_numbers"], found["daily_conversions"]) == (1, 1, 0)
+    assert found["group_ledger"] >= 1
+    [detail] = stored(database, "daily_spending").details
+    assert detail.startswith(f"user={me.id} SpendingDifference(")
+    with database.transaction() as session:
+        is_mine = DailySpending.user_id == me.id
+        session.execute(update(DailySpending).where(is_mine).values(amount_minor=9_00))
+    check_all(database, monkeypatch)
+    assert failures(database)["daily_spending"] == 0
+    assert stored(database, "daily_spending").details == []
+
+
+def test_a_check_that_is_killed_in_the_middle_leaves_the_former_results(
+    me: Spender, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me.spend("9.00")
+    with at("2026-01-02T03:41:00"):
+        check_all(database, monkeypatch)
+    falsify(me)
+
+    def out_of_time(_session: Session) -> Any:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(invariant_checks, "CHECKS", CHECKS | {"daily_conversions": out_of_time}, raising=True)
+    monkeypatch.setattr("workers.tasks.housekeeping.CHECKS", invariant_checks.CHECKS)
+    with at("2026-01-03T03:41:00"), pytest.raises(SoftTimeLimitExceeded):
+        check_all(database, monkeypatch)
+    with database.reading() as session:
+        days = {one.name: (one.checked_at.day, one.failures) for one in check_results(session)}
+    # The first one had come to its end; the others had not, or not begun.
+    assert days == {name: (3, 1) if name == "daily_spending" else (2, 0) for name in NAMES}
+
+
+def test_one_check_that_breaks_stops_no_other(
+    me: Spender, database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_session: Session) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(invariant_checks, "CHECKS", CHECKS | {"daily_spending": broken})
+    check_all(database, monkeypatch)
+    assert sorted(failures(database)) == [name for name in NAMES if name != "daily_spending"]
+    assert "invariant.daily_spending_not_checked" in caplog.text
+
+
+def test_of_two_at_once_the_one_that_began_later_counts(database: Database) -> None:
+    with at("2026-01-02T00:00:00"):
+        early = Proof("daily_spending", datetime(2026, 1, 1, tzinfo=UTC), failures=1, details=["one"])
+        late = Proof("daily_spending", datetime(2026, 1, 2, tzinfo=UTC))
+        for proof in (late, early):
+            with database.transaction() as session:
+                keep_proof(session, proof)
+    assert failures(database) == {"daily_spending": 0}
+
+
+def test_only_the_first_details_are_kept(me: Spender, database: Database) -> None:
+    for day in range(1, MAX_DETAILS + 3):
+        me.spend("9.00", f"2026-01-{day:02}")
+    falsify(me)
+    with database.reading() as session:
+        proof = prove(session, name="daily_spending")
+    assert (proof.failures, len(proof.details)) == (MAX_DETAILS + 2, MAX_DETAILS)
+    assert not proof.is_whole
+
+
+def test_a_result_is_stale_after_three_days() -> None:
+    result = CheckResult("daily_spending", datetime(2026, 1, 1, tzinfo=UTC), 0, 0)
+    assert timedelta(days=3) == STALE_AFTER
+    with at("2026-01-04T00:00:00"):
+        assert not result.is_stale
+    with at("2026-01-04T00:00:01"):
+        assert result.is_stale
