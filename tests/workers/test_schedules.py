@@ -1,12 +1,17 @@
 """What beat asks for exists, and what must be asked for is."""
 
+from pathlib import Path
+
 import pytest
 from celery import Celery
+from celery.schedules import crontab
 
 from core.config import Settings
 from core.job_names import LONG_JOBS, OUTBOX_JOBS, Tick
 from workers.app import JOBS, LEASED_JOBS, create_app
 from workers.schedules import SWEEP_S, beat_schedule
+
+TABLE = Path(__file__).parents[2] / "docs" / "schedules.md"
 
 CRONTAB_MIN_S = 3_600
 """What is due at a time of day comes every hour at most."""
@@ -33,6 +38,31 @@ def test_every_task_of_ours_is_a_job_or_scheduled(app: Celery) -> None:
     scheduled = {entry["task"] for entry in beat_schedule().values()}
     own = {name for name in app.tasks if not name.startswith("celery.")}
     assert own == scheduled | set(OUTBOX_JOBS)
+
+
+def test_every_tick_is_asked_for_and_has_a_task(app: Celery) -> None:
+    ticks = {value for name, value in vars(Tick).items() if name.isupper()}
+    scheduled = {entry["task"] for entry in beat_schedule().values()}
+    assert ticks == scheduled - set(OUTBOX_JOBS)
+    assert ticks <= set(app.tasks)
+
+
+def test_the_table_of_ticks_tells_of_all_of_them_and_of_their_times() -> None:
+    rows = [line.split("|")[1:3] for line in TABLE.read_text().splitlines() if line.startswith("| `")]
+    told = {task.strip().strip("`"): when.strip() for task, when in rows}
+    schedules = {entry["task"]: entry["schedule"] for entry in beat_schedule().values()}
+    assert told == {task: when(one) for task, one in schedules.items() if task not in OUTBOX_JOBS}
+
+
+def when(schedule: float | crontab) -> str:
+    """As the table has it."""
+    if isinstance(schedule, float):
+        return f"every {schedule:g} s"
+    [minute] = schedule.minute
+    if len(schedule.hour) == 24:
+        return f"hourly at :{minute:02}"
+    [hour] = schedule.hour
+    return f"daily at {hour:02}:{minute:02}"
 
 
 def test_ticks_that_nobody_takes_do_not_pile_up() -> None:
