@@ -83,12 +83,13 @@ class DigestDebt(msgspec.Struct):
 
 
 class DigestUpcoming(msgspec.Struct):
-    """A recurring expense; without an amount where it is to be confirmed."""
+    """A recurring expense."""
 
     payee: Payee
     due_on: Day
-    amount: Amount | None
+    amount: Amount
     currency: Currency
+    is_variable: Annotated[bool, Meta(description="The amount is only what is expected.", examples=[True])]
 
 
 class DigestUnconverted(msgspec.Struct):
@@ -232,8 +233,9 @@ def _upcoming(figures: DigestFigures) -> list[DigestUpcoming]:
         DigestUpcoming(
             one.payee,
             one.due_on,
-            None if one.amount_minor is None else format_amount(one.amount_minor, one.currency),
+            format_amount(one.amount_minor, one.currency),
             one.currency,
+            one.is_variable,
         )
         for one in figures.upcoming
     ]

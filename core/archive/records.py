@@ -71,6 +71,7 @@ class Profile(Record):
     currency: Currency
     created_at: Instant
     updated_at: Instant
+    muted_kinds: list[str] = []
 
 
 class CategoryItem(Record):

@@ -16,6 +16,7 @@ from core.archive.group_records import (
     PostingItem,
     SettlementItem,
 )
+from core.archive.notification_records import ChannelItem, DigestItem, NotificationSettingsItem
 from core.archive.records import (
     AlertItem,
     AttachmentItem,
@@ -60,6 +61,9 @@ IMPORTED: Mapping[str, type[Record]] = {
 
 FOR_READING: Mapping[str, type[Record]] = {
     "notifications": NotificationItem,
+    "notification_settings": NotificationSettingsItem,
+    "channels": ChannelItem,
+    "digests": DigestItem,
     "groups": GroupItem,
     "group_expenses": GroupExpenseItem,
     "settlements": SettlementItem,

@@ -75,7 +75,8 @@ def _values(figures: DigestFigures) -> dict[str, Any]:
         "categories": _categories(figures),
         "budgets": [_budget(one) for one in figures.budgets],
         "upcoming": [
-            _row(one.payee, one.amount_minor, one.currency, short_day(one.due_on)) for one in figures.upcoming
+            _row(one.payee, one.amount_minor, one.currency, short_day(one.due_on), is_about=one.is_variable)
+            for one in figures.upcoming
         ],
         "anomalies": [
             _row(
@@ -94,10 +95,12 @@ def _values(figures: DigestFigures) -> dict[str, Any]:
     }
 
 
-def _row(payee: str | None, minor: int | None, currency: str, below: str) -> dict[str, str]:
+def _row(
+    payee: str | None, minor: int, currency: str, below: str, *, is_about: bool = False
+) -> dict[str, str]:
     return {
         "left": payee or "Without a payee",
-        "right": "to be confirmed" if minor is None else money_text(minor, currency),
+        "right": f"{'about ' if is_about else ''}{money_text(minor, currency)}",
         "below": below,
         "tone": "",
     }

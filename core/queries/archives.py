@@ -33,11 +33,14 @@ from core.models import (
     Alert,
     Attachment,
     Category,
+    Channel,
+    DigestRun,
     Export,
     Import,
     ImportMapping,
     LoginSession,
     Notification,
+    NotificationSettings,
     PaceAlert,
     Report,
     User,
@@ -92,7 +95,8 @@ def archive_records(rows: Connection, *, user_id: UUID, files: FileStore) -> Ite
     yield _plain("pace_alerts", rows, user_id)
     yield "recurring_expenses", _recurring(rows, user_id)
     yield _plain("recurring_occurrences", rows, user_id)
-    yield _plain("notifications", rows, user_id)
+    for name in ("notifications", "notification_settings", "channels", "digests"):
+        yield _plain(name, rows, user_id)
     yield from group_records(rows, user_id=user_id)
     yield _plain("imports", rows, user_id)
     yield _plain("import_mappings", rows, user_id)
@@ -281,6 +285,9 @@ PLAIN: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     "pace_alerts": (table_of(PaceAlert), ("budget_id", "period_start")),
     "recurring_occurrences": (OCCURRENCES, ("recurring_id", "due_on")),
     "notifications": (NOTIFICATIONS, ("seq",)),
+    "notification_settings": (table_of(NotificationSettings), ("user_id",)),
+    "channels": (table_of(Channel), ("id",)),
+    "digests": (table_of(DigestRun), ("id",)),
     "imports": (table_of(Import), ("id",)),
     "import_mappings": (table_of(ImportMapping), ("fingerprint",)),
     "exports": (table_of(Export), ("id",)),

@@ -44,12 +44,13 @@ class DigestBudget:
 
 @dataclass(frozen=True, slots=True)
 class UpcomingExpense:
-    """A recurring expense that falls due; no amount is known of one that is still to be confirmed."""
+    """A recurring expense that falls due; of a variable one the amount is what is expected."""
 
     payee: str | None
     due_on: date
-    amount_minor: int | None
+    amount_minor: int
     currency: str
+    is_variable: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,11 @@ from core.queries.analytics import Home, homes_of_users, labels_of_users, larges
 from core.queries.budget_figures import BudgetFigures, current_figures
 from core.queries.budgets import BudgetRecord, active_budgets
 from core.queries.debts import users_in_groups
-from core.queries.digest_documents import DigestBudget, DigestCategory, DigestFigures
+from core.queries.digest_documents import DigestBudget, DigestCategory, DigestFigures, UpcomingExpense
 from core.queries.digest_spending import Spent, Wanted, spending_of_users
 from core.queries.insights import Anomaly, find_anomalies
 from core.queries.notification_settings import load_settings_of
+from core.queries.recurring_expenses import upcoming, users_with_recurring
 from core.queries.report_documents import OpenDebt, Slice
 from core.queries.report_figures import open_debts
 from core.queries.spending_totals import Scope, Sum
@@ -29,6 +30,7 @@ MAX_LARGEST = 3
 MAX_BUDGETS = 20
 MAX_ANOMALIES = 5
 MAX_DEBTS = 20
+MAX_UPCOMING = 20
 
 EARLIEST_DIGEST = MIN_DAY + timedelta(days=100)
 """Before it lie two months of supported days, one to tell of and one to compare with."""
@@ -53,6 +55,7 @@ def digest_figures(
     labels = labels_of_users(session, user_ids=homes)
     budgets = _budgets(session, homes)
     debtors = users_in_groups(session, user_ids=homes)
+    repeating = users_with_recurring(session, user_ids=homes)
     return {
         user_id: _figures(
             session,
@@ -62,6 +65,9 @@ def digest_figures(
             labels=labels[user_id],
             budgets=budgets.get(user_id, []),
             debts=open_debts(session, user_id=user_id)[:MAX_DEBTS] if user_id in debtors else [],
+            upcoming_expenses=_upcoming(session, user_id, period_ahead(frequency, period))
+            if user_id in repeating
+            else [],
         )
         for user_id, frequency, period in digests
     }
@@ -76,6 +82,7 @@ def _figures(
     labels: Mapping[UUID | None, str],
     budgets: list[DigestBudget],
     debts: list[OpenDebt],
+    upcoming_expenses: list[UpcomingExpense],
 ) -> DigestFigures:
     scope = wanted.scope(wanted.period)
     categories, rest = _categories(spent.by_category, spent.before_by_category, labels)
@@ -95,7 +102,7 @@ def _figures(
         unconverted=spent.unconverted,
         budgets=budgets,
         debts=debts,
-        upcoming=[],
+        upcoming=upcoming_expenses,
         upcoming_until=period_ahead(frequency, wanted.period).end,
         anomalies=_anomalies(session, scope, labels),
     )
@@ -163,6 +170,14 @@ def _budget(budget: BudgetRecord, figures: BudgetFigures) -> DigestBudget:
         projected_minor=figures.projected_minor,
         status=figures.status,
     )
+
+
+def _upcoming(session: Reader, user_id: UUID, days: Period) -> list[UpcomingExpense]:
+    found = upcoming(session, user_id=user_id, first=days.start, last=days.last_day, limit=MAX_UPCOMING)
+    return [
+        UpcomingExpense(one.payee, one.due_on, one.amount_minor, one.currency, one.is_variable)
+        for one in found
+    ]
 
 
 def _anomalies(session: Reader, scope: Scope, labels: Mapping[UUID | None, str]) -> list[Anomaly]:

@@ -1,7 +1,7 @@
 """Reading recurring expenses: to show them, to post what is due, and to tell what is coming."""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -108,6 +108,11 @@ class Upcoming:
     is_variable: bool
 
 
+WITH_RECURRING = (
+    select(RECURRING.c.user_id)
+    .where(RECURRING.c.user_id.in_(bindparam("user_ids", expanding=True)), RECURRING.c.next_on.is_not(None))
+    .distinct()
+)
 COLUMNS = tuple(RECURRING.c[name] for name in RecurringRecord.__struct_fields__)
 OCCURRENCE_COLUMNS = tuple(OCCURRENCES.c[name] for name in OccurrenceRecord.__struct_fields__)
 
@@ -194,6 +199,11 @@ def list_occurrences(
         query = query.where(OCCURRENCES.c.due_on < before)
     rows = reader.execute(query.order_by(OCCURRENCES.c.due_on.desc()).limit(limit))
     return [OccurrenceRecord(*row) for row in rows]
+
+
+def users_with_recurring(reader: Reader, *, user_ids: Collection[UUID]) -> set[UUID]:
+    """Those of them for whom something is still to come."""
+    return set(reader.execute(WITH_RECURRING, {"user_ids": list(user_ids)}).scalars())
 
 
 def upcoming(

@@ -19,6 +19,9 @@ from core.queries.notification_settings import load_settings_of
 from core.rules.digests import JITTER_S, MAX_CATCH_UP, DigestPlan, due_days, due_instant
 from core.services import digests
 from core.services.accounts import delete_account
+from core.services.expense_drafts import ExpenseInput
+from core.services.recurring_expenses import NewRecurring, set_up_recurring
+from core.services.recurring_input import ScheduleInput
 from tests.core.services.spender import Spender, at
 from tests.workers.digest_desk import DigestDesk
 from workers.tasks.digests import LEASE
@@ -117,6 +120,27 @@ def test_a_digest_tells_of_its_period_beside_the_one_before(desk: DigestDesk, da
     assert kind == "digest.ready"
     assert data["digest_id"] == str(run.id)
     assert (data["spent"], data["spent_before"], data["count"]) == ("50.00", "10.00", 2)
+
+
+def test_a_digest_announces_what_falls_due_in_the_days_after_it(desk: DigestDesk, database: Database) -> None:
+    me = Spender(database)
+    with at("2026-05-10T12:00:00"):
+        desk.plan(me, "weekly", has_empty_digests=False)
+        with database.transaction() as session:
+            for payee, day, is_variable in (("Rent", 13, False), ("Power", 17, True), ("Later", 18, False)):
+                template = ExpenseInput(user_id=me.id, amount="850.00", payee=payee)
+                schedule = ScheduleInput(every=1, unit="month", starts_on=date(2026, 5, day))
+                new = NewRecurring(template=template, schedule=schedule, is_variable=is_variable)
+                set_up_recurring(session, user_id=me.id, recurring=new)
+    with at("2026-05-11T09:00:00"):
+        desk.run()
+    [run] = desk.runs(me)
+    figures = read_digest(run.figures)
+    assert figures is not None
+    assert [(one.payee, one.due_on.day, one.is_variable) for one in figures.upcoming] == [
+        ("Rent", 13, False),
+        ("Power", 17, True),
+    ]
 
 
 def test_nothing_to_say_is_not_said_unless_it_is_asked_for(desk: DigestDesk, database: Database) -> None:
