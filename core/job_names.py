@@ -33,7 +33,21 @@ LONG_JOBS = (BUILD_DIGEST, BUILD_EXPORT, READ_IMPORT, COMMIT_IMPORT, UNDO_IMPORT
 """Jobs that may take minutes, such as a file of a million expenses. They have a queue and workers of their
 own (`python -m workers builder`), so that no alert waits for a file; see `workers/long_jobs.py`."""
 
-OUTBOX_JOBS = (EVALUATE_BUDGETS, DELIVER_NOTIFICATIONS, SPLIT_GROUP_EXPENSE, SEND_MAIL, *LONG_JOBS)
+SEND_DELIVERIES = "send_deliveries"
+"""Not in the outbox: what is to be sent are the rows of `deliveries`. It has a queue and workers of its own
+(`python -m workers courier`), so that nothing waits for somebody else's slow server."""
+
+BUILD_DIGEST = "build_digest"
+"""Key: user id. Payload: `{"digest_id": …}`; which one it is is in its row of `digest_runs`."""
+
+OUTBOX_JOBS = (
+    EVALUATE_BUDGETS,
+    DELIVER_NOTIFICATIONS,
+    SPLIT_GROUP_EXPENSE,
+    SEND_MAIL,
+    BUILD_DIGEST,
+    *LONG_JOBS,
+)
 
 
 class Tick:

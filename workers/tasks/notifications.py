@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from core.job_names import DELIVER_NOTIFICATIONS
 from core.notification_channel import channel_of, encode
 from core.queries.notifications import numbered_notifications
+from core.services.delivery_staging import stage_deliveries
 from core.services.outbox import ClaimedRow
 from workers.process import current_runtime
 from workers.runtime import Runtime
@@ -16,16 +17,19 @@ MAX_AT_ONCE = 500
 
 
 def apply_delivery(runtime: Runtime, session: Session, rows: Mapping[str, Sequence[ClaimedRow]]) -> None:
-    """Publish users' new notifications to whoever listens.
+    """Publish users' new notifications to whoever listens, and have them sent on the other channels.
 
-    They go out before the rows are deleted, so at least once; gateways drop a number that they have seen.
+    They are published before the rows are deleted, so at least once; gateways drop a number that they have
+    seen. Their deliveries are staged in the transaction that deletes the rows, so exactly once.
     """
     for ranges in _ranges(rows):
         with runtime.redis.pipeline(transaction=False) as pipeline:
-            for notification in numbered_notifications(session, ranges):
+            notifications = numbered_notifications(session, ranges)
+            for notification in notifications:
                 channel = channel_of(runtime.settings.redis_prefix, notification.user_id)
                 pipeline.publish(channel, encode(notification))
             pipeline.execute()
+        stage_deliveries(session, notifications)
 
 
 def _ranges(rows: Mapping[str, Sequence[ClaimedRow]]) -> Iterator[list[tuple[UUID, int, int]]]:
