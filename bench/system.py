@@ -27,6 +27,7 @@ PROCESSES = {
     "gateway": ["ws_gateway"],
     "worker": ["workers", "worker"],
     "builder": ["workers", "builder"],
+    "courier": ["workers", "courier"],
     "beat": ["workers", "beat"],
 }
 

@@ -8,12 +8,12 @@ from kombu.connection import Connection
 from kombu.transport import redis
 
 from core.config import Settings
-from core.job_names import LONG_JOBS
+from core.job_names import LONG_JOBS, SEND_DELIVERIES
 
 SOCKET_TIMEOUT_S = 3
 """For connecting, and for the answer to a command; Redis gives both within a millisecond or is not well."""
 
-QUEUE, LONG_QUEUE = "jobs", "long"
+QUEUE, LONG_QUEUE, OUTGOING_QUEUE = "jobs", "long", "outgoing"
 
 RECONNECTION = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2.0}
 """Seconds between attempts: more each time, up to the last. Celery would go up to thirty, and has no setting
@@ -93,6 +93,9 @@ def new_celery(settings: Settings, *, is_current: bool) -> Celery:
         task_ignore_result=True,
         task_publish_retry=False,
         task_default_queue=QUEUE,
-        task_routes={job: {"queue": LONG_QUEUE} for job in LONG_JOBS},
+        task_routes={
+            **{job: {"queue": LONG_QUEUE} for job in LONG_JOBS},
+            SEND_DELIVERIES: {"queue": OUTGOING_QUEUE},
+        },
     )
     return app

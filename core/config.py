@@ -53,6 +53,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     worker_processes: Annotated[int, Meta(ge=1, le=64)] = 2
     builder_processes: Annotated[int, Meta(ge=1, le=64)] = 1
+    courier_processes: Annotated[int, Meta(ge=1, le=64)] = 1
+
+    private_targets: Literal["refuse", "allow"] = "refuse"
+    push_schemes: str = (
+        "discord,gotify,gotifys,matrix,matrixs,mmost,mmosts,ntfy,ntfys,pbul,pover,rocket,rockets,signal,"
+        "signals,slack,tgram"
+    )
 
     mail_url: str = ""
     mail_from: str = "Outlay <outlay@localhost>"
@@ -85,6 +92,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def allowed_origins(self) -> tuple[str, ...]:
         return tuple(origin.strip() for origin in self.ws_allowed_origins.split(",") if origin.strip())
+
+    @property
+    def allowed_push_schemes(self) -> frozenset[str]:
+        """The services of apprise that users may have notifications sent to."""
+        return frozenset(scheme.strip().lower() for scheme in self.push_schemes.split(",") if scheme.strip())
 
     @property
     def is_production(self) -> bool:

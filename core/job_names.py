@@ -37,15 +37,14 @@ SEND_DELIVERIES = "send_deliveries"
 """Not in the outbox: what is to be sent are the rows of `deliveries`. It has a queue and workers of its own
 (`python -m workers courier`), so that nothing waits for somebody else's slow server."""
 
-BUILD_DIGEST = "build_digest"
-"""Key: user id. Payload: `{"digest_id": …}`; which one it is is in its row of `digest_runs`."""
+CLAIMED_JOBS = (SEND_DELIVERIES,)
+"""Jobs whose rows are in tables of their own; they are woken for and swept as the others."""
 
 OUTBOX_JOBS = (
     EVALUATE_BUDGETS,
     DELIVER_NOTIFICATIONS,
     SPLIT_GROUP_EXPENSE,
     SEND_MAIL,
-    BUILD_DIGEST,
     *LONG_JOBS,
 )
 
@@ -63,4 +62,3 @@ class Tick:
     FETCH_RATES = "fetch_rates"
     SWEEP_FILES = "sweep_files"
     REFRESH_REPORTS = "refresh_reports"
-    STAGE_DIGESTS = "stage_digests"

@@ -1,4 +1,4 @@
-"""`python -m workers worker`, `python -m workers builder` and `python -m workers beat`."""
+"""`python -m workers worker`, `builder`, `courier` and `beat`."""
 
 import os
 import sys
@@ -6,13 +6,13 @@ import warnings
 
 from celery.exceptions import SecurityWarning
 
-from core.broker import LONG_QUEUE, QUEUE
+from core.broker import LONG_QUEUE, OUTGOING_QUEUE, QUEUE
 from core.config import load_settings
 from core.errors import ConfigurationError
 from core.logging import configure_logging
 from workers.app import Role, create_app
 
-QUEUES: dict[Role, str] = {"worker": QUEUE, "builder": LONG_QUEUE}
+QUEUES: dict[Role, str] = {"worker": QUEUE, "builder": LONG_QUEUE, "courier": OUTGOING_QUEUE}
 ROLES = (*QUEUES, "beat")
 
 
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     if arguments == ["beat"]:
         create_app(settings).Beat(loglevel=settings.log_level, quiet=True).run()
         return 0
-    role: Role = "builder" if arguments == ["builder"] else "worker"
+    [role] = (role for role in QUEUES if role == arguments[0])
     options = ["--without-gossip", "--without-mingle", "--without-heartbeat", f"--queues={QUEUES[role]}"]
     app = create_app(settings, role)
     app.worker_main(["--quiet", "worker", *options, f"--loglevel={settings.log_level}"])

@@ -9,12 +9,13 @@ from celery.signals import worker_process_init, worker_process_shutdown
 from core.broker import new_celery
 from core.config import Settings
 from core.job_names import DELIVER_NOTIFICATIONS, EVALUATE_BUDGETS, SEND_MAIL, SPLIT_GROUP_EXPENSE
-from workers.long_jobs import CONNECTIONS
+from workers import courier, long_jobs
 from workers.process import start_runtime, stop_runtime
 from workers.runtime import ApplyJob
 from workers.schedules import beat_schedule
 from workers.tasks import (
     budgets,
+    deliveries,
     digests,
     exchange_rates,
     exports,
@@ -42,13 +43,21 @@ LEASED_JOBS = frozenset({SEND_MAIL})
 """Outbox jobs with an effect outside of the database; their tasks do them by `workers/leased.py`."""
 
 TASK_MODULES = (
-    budgets, digests, exchange_rates, exports, files, groups, housekeeping, imports, invitations,
+    budgets, deliveries, digests, exchange_rates, exports, files, groups, housekeeping, imports, invitations,
     mails, notifications, recurring_expenses, reminders, reports, settlements,
 )  # fmt: skip
 """Imported, so that their tasks are known."""
 
-Role = Literal["worker", "builder"]
-"""Whose tasks a process does: those of which an alert may wait, or those that take long."""
+Role = Literal["worker", "builder", "courier"]
+"""Whose tasks a process does: those of which an alert may wait, those that take long, or those that talk to
+other people's servers."""
+
+CONNECTIONS: dict[Role, int] = {
+    "worker": 1,
+    "builder": long_jobs.CONNECTIONS,
+    "courier": courier.CONNECTIONS,
+}
+"""Of a process to the database."""
 
 LAST_WORDS_TENTHS_S = 10
 """How long a pool process that ends waits until its last results have been read. When the worker is told to
@@ -66,7 +75,7 @@ def create_app(settings: Settings, role: Role = "worker") -> Celery:
         worker_prefetch_multiplier=1,
         worker_soft_shutdown_timeout=25,
         worker_max_tasks_per_child=2_000,
-        worker_concurrency=settings.builder_processes if role == "builder" else settings.worker_processes,
+        worker_concurrency=getattr(settings, f"{role}_processes"),
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_send_task_events=False,
@@ -78,7 +87,7 @@ def create_app(settings: Settings, role: Role = "worker") -> Celery:
 
     @worker_process_init.connect(weak=False)
     def _start(**_signal: Any) -> None:
-        start_runtime(settings, JOBS, connections=CONNECTIONS if role == "builder" else 1)
+        start_runtime(settings, JOBS, connections=CONNECTIONS[role])
 
     @worker_process_shutdown.connect(weak=False)
     def _stop(**_signal: Any) -> None:

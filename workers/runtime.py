@@ -94,7 +94,7 @@ class Runtime:
                 if is_last or batch.is_full:
                     self.lower_flag(job)
                 else:
-                    self._hold_flag(job)
+                    self.hold_flag(job)
                 started, was_last = time.monotonic(), is_last
                 batch = self._drain_batch(job, deadline)
                 total += batch.settled + self._drain_follow_ups(batch.follow_ups - {job}, deadline)
@@ -216,7 +216,8 @@ class Runtime:
                     raise
                 log.warning("job.held_by_others job=%s key=%s", job, key)
 
-    def _hold_flag(self, job: str) -> None:
+    def hold_flag(self, job: str) -> None:
+        """While this keeps up nobody else is woken for the job."""
         try:
             self._flags.hold_flag(job)
         except RedisError as error:

@@ -4,7 +4,7 @@ from typing import Any
 
 from celery.schedules import crontab
 
-from core.job_names import OUTBOX_JOBS, Tick
+from core.job_names import CLAIMED_JOBS, OUTBOX_JOBS, Tick
 
 SWEEP_S = 5.0
 """How late a job is at most when its wake-up was lost."""
@@ -24,7 +24,7 @@ REFRESH_S = 60.0
 
 def beat_schedule() -> dict[str, dict[str, Any]]:
     return {
-        **{f"sweep {job}": _every(SWEEP_S, job) for job in OUTBOX_JOBS},
+        **{f"sweep {job}": _every(SWEEP_S, job) for job in (*OUTBOX_JOBS, *CLAIMED_JOBS)},
         "start budget periods": _every(PERIOD_START_S, Tick.START_BUDGET_PERIODS),
         "post recurring": _every(RECURRING_S, Tick.POST_RECURRING),
         "stage digests": _every(DIGEST_S, Tick.STAGE_DIGESTS),

@@ -21,17 +21,18 @@ from core.config import Settings, load_settings
 from core.errors import OutlayError
 
 REDIS, MIGRATE, API, GATEWAY = "redis", "migrate", "api", "gateway"
-WORKER, BUILDER, BEAT = "worker", "builder", "beat"
+WORKER, BUILDER, COURIER, BEAT = "worker", "builder", "courier", "beat"
 
 SERVICES = (
     Program(API, (sys.executable, "-m", "api")),
     Program(GATEWAY, (sys.executable, "-m", "ws_gateway")),
     Program(WORKER, (sys.executable, "-m", "workers", "worker")),
     Program(BUILDER, (sys.executable, "-m", "workers", "builder")),
+    Program(COURIER, (sys.executable, "-m", "workers", "courier")),
     Program(BEAT, (sys.executable, "-m", "workers", "beat")),
 )
 
-STOP_ORDER = ((API, BEAT), (WORKER, BUILDER), (GATEWAY,), (REDIS,))
+STOP_ORDER = ((API, BEAT), (WORKER, BUILDER), (COURIER, GATEWAY), (REDIS,))
 """First who takes in work, then who does it, then who tells of it, then what they speak through."""
 
 REDIS_TIMEOUT_S = 10.0
@@ -79,7 +80,7 @@ class _System:
     ) -> None:
         self._settings = settings
         self._redis = redis
-        self._console = Console(sys.stdout, (REDIS, API, GATEWAY, WORKER, BUILDER, BEAT, MIGRATE))
+        self._console = Console(sys.stdout, (REDIS, API, GATEWAY, WORKER, BUILDER, COURIER, BEAT, MIGRATE))
         self._supervisor = Supervisor(self._console, watchdog, environ)
         self._stop_requests = 0
         self._stop_requested = asyncio.Event()

@@ -23,7 +23,8 @@ class Channel(Base):
     the kinds of notification that a webhook is sent (empty: all); mails and pushes go by the user's settings.
     `host` is whom it talks to, so that a slow one never holds up the others. A webhook's secrets are derived
     and never stored: `secret_issue` counts them, and until `previous_secret_until` the one before signs as
-    well. Of a burst, what follows within the pause after `sent_at` becomes one message.
+    well. Of a burst of mails or pushes, what follows within the pause after `sent_at`, when the last message
+    was begun, becomes one message.
     """
 
     __tablename__ = "channels"
@@ -54,8 +55,9 @@ class Delivery(Base):
     """The sending of one notification on one channel.
 
     `pending` has not been tried, `failed` is tried again at `available_at`, `sent` and `dead` are over. While
-    somebody sends it `available_at` is the end of their lease. Those of one message share its `message_id`,
-    which stays the same however often it is sent.
+    somebody sends it `available_at` is the end of their lease, which began at `attempted_at`. Those of one
+    message share its `message_id`, which stays the same however often it is sent. `attempts` only counts up,
+    so that two leases are never taken for one another; a round of attempts began at `first_tried_at`.
     """
 
     __tablename__ = "deliveries"
@@ -70,6 +72,7 @@ class Delivery(Base):
         Index("uq_deliveries_channel_seq", "user_id", "channel_id", "seq", unique=True),
         Index(
             "ix_deliveries_due",
+            "host",
             "available_at",
             postgresql_where=text("state IN ('pending', 'failed')"),
             sqlite_where=text("state IN ('pending', 'failed')"),
@@ -90,4 +93,5 @@ class Delivery(Base):
     last_status: Mapped[int | None]
     created_at: Mapped[datetime]
     attempted_at: Mapped[datetime | None]
+    first_tried_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]

@@ -115,6 +115,7 @@ def upgrade() -> None:
         sa.Column("last_status", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("attempted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("first_tried_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "state IN ('pending', 'failed', 'sent', 'dead')", name=op.f("ck_deliveries_state")
@@ -137,7 +138,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_deliveries_due",
         "deliveries",
-        ["available_at"],
+        ["host", "available_at"],
         unique=False,
         postgresql_where=sa.text("state IN ('pending', 'failed')"),
         sqlite_where=sa.text("state IN ('pending', 'failed')"),

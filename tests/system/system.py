@@ -15,12 +15,12 @@ import httpx
 
 from core.commands.healthcheck import is_healthy
 from core.commands.ports import LOOPBACK, free_port
-from core.commands.run import API, BEAT, BUILDER, GATEWAY, SERVICES, WORKER
+from core.commands.run import API, BEAT, BUILDER, COURIER, GATEWAY, SERVICES, WORKER
 from core.commands.watchdog import Watchdog
 from core.config import ENVIRONMENT_PREFIX
 from tests.cast import http_client
 
-__all__ = ["API", "BEAT", "BUILDER", "GATEWAY", "WORKER", "System"]
+__all__ = ["API", "BEAT", "BUILDER", "COURIER", "GATEWAY", "WORKER", "System"]
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -39,7 +39,7 @@ LOG_TAIL_LINES = 40
 
 
 class System:
-    """API, gateway, worker, builder and beat on free ports, over a database and a Redis that are there.
+    """All processes on free ports, over a database and a Redis that are there.
 
     Each process leads a group of its own and writes a log of its own. A watchdog ends all of them if the
     test process dies.

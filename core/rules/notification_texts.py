@@ -1,0 +1,205 @@
+"""Notifications in a line, for push services and wherever else there is no room for more."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+MAX_TITLE = 100
+MAX_BODY = 500
+"""Characters of each; some services take no more than a thousand in all."""
+
+Data = Mapping[str, Any]
+Text = tuple[str, str]
+"""Title and body."""
+
+
+def short_text(kind: str, data: Data) -> Text:
+    """The title and the body of a notification, each one line of plain text.
+
+    Whatever the data lacks is left out, and a kind without a text of its own is called by its name: what was
+    stored by an older version is told all the same.
+    """
+    write = TEXTS.get(kind, _unknown)
+    title, body = write({**data, "kind": data.get("kind", kind)} if write is _unknown else data)
+    return _line(title, MAX_TITLE), _line(body, MAX_BODY)
+
+
+def message_text(notifications: list[tuple[str, Data]]) -> Text:
+    """The title and the body of a message of one or several notifications, given as kind and data.
+
+    Of several the body has a line each.
+    """
+    texts = [short_text(kind, data) for kind, data in notifications]
+    if len(texts) == 1:
+        return texts[0]
+    lines = (f"{title}: {body}" if body else title for title, body in texts)
+    return f"{len(texts)} notifications", "\n".join(lines)
+
+
+def _line(text: str, longest: int) -> str:
+    """One line of printable characters, whatever somebody has written into a name."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def _of(data: Data, name: str, otherwise: str = "") -> str:
+    value = data.get(name)
+    return otherwise if value is None else str(value)
+
+
+def _money(data: Data, name: str) -> str:
+    return f"{_of(data, name, '?')} {_of(data, 'currency')}".strip()
+
+
+def _owed(data: Data) -> str:
+    """What the balance says: positive is owed to the reader."""
+    balance = _of(data, "balance")
+    if not balance or not balance.strip("-0."):
+        return ""
+    amount = f"{balance.lstrip('-')} {_of(data, 'currency')}"
+    return f"you owe {amount} in all" if balance.startswith("-") else f"you are owed {amount} in all"
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
+
+
+def _budget(data: Data) -> str:
+    return f"Budget {_of(data, 'budget_name')}"
+
+
+def _spent(data: Data) -> str:
+    percent = _of(data, "percent")
+    share = f" ({percent} %)" if percent else ""
+    return f"{_of(data, 'spent', '?')} of {_money(data, 'limit')} spent{share}"
+
+
+def _threshold(data: Data) -> Text:
+    return f"{_budget(data)} is above {_of(data, 'threshold', '?')} %", _spent(data)
+
+
+def _projected(data: Data) -> Text:
+    return (
+        f"{_budget(data)} will not last",
+        f"{_money(data, 'projected')} expected by its end; {_spent(data)}",
+    )
+
+
+def _recovered(data: Data) -> Text:
+    return f"{_budget(data)} is below {_of(data, 'threshold', '?')} % again", _spent(data)
+
+
+def _invited(data: Data) -> Text:
+    return (
+        f"Invitation to {_of(data, 'group_name', 'a group')}",
+        f"from {_of(data, 'invited_by', 'a member')}",
+    )
+
+
+def _joined_group(data: Data) -> Text:
+    return _of(data, "group_name", "Group"), f"{_of(data, 'display_name', 'Somebody')} has joined"
+
+
+def _group_expense(verb: str) -> Callable[[Data], Text]:
+    def text(data: Data) -> Text:
+        what = f"{_of(data, 'by', 'Somebody')} has {verb} {_of(data, 'description', 'an expense')}"
+        share = "" if verb == "deleted" else f"your share is {_money(data, 'share')}"
+        body = _joined(f"{what}, {_money(data, 'amount')}", share, _owed(data))
+        return _of(data, "group_name", "Group"), body
+
+    return text
+
+
+def _reminder(data: Data) -> Text:
+    debts = ", ".join(f"{one.get('amount')} {one.get('currency')}" for one in data.get("debts", ()))
+    body = f"You owe {_of(data, 'to_name', 'a member')} {debts}".rstrip()
+    return f"Reminder from {_of(data, 'group_name', 'a group')}", body
+
+
+def _settlement(verb: str) -> Callable[[Data], Text]:
+    def text(data: Data) -> Text:
+        payment = (
+            f"{_of(data, 'from_name', 'a member')} to {_of(data, 'to_name', 'a member')}, "
+            f"{_money(data, 'amount')}"
+        )
+        if data.get("is_reminder"):
+            what = f"A payment still waits for you to confirm it: {payment}"
+        else:
+            what = f"{_of(data, 'by', 'Somebody')} has {verb} a payment: {payment}"
+        return _of(data, "group_name", "Group"), _joined(what, _owed(data))
+
+    return text
+
+
+def _recurring(verb: str) -> Callable[[Data], Text]:
+    def text(data: Data) -> Text:
+        name = _of(data, "name") or _of(data, "payee") or _of(data, "description") or "Recurring expense"
+        amount = _money(data, "amount") if data.get("amount") is not None else ""
+        day = _of(data, "due_on") or _of(data, "spent_on") or _of(data, "next_on")
+        return f"{name} {verb}", _joined(amount, f"on {day}" if day else "")
+
+    return text
+
+
+def _import(data: Data) -> Text:
+    name = _of(data, "name") or _of(data, "group_name") or "a file"
+    count = _of(data, "committed")
+    return f"Import of {name}", _joined(_of(data, "state"), f"{count} recorded" if count else "")
+
+
+def _export(data: Data) -> Text:
+    return "Your export is ready", f"{_of(data, 'rows', '?')} rows as {_of(data, 'format', 'a file')}"
+
+
+def _report(data: Data) -> Text:
+    return "Your report is ready", _of(data, "period")
+
+
+def _digest(data: Data) -> Text:
+    period = " to ".join(filter(None, (_of(data, "period_start"), _of(data, "period_end"))))
+    return "Your summary is ready", period
+
+
+def _disabled(data: Data) -> Text:
+    kinds = {"email": "Mails", "webhook": "A webhook", "push": "A push service"}
+    what = kinds.get(_of(data, "kind"), "A channel")
+    name = _of(data, "name") or _of(data, "url")
+    title = f"{what} ({name})" if name else what
+    return f"{title}: switched off", _of(data, "reason")
+
+
+def _login(data: Data) -> Text:
+    return "New login", _joined(_of(data, "user_agent"), _of(data, "ip_address"))
+
+
+def _password(data: Data) -> Text:  # noqa: ARG001 - as all the others
+    return "Your password has been changed", "If that was not you, ask for a new one at once"
+
+
+def _unknown(data: Data) -> Text:
+    return _of(data, "kind", "notification").replace(".", " ").replace("_", " ").capitalize(), ""
+
+
+TEXTS: Mapping[str, Callable[[Data], Text]] = {
+    "budget.threshold": _threshold,
+    "budget.projected": _projected,
+    "budget.recovered": _recovered,
+    "group.invited": _invited,
+    "group.member_joined": _joined_group,
+    "group.expense_added": _group_expense("added"),
+    "group.expense_changed": _group_expense("changed"),
+    "group.expense_deleted": _group_expense("deleted"),
+    "debt.reminder": _reminder,
+    "settlement.recorded": _settlement("recorded"),
+    "settlement.confirmed": _settlement("confirmed"),
+    "settlement.disputed": _settlement("disputed"),
+    "settlement.reversed": _settlement("reversed"),
+    "recurring.due": _recurring("is due"),
+    "recurring.posted": _recurring("has been recorded"),
+    "import.finished": _import,
+    "export.ready": _export,
+    "report.ready": _report,
+    "digest.ready": _digest,
+    "channel.disabled": _disabled,
+    "security.new_login": _login,
+    "security.password_changed": _password,
+}

@@ -1,0 +1,71 @@
+"""Deliveries that their user wants tried again, and those that are too old to be of interest."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.errors import Conflict, NotFound
+from core.job_names import SEND_DELIVERIES
+from core.queries.deliveries import DELIVERIES, DeliveryRecord, load_delivery
+from core.services.delivery_claims import LEASE
+from core.services.outbox import wake_for
+
+KEPT = timedelta(days=90)
+"""Deliveries that are over."""
+
+PURGE_BATCH = 1_000
+"""Rows a transaction: on SQLite nobody writes meanwhile."""
+
+
+DELETE = delete(DELIVERIES).where(
+    DELIVERIES.c.user_id == bindparam("owner"), DELIVERIES.c.id == bindparam("its_id")
+)
+
+
+def retry_delivery(session: Session, *, user_id: UUID, channel_id: UUID, delivery_id: UUID) -> DeliveryRecord:
+    """Have a delivery that failed or is dead sent at once, with a new round of attempts.
+
+    Raises:
+        NotFound
+        Conflict: it is sent already, waits for its first try, or is being sent at this moment.
+    """
+    row = session.execute(
+        select(DELIVERIES.c.state, DELIVERIES.c.attempted_at, DELIVERIES.c.available_at)
+        .where(
+            DELIVERIES.c.user_id == user_id,
+            DELIVERIES.c.channel_id == channel_id,
+            DELIVERIES.c.id == delivery_id,
+        )
+        .with_for_update()
+    ).first()
+    if row is None:
+        raise NotFound("no such delivery")
+    if row.state not in ("failed", "dead"):
+        raise Conflict(f"only what has failed can be retried; this delivery is {row.state}")
+    now = clock.now()
+    is_leased = row.attempted_at is not None and row.available_at == row.attempted_at + LEASE
+    if row.state == "failed" and is_leased and row.available_at > now:
+        raise Conflict("the delivery is being sent at this moment")
+    session.execute(
+        update(DELIVERIES)
+        .where(DELIVERIES.c.user_id == user_id, DELIVERIES.c.id == delivery_id)
+        .values(state="pending", available_at=now, first_tried_at=None, message_id=None)
+    )
+    wake_for(session, SEND_DELIVERIES)
+    return load_delivery(session, user_id=user_id, channel_id=channel_id, delivery_id=delivery_id)
+
+
+def purge_deliveries(session: Session) -> int:
+    """Delete up to `PURGE_BATCH` old ones that are over; answers how many there were."""
+    old = (
+        select(DELIVERIES.c.user_id, DELIVERIES.c.id)
+        .where(DELIVERIES.c.state.in_(("sent", "dead")), DELIVERIES.c.created_at < clock.now() - KEPT)
+        .limit(PURGE_BATCH)
+    )
+    rows = session.execute(old).all()
+    if rows:
+        session.execute(DELETE, [{"owner": row.user_id, "its_id": row.id} for row in rows])
+    return len(rows)

@@ -1,0 +1,105 @@
+"""How messages leave: webhooks from the event loop, mails and pushes from threads."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Protocol, Self
+
+from core import clock
+from core.mailer import MailBroken, MailDeferred, MailRefused, MailUnavailable, new_mailer
+from core.outgoing.push import send_push
+from core.outgoing.targets import Policy
+from core.outgoing.webhooks import WebhookSender, webhook_body, webhook_secret
+from core.queries.notification_letters import compose_mail
+from core.rules.deliveries import Fate, Outcome
+from core.rules.messages import Message, Receiver
+from core.rules.notification_texts import message_text
+from workers.runtime import Runtime
+
+THREADS = 16
+"""For what blocks: mail servers and push services are few, and each may have a few of them."""
+
+
+class Sender(Protocol):
+    """Sends messages while it is open."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *_exception: object) -> None: ...
+
+    async def send(self, message: Message) -> Outcome:
+        """Send once. Whatever the other end does is an outcome, not an error."""
+
+
+class Senders:
+    """All three kinds, for one event loop at a time."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        settings = runtime.settings
+        self._database = runtime.database
+        self._secret = settings.secret
+        self._policy = Policy(settings.private_targets == "allow")
+        self._schemes = settings.allowed_push_schemes
+        self._mailer = new_mailer(settings.mail, settings.mail_from)
+
+    async def __aenter__(self) -> Self:
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sender")
+        self._webhooks = await WebhookSender(self._policy).__aenter__()
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await self._webhooks.__aexit__()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def send(self, message: Message) -> Outcome:
+        match message.receiver.kind:
+            case "webhook":
+                return await self._send_webhook(message)
+            case "push":
+                return await self._in_thread(self._send_push, message)
+            case "email":
+                return await self._in_thread(self._send_mail, message)
+
+    async def _in_thread(self, send: Callable[[Message], Outcome], message: Message) -> Outcome:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, send, message)
+
+    async def _send_webhook(self, message: Message) -> Outcome:
+        [part] = message.parts
+        body = webhook_body(kind=part.kind, created_at=part.created_at, seq=part.seq, data=dict(part.data))
+        secrets = signing_secrets(self._secret, message.receiver, clock.now())
+        return await self._webhooks.post(
+            message.receiver.url, message_id=str(message.id), body=body, secrets=secrets
+        )
+
+    def _send_push(self, message: Message) -> Outcome:
+        title, body = message_text([(part.kind, part.data) for part in message.parts])
+        return send_push(
+            message.receiver.url, title=title, body=body, schemes=self._schemes, policy=self._policy
+        )
+
+    def _send_mail(self, message: Message) -> Outcome:
+        with self._database.reading_rows() as rows:
+            mail = compose_mail(rows, message)
+        if mail is None:
+            return Outcome(Fate.MOOT, error="there is no verified address")
+        try:
+            self._mailer.send(mail)
+        except MailRefused as error:
+            return Outcome(Fate.GONE, error=error.detail)
+        except (MailDeferred, MailBroken) as error:
+            return Outcome(Fate.FAILED, error=error.detail)
+        except MailUnavailable as error:
+            return Outcome(Fate.AWAY, error=error.detail)
+        return Outcome(Fate.SENT)
+
+
+def signing_secrets(secret: str, receiver: Receiver, now: datetime) -> list[str]:
+    """The newest secret, and during a rotation the one before it."""
+    issues = [receiver.secret_issue]
+    if receiver.previous_secret_until is not None and now < receiver.previous_secret_until:
+        issues.append(receiver.secret_issue - 1)
+    return [
+        webhook_secret(secret, user_id=receiver.user_id, channel_id=receiver.id, issue=issue)
+        for issue in issues
+    ]
