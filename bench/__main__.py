@@ -17,6 +17,7 @@ from bench.report import Row, gauge, machine, table
 from bench.reports import reporting
 from bench.splits import planning
 from bench.system import Dialect
+from bench.webhooks import webhooking
 
 MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
     "posting": posting,
@@ -36,6 +37,7 @@ MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
     "reporting": reporting,
     "digesting": digesting,
     "recurring": recurring,
+    "webhooks": webhooking,
 }
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
 

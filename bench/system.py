@@ -44,7 +44,9 @@ class System:
         processes: tuple[str, ...] = tuple(PROCESSES),
         api_processes: int = 1,
         builder_processes: int = 1,
+        **settings: str,
     ) -> None:
+        self._settings = settings
         self.dialect = dialect
         self._names = processes
         self._api_processes = api_processes
@@ -59,7 +61,7 @@ class System:
             self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outlay-bench-")))
             self.database_url = self._start_database(stack)
             redis = stack.enter_context(TestRedis())
-            self._environment = {
+            self.environment = {
                 **os.environ,
                 "OUTLAY_DATABASE_URL": self.database_url,
                 "OUTLAY_REDIS_URL": redis.url(0),
@@ -71,6 +73,7 @@ class System:
                 "OUTLAY_LOG_LEVEL": "WARNING",
                 # Hundreds of users are registered before anything is measured.
                 "OUTLAY_BCRYPT_COST": "4",
+                **self._settings,
             }
             migrate(self.database_url)
             stack.callback(self._stop_processes)
@@ -89,7 +92,7 @@ class System:
 
     def start(self, name: str) -> None:
         self._processes[name] = subprocess.Popen(
-            [sys.executable, "-m", *PROCESSES[name]], env=self._environment
+            [sys.executable, "-m", *PROCESSES[name]], env=self.environment
         )
 
     def stop(self, name: str) -> None:
@@ -136,6 +139,16 @@ class System:
         pid = self._processes[name].pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return max(_resident_mb(int(one), "VmHWM:") for one in (pid, *children))
+
+    def cpu_seconds(self, name: str) -> float:
+        """Of the processor, that a process and its children have had so far."""
+        pid = self._processes[name].pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ticks = (
+            Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[11:13]
+            for one in (pid, *children)
+        )
+        return sum(int(user) + int(kernel) for user, kernel in ticks) / os.sysconf("SC_CLK_TCK")
 
     def _start_database(self, stack: ExitStack) -> str:
         if self.dialect == "sqlite":

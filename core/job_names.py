@@ -62,3 +62,4 @@ class Tick:
     FETCH_RATES = "fetch_rates"
     SWEEP_FILES = "sweep_files"
     REFRESH_REPORTS = "refresh_reports"
+    STAGE_DIGESTS = "stage_digests"

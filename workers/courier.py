@@ -125,7 +125,9 @@ class _Round:
 
     async def run(self) -> int:
         self._wants_claim, self._has_results = asyncio.Event(), asyncio.Event()
-        with ThreadPoolExecutor(2, thread_name_prefix="courier") as threads:
+        # On SQLite the two would only get in each other's way: there is one write lock.
+        count = 1 if self._runtime.database.dialect == "sqlite" else 2
+        with ThreadPoolExecutor(count, thread_name_prefix="courier") as threads:
             self._threads = threads
             async with self._sender:
                 settling = asyncio.create_task(self._settle())
@@ -266,6 +268,7 @@ class _Round:
                     log.exception("deliveries.not_settled count=%d", len(batch))
                     return
                 else:
+                    log.warning("deliveries.split count=%d error=%r", len(batch), error)
                     for one in batch:
                         self._note([one])
                     return

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, TextClause, bindparam, column, exists, select, text
+from sqlalchemy import Row, bindparam, column, exists, select, text
 from sqlalchemy.orm import Session
 
 from core.database import Reader, dialect_of
@@ -70,7 +70,7 @@ LIMIT :in_all
 """The oldest ones of each host, so that nobody waits behind another one's many."""
 
 
-def _due_statement(statement: str) -> TextClause:
+def _due_statement(statement: str) -> Any:
     types = {
         "user_id": DELIVERIES.c.user_id.type,
         "id": DELIVERIES.c.id.type,
@@ -87,10 +87,10 @@ def _due_statement(statement: str) -> TextClause:
         "data", "created_at",
     )  # fmt: skip
     bound = text(statement).bindparams(bindparam("now", type_=UtcDateTime))
-    return bound.columns(*(column(name, types.get(name)) for name in names))  # type: ignore[return-value]
+    return bound.columns(*(column(name, types.get(name)) for name in names))
 
 
-DUE = {dialect: _due_statement(statement) for dialect, statement in DUE_STATEMENTS.items()}
+DUE: dict[str, Any] = {dialect: _due_statement(statement) for dialect, statement in DUE_STATEMENTS.items()}
 
 OF_CHANNEL = (
     select(
@@ -147,8 +147,7 @@ def due_deliveries(
         "of_a_host": of_a_host,
         "in_all": in_all,
     }
-    found: Sequence[Any] = session.execute(DUE[dialect_of(session)], parameters).all()
-    return found
+    return session.execute(DUE[dialect_of(session)], parameters).all()
 
 
 def due_on_channel(
@@ -163,8 +162,8 @@ def due_on_channel(
     """What is due on a channel, or of one of its messages, by number, locked until the transaction ends."""
     query = OF_CHANNEL if message_id is None else OF_CHANNEL.where(DELIVERIES.c.message_id == message_id)
     parameters = {"owner": user_id, "its_channel": channel_id, "now": now, "most": limit}
-    found: Sequence[Row[Any]] = session.execute(query, parameters).all()
-    return found
+    found: Any = session.execute(query, parameters).all()
+    return list(found)
 
 
 def quiet_hours_of(session: Reader, *, user_id: UUID) -> QuietHours | None:

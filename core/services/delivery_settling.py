@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import dialect_of
-from core.queries.deliveries import CHANNELS, DELIVERIES, WAITING, has_got_through
+from core.queries.deliveries import CHANNELS, DELIVERIES, IS_WAITING, has_got_through
 from core.rules.deliveries import JITTER_PERCENT, Fate, Outcome, next_try_at
 from core.rules.messages import Message
 from core.services.dialects import recordset
@@ -33,7 +33,7 @@ _KEY = (
     DELIVERIES.c.user_id == bindparam("owner"),
     DELIVERIES.c.id == bindparam("its_id"),
     DELIVERIES.c.attempts == bindparam("its_attempts"),
-    DELIVERIES.c.state.in_(WAITING),
+    IS_WAITING,
 )
 CHANGED = ("state", "available_at", "first_tried_at", "last_status", "last_error", "sent_at")
 SETTLE_ONE = update(DELIVERIES).where(*_KEY).values({name: bindparam(f"new_{name}") for name in CHANGED})
@@ -52,7 +52,7 @@ SETTLE_MANY = (
         DELIVERIES.c.user_id == _GIVEN.c.owner,
         DELIVERIES.c.id == _GIVEN.c.its_id,
         DELIVERIES.c.attempts == _GIVEN.c.its_attempts,
-        DELIVERIES.c.state.in_(WAITING),
+        IS_WAITING,
     )
     .values({name: _GIVEN.c[f"new_{name}"] for name in CHANGED})
 )
