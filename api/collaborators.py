@@ -1,6 +1,7 @@
 from dataclasses import dataclass
 
 from api.authentication import Authentication
+from api.channel_targets import ChannelTargets
 from api.charts import Charts
 from api.expense_writer import CONNECTIONS, LOCK_WAIT_MS, ExpenseWriter, new_expense_writer
 from api.passwords import Passwords
@@ -29,6 +30,7 @@ class Collaborators:
     charts: Charts
     files: FileStore
     downloads: Downloads
+    channel_targets: ChannelTargets
 
     @classmethod
     def of(cls, settings: Settings) -> "Collaborators":
@@ -55,6 +57,7 @@ class Collaborators:
             charts=Charts(),
             files=FileStore(settings.files),
             downloads=Downloads(settings.secret, settings.public_url),
+            channel_targets=ChannelTargets(settings),
         )
 
     def close(self) -> None:

@@ -20,6 +20,13 @@ from api.resources.attachments import Attachments, OneAttachment
 from api.resources.budgets import BudgetArchive, BudgetHistory, Budgets, OneBudget
 from api.resources.categories import Categories, OneCategory
 from api.resources.changes import Changes
+from api.resources.channels import (
+    ChannelDeliveries,
+    ChannelDeliveryRetry,
+    Channels,
+    ChannelTest,
+    OneChannel,
+)
 from api.resources.charts import ChartSpecification, PngChart, SvgChart
 from api.resources.debts import Balances, DebtReminder, GroupDebts, MyDebts, SettlementPlan
 from api.resources.digests import DigestPreview, Digests, OneDigest
@@ -64,6 +71,14 @@ from api.resources.settlements import (
 )
 from api.resources.unsubscribing import Unsubscribing
 from api.resources.verification import EmailVerification, VerificationMail
+from api.resources.webhooks import (
+    OneWebhook,
+    WebhookDeliveries,
+    WebhookDeliveryRetry,
+    WebhookRotation,
+    Webhooks,
+    WebhookTest,
+)
 
 
 def add_routes(app: falcon.asgi.App[Any, Any], collaborators: Collaborators) -> None:
@@ -79,6 +94,7 @@ def add_routes(app: falcon.asgi.App[Any, Any], collaborators: Collaborators) -> 
 def v1_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
     return [
         *_own_routes(collaborators),
+        *_channel_routes(collaborators),
         *_group_routes(collaborators),
         *_insight_routes(collaborators),
     ]
@@ -142,6 +158,23 @@ def _recurring_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         (f"{one}/pause", RecurringPause(collaborators, is_paused=True)),
         (f"{one}/resume", RecurringPause(collaborators, is_paused=False)),
         (f"{one}/occurrences", RecurringOccurrences(collaborators)),
+    ]
+
+
+def _channel_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
+    delivery = "deliveries/{delivery_id:uuid}"
+    return [
+        ("/webhooks", Webhooks(collaborators)),
+        ("/webhooks/{webhook_id:uuid}", OneWebhook(collaborators)),
+        ("/webhooks/{webhook_id:uuid}/rotate-secret", WebhookRotation(collaborators)),
+        ("/webhooks/{webhook_id:uuid}/test", WebhookTest(collaborators)),
+        ("/webhooks/{webhook_id:uuid}/deliveries", WebhookDeliveries(collaborators)),
+        (f"/webhooks/{{webhook_id:uuid}}/{delivery}/retry", WebhookDeliveryRetry(collaborators)),
+        ("/channels", Channels(collaborators)),
+        ("/channels/{channel_id:uuid}", OneChannel(collaborators)),
+        ("/channels/{channel_id:uuid}/test", ChannelTest(collaborators)),
+        ("/channels/{channel_id:uuid}/deliveries", ChannelDeliveries(collaborators)),
+        (f"/channels/{{channel_id:uuid}}/{delivery}/retry", ChannelDeliveryRetry(collaborators)),
     ]
 
 

@@ -151,9 +151,7 @@ def _stage(database: Database, user_ids: list[UUID], *, first: int) -> None:
     now, numbers = clock.now(), range(first, first + COUNT // USERS)
     channels = table_of(Channel)
     with database.transaction() as session:
-        found = session.execute(
-            select(channels.c.user_id, channels.c.id).where(channels.c.kind == "webhook")
-        )
+        found = session.execute(select(channels.c.user_id, channels.c.id).where(channels.c.kind == "webhook"))
         ids = {row.user_id: row.id for row in found}
         common = {
             "state": "pending",

@@ -64,9 +64,9 @@ class Webhooks:
         """Have notifications posted to a URL, signed by the Standard Webhooks specification.
 
         The secret is in this answer only, and in that of a repetition with the same `Idempotency-Key`. Each
-        notification comes at least once, with the same `webhook-id` at each try. Any 2xx within ten seconds is
-        success; redirects are not followed; 410 switches the webhook off; anything else is tried again for
-        three days.
+        notification comes at least once, with the same `webhook-id` at each try. Any 2xx within ten seconds
+        is success; redirects are not followed; 410 switches the webhook off; anything else is tried again
+        for three days.
         """
         user_id, given = req.context.principal.user_id, req.context.json
         host = await self._targets.host_of_webhook(given.url)

@@ -30,8 +30,8 @@ PushUrl = Annotated[
         min_length=1,
         max_length=MAX_URL,
         pattern=TEXT,
-        description="Of a push or chat service, as github.com/caronc/apprise/wiki describes it. It is kept as a "
-        "secret: no answer shows it again.",
+        description="Of a push or chat service, as github.com/caronc/apprise/wiki describes it. It is "
+        "kept as a secret: no answer shows it again.",
         examples=["ntfys://ntfy.example.com/outlay-kim"],
     ),
 ]
@@ -48,7 +48,10 @@ Kinds = Annotated[
 ]
 IsActive = Annotated[
     bool,
-    Meta(description="false: nothing is sent. Who is switched off for failing can be switched on again.", examples=[True]),
+    Meta(
+        description="false: nothing is sent. Who is switched off for failing can be switched on again.",
+        examples=[True],
+    ),
 ]
 OffReason = Annotated[str | None, Meta(description="Why it is off.", examples=[None])]
 OffAt = Annotated[Instant | None, Meta(examples=[None])]
@@ -66,7 +69,7 @@ class WebhookIn(msgspec.Struct, forbid_unknown_fields=True):
 class WebhookPatch(msgspec.Struct, forbid_unknown_fields=True):
     url: Url | UnsetType = UNSET
     kinds: Kinds | UnsetType = UNSET
-    name: Name | None | UnsetType = UNSET
+    name: Name | UnsetType | None = UNSET
     is_active: IsActive | UnsetType = UNSET
 
     def to_changes(self) -> dict[str, Any]:
@@ -119,7 +122,7 @@ class ChannelPatch(msgspec.Struct, forbid_unknown_fields=True):
     """Of the mail channel only `is_active` can be changed."""
 
     url: PushUrl | UnsetType = UNSET
-    name: Name | None | UnsetType = UNSET
+    name: Name | UnsetType | None = UNSET
     is_active: IsActive | UnsetType = UNSET
 
     def to_changes(self) -> dict[str, Any]:
@@ -197,7 +200,10 @@ class DeliveryOut(msgspec.Struct):
     last_error: Annotated[str | None, Meta(examples=[None])]
     next_attempt_at: Annotated[
         Instant | None,
-        Meta(description="null when it is over. While it is sent, when it would be taken for lost.", examples=[None]),
+        Meta(
+            description="null when it is over. While it is sent, when it would be taken for lost.",
+            examples=[None],
+        ),
     ]
     attempted_at: Annotated[Instant | None, Meta(description="The last time.")]
     sent_at: Instant | None

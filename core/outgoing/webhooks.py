@@ -42,7 +42,7 @@ GONE = 410
 SECRET_PREFIX = "whsec_"  # noqa: S105 - begins every secret
 
 
-# Not derived again for each message: OpenSSL lets go of Python's lock for it, and to get it back takes longer.
+# Not derived for each message: OpenSSL lets go of Python's lock for it, and to get it back takes longer.
 @lru_cache(maxsize=4_096)
 def webhook_secret(secret: str, *, user_id: UUID, channel_id: UUID, issue: int) -> str:
     """A webhook's secret, derived from the installation's: it is never stored."""

@@ -95,7 +95,12 @@ def list_channels(session: Reader, *, user_id: UUID, kinds: Collection[ChannelKi
 
 
 def load_channel(
-    session: Reader, *, user_id: UUID, channel_id: UUID, kinds: Collection[ChannelKind], is_locked: bool = False
+    session: Reader,
+    *,
+    user_id: UUID,
+    channel_id: UUID,
+    kinds: Collection[ChannelKind],
+    is_locked: bool = False,
 ) -> ChannelRecord:
     """
     Raises:

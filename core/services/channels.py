@@ -149,9 +149,7 @@ def rotate_secret(session: Session, *, user_id: UUID, channel_id: UUID) -> Chann
     Raises:
         NotFound
     """
-    found = load_channel(
-        session, user_id=user_id, channel_id=channel_id, kinds=["webhook"], is_locked=True
-    )
+    found = load_channel(session, user_id=user_id, channel_id=channel_id, kinds=["webhook"], is_locked=True)
     _update(
         session,
         found,
@@ -191,6 +189,8 @@ def _update(session: Session, channel: ChannelRecord, **values: Any) -> None:
 
 
 def _check_kinds(kinds: Sequence[str]) -> None:
-    unknown = [FieldError(f"/kinds/{index}", "no such kind") for index, kind in enumerate(kinds) if kind not in KINDS]
+    unknown = [
+        FieldError(f"/kinds/{index}", "no such kind") for index, kind in enumerate(kinds) if kind not in KINDS
+    ]
     if unknown:
         raise InvalidInput(*unknown)

@@ -25,6 +25,8 @@ from tests.cast import http_client
 STATEMENT = b"Date,Amount,Payee,Category\n2026-05-04,-3.20,Corner Bakery,Groceries\n"
 """Of a bank: money spent is negative."""
 
+PUSH_URL = "gotifys://push.example.com/AbCdEfGhIjKlMnO"
+
 PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n%%EOF\n"
 
 
@@ -64,6 +66,10 @@ def one_of_each(client: httpx.Client, database: Database) -> dict[str, str]:
         "export_id": new_export(client)["id"],
         "import_id": new_import(client)["id"],
         "report_id": new_report(client)["id"],
+        "webhook_id": new_webhook(client)["id"],
+        "channel_id": _json(client.post("/v1/channels", json={"url": PUSH_URL}), 201)["id"],
+        # A courier's business; that there is none is no other answer than that it is somebody else's.
+        "delivery_id": str(new_id()),
         "digest_id": str(new_digest(database, UUID(read(client, "/v1/me")["id"]))),
         **_one_of_each_in_a_group(client),
     }
@@ -98,6 +104,10 @@ def new_import(client: httpx.Client, content: bytes = STATEMENT, **fields: Any) 
 
 def new_report(client: httpx.Client, **fields: Any) -> dict[str, Any]:
     return _json(client.post("/v1/reports", json={"kind": "monthly", "period": "2026-05", **fields}), 202)
+
+
+def new_webhook(client: httpx.Client, url: str = "https://example.com/hook", **fields: Any) -> dict[str, Any]:
+    return _json(client.post("/v1/webhooks", json={"url": url, **fields}), 201)
 
 
 def _one_attachment(client: httpx.Client) -> dict[str, str]:

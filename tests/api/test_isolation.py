@@ -188,7 +188,7 @@ def everything_of_the_owner(cast: Cast) -> list[Any]:
     me = cast.owner.client
     nouns = (
         "categories", "expenses", "budgets", "rules", "recurring-expenses", "imports", "reports", "exports",
-        "me",
+        "webhooks", "channels", "me",
     )  # fmt: skip
     # When a session was last used changes with every request.
     sessions = [session["id"] for session in read(me, "/v1/me/sessions")["items"]]

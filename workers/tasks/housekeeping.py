@@ -8,6 +8,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 from core.database import is_unavailable
 from core.job_names import Tick
 from core.services.changes import FORGET_BATCH, forget_deletions
+from core.services.deliveries import PURGE_BATCH as DELIVERY_BATCH
+from core.services.deliveries import purge_deliveries
 from core.services.digests import PURGE_BATCH as DIGEST_BATCH
 from core.services.digests import purge_digests
 from core.services.expenses import PURGE_BATCH, purge_trash
@@ -29,6 +31,7 @@ IN_BATCHES = (
     (forget_deletions, FORGET_BATCH),
     (purge_invitations, INVITATION_BATCH),
     (purge_digests, DIGEST_BATCH),
+    (purge_deliveries, DELIVERY_BATCH),
 )
 """Each answers how many rows it has removed; fewer than a batch end it."""
 
@@ -37,8 +40,8 @@ log = logging.getLogger(__name__)
 
 @shared_task(name=Tick.PURGE)
 def purge_task() -> None:
-    """Remove what has outlived its promise: trash, word of deletions, groups and their invitations, files,
-    answers, logins."""
+    """Remove what has outlived its promise: trash, word of deletions, deliveries, groups and their invitations,
+    files, answers, logins."""
     runtime = current_runtime()
     for purge_some, batch in IN_BATCHES:
         purged = batch
