@@ -18,8 +18,8 @@ def short_text(kind: str, data: Data) -> Text:
     Whatever the data lacks is left out, and a kind without a text of its own is called by its name: what was
     stored by an older version is told all the same.
     """
-    write = TEXTS.get(kind, _unknown)
-    title, body = write({**data, "kind": data.get("kind", kind)} if write is _unknown else data)
+    write = TEXTS.get(kind)
+    title, body = write(data) if write is not None else (_called(kind), "")
     return _line(title, MAX_TITLE), _line(body, MAX_BODY)
 
 
@@ -175,8 +175,8 @@ def _password(data: Data) -> Text:  # noqa: ARG001 - as all the others
     return "Your password has been changed", "If that was not you, ask for a new one at once"
 
 
-def _unknown(data: Data) -> Text:
-    return _of(data, "kind", "notification").replace(".", " ").replace("_", " ").capitalize(), ""
+def _called(kind: str) -> str:
+    return kind.replace(".", " ").replace("_", " ").capitalize()
 
 
 TEXTS: Mapping[str, Callable[[Data], Text]] = {

@@ -1,0 +1,74 @@
+"""Every kind of notification has a text, whatever its data lacks or holds."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.rules.notification_kinds import KINDS
+from core.rules.notification_texts import MAX_BODY, MAX_TITLE, TEXTS, message_text, short_text
+
+EXPENSE = {
+    "group_name": "Flat", "by": "Kim", "description": "Pizza", "amount": "25.01", "currency": "EUR",
+    "share": "12.51", "balance": "-12.51",
+}  # fmt: skip
+SETTLEMENT = {
+    "group_name": "Flat", "by": "Lee", "from_name": "Lee", "to_name": "Kim", "amount": "12.00",
+    "currency": "EUR", "balance": "0.51",
+}  # fmt: skip
+
+plain = st.none() | st.text(max_size=200) | st.integers() | st.booleans()
+names = st.sampled_from([*EXPENSE, *SETTLEMENT, "threshold", "percent", "name", "kind"])
+
+
+def test_every_kind_has_a_text() -> None:
+    assert TEXTS.keys() == KINDS.keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "title", "body"),
+    [
+        (
+            "group.expense_added", EXPENSE, "Flat",
+            "Kim has added Pizza, 25.01 EUR; your share is 12.51 EUR; you owe 12.51 EUR in all",
+        ),
+        (
+            "settlement.recorded", SETTLEMENT, "Flat",
+            "Lee has recorded a payment: Lee to Kim, 12.00 EUR; you are owed 0.51 EUR in all",
+        ),
+        (
+            "debt.reminder",
+            {"group_name": "Flat", "to_name": "Kim", "debts": [{"currency": "EUR", "amount": "12.51"}]},
+            "Reminder from Flat",
+            "You owe Kim 12.51 EUR",
+        ),
+        (
+            "channel.disabled",
+            {"kind": "webhook", "name": None, "url": "https://example.com", "reason": "gone"},
+            "A webhook (https://example.com): switched off",
+            "gone",
+        ),
+        ("some.new_kind", {"kind": "monthly"}, "Some new kind", ""),
+    ],
+)  # fmt: skip
+def test_texts_say_who_what_and_how_much(kind: str, data: dict[str, Any], title: str, body: str) -> None:
+    assert short_text(kind, data) == (title, body)
+
+
+@given(
+    st.sampled_from(sorted(KINDS)),
+    st.dictionaries(names, plain, max_size=10),
+)
+def test_no_data_breaks_a_text(kind: str, data: dict[str, Any]) -> None:
+    title, body = short_text(kind, data)
+    assert title
+    assert len(title) <= MAX_TITLE
+    assert len(body) <= MAX_BODY
+    assert (title + body).isprintable()
+
+
+def test_several_are_a_line_each() -> None:
+    title, body = message_text([("export.ready", {"rows": 3, "format": "csv"}), ("report.ready", {})])
+    assert title == "2 notifications"
+    assert body == "Your export is ready: 3 rows as csv\nYour report is ready"
