@@ -20,7 +20,7 @@ def short_text(kind: str, data: Data) -> Text:
     """
     write = TEXTS.get(kind)
     title, body = write(data) if write is not None else (_called(kind), "")
-    return _line(title, MAX_TITLE), _line(body, MAX_BODY)
+    return _line(title, MAX_TITLE) or _called(kind), _line(body, MAX_BODY)
 
 
 def message_text(notifications: list[tuple[str, Data]]) -> Text:
