@@ -19,7 +19,7 @@ LOOK_UP_S = 3.0
 """Names that are not found by then are taken: they are looked up again for each message."""
 
 MAX_TESTS = 4
-"""Messages that a process tries out at a time: each may take as long as its receiver likes, up to 15 s."""
+"""Messages that a process tries out at a time: each may take as long as its receiver likes, up to 12 s."""
 
 TITLE, BODY = "Outlay", "This is a test: notifications arrive here."
 

@@ -23,7 +23,7 @@ from core.rules.deliveries import Fate, Outcome
 from core.rules.messages import Message
 from core.services.delivery_claims import Claim, claim_messages, give_back
 from core.services.delivery_settling import AWAY_PAUSE, Settled, settle_messages
-from workers.runtime import DRAIN_TIME_S, Runtime
+from workers.runtime import Runtime
 from workers.senders import Sender, Senders
 
 T = TypeVar("T")
@@ -45,6 +45,10 @@ CLAIMED_OF_A_HOST = 64
 What has not been begun when the task ends is given back."""
 
 CLAIMED_IN_ALL = 512
+
+ROUND_S = 10.0
+"""A task stops claiming after this. With the longest that a message may take it ends within the 25 seconds
+that a process which is told to end is given; the next task goes on at once."""
 
 POLL_S = 0.05
 """While something is under way: how late what has become due meanwhile is seen at most."""
@@ -120,7 +124,7 @@ class _Round:
         self._is_over = False
         self._is_beginning = False
         started = time.monotonic()
-        self._deadline = started + DRAIN_TIME_S
+        self._deadline = started + ROUND_S
         self._patience_end = started + PATIENCE_S
 
     async def run(self) -> int:
@@ -144,7 +148,7 @@ class _Round:
             if sum(host.in_hand for host in self._hosts.values()) > MAX_IN_HAND:
                 await self._pause()
                 continue
-            claim = await self._in_thread(partial(self._claim, is_last=is_last))
+            claim = await self._in_thread(partial(self._claim, self._full_hosts(), is_last=is_last))
             self._next_host = claim.next_host
             for message in claim.messages:
                 self._host_of(message).waiting.append(message)
@@ -160,19 +164,22 @@ class _Round:
         await self._in_thread(partial(self._runtime.lower_flag, SEND_DELIVERIES))
         self._runtime.wake([SEND_DELIVERIES])
 
-    def _claim(self, *, is_last: bool) -> Claim:
+    def _full_hosts(self) -> set[str]:
+        """Those of which no more is to be claimed now."""
+        full = {name for name, host in self._hosts.items() if host.in_hand > CLAIMED_OF_A_HOST}
+        return full | {name for name in self._left_alone if self._is_left_alone(name)}
+
+    def _claim(self, full_hosts: set[str], *, is_last: bool) -> Claim:
         """For a thread. While this keeps up nobody else is woken; before the last look they are again."""
         if is_last:
             self._runtime.lower_flag(SEND_DELIVERIES)
         else:
             self._runtime.hold_flag(SEND_DELIVERIES)
-        full = {name for name, host in self._hosts.items() if host.in_hand > CLAIMED_OF_A_HOST}
-        full |= {name for name in self._left_alone if self._is_left_alone(name)}
         with self._runtime.database.transaction() as session:
             return claim_messages(
                 session,
                 first_host=self._next_host or "",
-                full_hosts=full,
+                full_hosts=full_hosts,
                 of_a_host=CLAIMED_OF_A_HOST,
                 in_all=CLAIMED_IN_ALL,
             )

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from core.outgoing.targets import MAX_URL, Policy, TargetRefused, check_host, check_port
 from core.rules.deliveries import Fate, Outcome
 
-TIMEOUT_S = 15.0
+TIMEOUT_S = 12.0
 """For all that a service is asked for one message: some want a login or a room's number first."""
 
 PARAMETERS = frozenset({

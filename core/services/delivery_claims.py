@@ -131,7 +131,11 @@ def give_back(session: Session, messages: Iterable[Message], *, available_at: da
                 DELIVERIES.c.attempts == part.attempts,
                 DELIVERIES.c.state.in_(WAITING),
             )
-            .values(available_at=available_at or clock.now())
+            .values(
+                available_at=available_at or clock.now(),
+                # The first try is still to come.
+                **({"first_tried_at": None} if part.attempts == 1 else {}),
+            )
         )
     for owner, channel_id in sorted(
         {_key(message) for message, _ in parts if message.receiver.kind != "webhook"}

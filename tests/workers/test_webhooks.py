@@ -235,6 +235,7 @@ def test_a_slow_host_does_not_hold_up_others(settings: Settings, database: Datab
         tell(database, other_id, *["budget.threshold"] * 20)
         assert sender.run() == 320
     assert slow.most_at_once <= 16
-    assert seen_when_fast_was_done == [16], "the fast one was done before the slow one gave any answer"
+    assert len(seen_when_fast_was_done) == 1, "the fast one was done before the slow one gave any answer"
+    assert seen_when_fast_was_done[0] <= 16
     assert set(states(database)) == {"sent"}
     assert len(set(slow.ids)) == len(slow.ids) == 300

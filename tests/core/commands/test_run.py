@@ -38,6 +38,7 @@ def test_it_starts_everything_and_says_where_it_is(launcher: Launcher) -> None:
         "api     | api has",
         "worker  | workers worker has",
         "builder | workers builder has",
+        "courier | workers courier has",
         "beat    | workers beat has",
         f"API        http://127.0.0.1:{api}/v1",
         f"WebSocket  ws://127.0.0.1:{gateway}/ws/notifications",
@@ -53,12 +54,12 @@ def test_data_and_secret_are_private_and_the_secret_is_kept(launcher: Launcher) 
     var = launcher.folder / "var"
     secret = (var / "secret").read_text().strip()
     assert (permissions(var), permissions(var / "secret")) == (0o700, 0o600)
-    assert launcher.says(secret, times=5), "each service gets it"
+    assert launcher.says(secret, times=6), "each service gets it"
     launcher.process.terminate()
     launcher.process.wait()
     launcher.start(OUTLAY_REDIS_URL=NO_REDIS)
     assert launcher.is_up()
-    assert launcher.says(secret, times=5)
+    assert launcher.says(secret, times=6)
 
 
 def test_a_second_run_says_so_in_one_line(launcher: Launcher) -> None:
