@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+import requests
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from core.outgoing import guard
@@ -210,7 +211,6 @@ def test_an_endless_answer_of_a_push_service_is_not_kept(monkeypatch: pytest.Mon
 
 def test_outside_of_an_exchange_others_are_left_alone() -> None:
     """Whoever else uses these libraries in the process is not held by the rules for users' URLs."""
-    import requests
 
     def reply(request: Received) -> Reply:
         return Reply(200, body=request.body)

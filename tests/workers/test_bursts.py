@@ -11,7 +11,7 @@ from sqlalchemy import update
 from core import clock
 from core.config import Settings
 from core.database import Database
-from core.models import Delivery
+from core.models import Delivery, User
 from core.services.delivery_claims import LEASE, MAX_PARTS, REST, claim_messages
 from core.services.delivery_settling import AWAY_PAUSE
 from tests.mail_server import MAIL_FROM, MailServer, text_of
@@ -177,8 +177,6 @@ def test_a_server_that_is_away_is_left_alone_and_no_mail_is_given_up_for_it(
 def test_nothing_is_sent_to_an_address_that_is_not_verified_any_more(
     settings: Settings, database: Database
 ) -> None:
-    from core.models import User
-
     user_id = user_with_mail(database)
     with MailServer().running() as server, courier(settings, **mailing(server)) as sender:
         tell(database, user_id)

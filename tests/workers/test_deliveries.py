@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from sqlalchemy import update
 
 from core import clock
 from core.config import Settings
 from core.database import Database
 from core.errors import Conflict, NotFound
+from core.models import Channel
 from core.services.deliveries import KEPT, PURGE_BATCH, purge_deliveries, retry_delivery
 from core.services.delivery_claims import claim_messages, give_back
 from tests.receiver import Receiver, Reply
@@ -28,10 +30,6 @@ def test_a_dead_delivery_is_retried_for_another_three_days(settings: Settings, d
         assert row.state == "dead"
         traveller.shift(timedelta(days=30))
         with database.transaction() as session:
-            from sqlalchemy import update
-
-            from core.models import Channel
-
             session.execute(update(Channel).values(state="active", off_reason=None))
             retried = retry_delivery(session, user_id=user_id, channel_id=channel_id, delivery_id=row.id)
         assert retried.state == "pending"
