@@ -16,6 +16,8 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from core import clock
 from core.database import is_locked_out, is_retryable, is_unavailable
 from core.job_names import SEND_DELIVERIES
@@ -122,6 +124,7 @@ class _Round:
         self._sent = 0
         self._next_host: str | None = None
         self._is_over = False
+        self._has_all_results = False
         self._is_beginning = False
         started = time.monotonic()
         self._deadline = started + ROUND_S
@@ -254,7 +257,7 @@ class _Round:
 
     async def _settle(self) -> None:
         """Note results as they come: those that come while others are noted are the next batch."""
-        while self._results or not self._is_over:
+        while self._results or not self._has_all_results:
             await self._has_results.wait()
             self._has_results.clear()
             batch, self._results = self._results, []
@@ -284,23 +287,29 @@ class _Round:
                 return
 
     async def _finish(self, settling: asyncio.Task[None]) -> None:
-        """Wait for what is under way, and give back the rest."""
+        """Wait for what is under way, note it, and give back the rest."""
         self._is_over = True
         waiting = [message for host in self._hosts.values() for message in host.waiting]
         if waiting:
             await self._in_thread(partial(self._give_back, waiting))
         while self._running:
             await asyncio.wait(self._running)
+        self._has_all_results = True
         self._has_results.set()
         await settling
 
     def _give_back(self, messages: Sequence[Message]) -> None:
+        """For a thread."""
         now = clock.now()
-        with self._runtime.database.transaction() as session:
-            for name in {message.host for message in messages}:
-                until = self._left_alone.get(name, now)
-                of_host = [message for message in messages if message.host == name]
-                give_back(session, of_host, available_at=max(until, now))
+        try:
+            with self._runtime.database.transaction() as session:
+                for name in {message.host for message in messages}:
+                    until = self._left_alone.get(name, now)
+                    of_host = [message for message in messages if message.host == name]
+                    give_back(session, of_host, available_at=max(until, now))
+        except SQLAlchemyError as error:
+            # They are due again after their lease; what is under way must be noted all the same.
+            log.warning("deliveries.not_given_back count=%d error=%r", len(messages), error)
 
     async def _pause(self) -> None:
         try:

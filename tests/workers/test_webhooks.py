@@ -1,7 +1,10 @@
 """Webhooks arrive, signed, once a 200 has been answered never again, and nobody holds up the others."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import pytest
 import time_machine
 from sqlalchemy import update
 
@@ -239,3 +242,41 @@ def test_a_slow_host_does_not_hold_up_others(settings: Settings, database: Datab
     assert seen_when_fast_was_done[0] <= 16
     assert set(states(database)) == {"sent"}
     assert len(set(slow.ids)) == len(slow.ids) == 300
+
+
+def test_what_is_under_way_at_the_end_of_a_round_is_noted_and_the_rest_given_back(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.courier.ROUND_S", 0.2)
+    user_id = add_user(database)
+    receiver = Receiver()
+    ends = threading.Event()
+
+    def reply(_request: Received) -> Reply:
+        # One after the other, all of them after the end of the round.
+        ends.wait(0.3 + 0.1 * len(receiver.received))
+        return Reply()
+
+    receiver.reply = reply
+    with receiver.running(), courier(settings) as sender:
+        add_channel(database, user_id, receiver.url)
+        tell(database, user_id, *["budget.threshold"] * 40)
+        assert sender.run() == 16
+        assert sorted(states(database)) == ["pending"] * 24 + ["sent"] * 16
+        ends.set()
+        monkeypatch.undo()
+        assert sender.run() == 24, "without waiting for a lease"
+    assert len(set(receiver.ids)) == len(receiver.ids) == 40
+
+
+def test_two_couriers_never_send_the_same(settings: Settings, database: Database) -> None:
+    user_ids = [add_user(database) for _ in range(5)]
+    with Receiver().running() as receiver, courier(settings) as one, courier(settings) as other:
+        for user_id in user_ids:
+            add_channel(database, user_id, receiver.url)
+            tell(database, user_id, *["budget.threshold"] * 60)
+        with ThreadPoolExecutor(2) as threads:
+            sent = list(threads.map(lambda sender: sender.run(), (one, other)))
+    assert sum(sent) == 300
+    assert len(set(receiver.ids)) == len(receiver.ids) == 300
+    assert set(states(database)) == {"sent"}
