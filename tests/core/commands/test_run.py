@@ -132,14 +132,14 @@ def test_the_embedded_redis_comes_back_on_the_same_port(launcher: Launcher) -> N
 def test_a_signal_stops_everything_in_order(launcher: Launcher) -> None:
     launcher.start()
     assert launcher.is_up(), launcher.log
-    assert all(launcher.says(f"workers {role} has") for role in ("worker", "builder", "beat"))
+    assert all(launcher.says(f"workers {role} has") for role in ("worker", "builder", "courier", "beat"))
     launcher.process.send_signal(signal.SIGTERM)
     assert launcher.process.wait(timeout=20) == 0
     said = launcher.log.partition("stopping")[2]
     ends = [said.index(f"{name} ends") for name in ("api", "workers worker", "ws_gateway")]
     assert ends == sorted(ends)
     assert said.rstrip().endswith("stopped")
-    assert len(launcher.pids) == 12, "the migration, Redis, five services and a child of each"
+    assert len(launcher.pids) == 14, "the migration, Redis, six services and a child of each"
     assert launcher.leaves_nothing()
 
 
@@ -157,7 +157,8 @@ def test_nothing_outlives_a_killed_launcher_and_the_next_one_starts(launcher: La
     launcher.start(STUBBORN="workers worker")
     assert launcher.is_up(), launcher.log
     assert all(
-        is_alive(launcher.pid_of(name)) for name in ("redis", "api", "gateway", "worker", "builder", "beat")
+        is_alive(launcher.pid_of(name))
+        for name in ("redis", "api", "gateway", "worker", "builder", "courier", "beat")
     )
     launcher.process.kill()
     launcher.process.wait()
