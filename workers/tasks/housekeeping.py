@@ -40,8 +40,8 @@ log = logging.getLogger(__name__)
 
 @shared_task(name=Tick.PURGE)
 def purge_task() -> None:
-    """Remove what has outlived its promise: trash, word of deletions, deliveries, groups and their invitations,
-    files, answers, logins."""
+    """Remove what has outlived its promise: trash, word of deletions, deliveries, groups and their
+    invitations, files, answers, logins."""
     runtime = current_runtime()
     for purge_some, batch in IN_BATCHES:
         purged = batch
