@@ -130,14 +130,19 @@ def _settlement(verb: str) -> Callable[[Data], Text]:
     return text
 
 
-def _recurring(verb: str) -> Callable[[Data], Text]:
-    def text(data: Data) -> Text:
-        name = _of(data, "name") or _of(data, "payee") or _of(data, "description") or "Recurring expense"
-        amount = _money(data, "amount") if data.get("amount") is not None else ""
-        day = _of(data, "due_on") or _of(data, "spent_on") or _of(data, "next_on")
-        return f"{name} {verb}", _joined(amount, f"on {day}" if day else "")
+def _due(data: Data) -> Text:
+    name, amount = _of(data, "payee", "A recurring expense"), _money(data, "amount")
+    day = f"on {_of(data, 'due_on', '?')}"
+    if data.get("problem"):
+        return f"{name} could not be recorded", _joined(_of(data, "problem"), f"{amount} {day}")
+    if data.get("needs_confirmation"):
+        return f"{name} waits for its amount", f"due {day}; the last one was {amount}"
+    return f"{name} is due", f"{amount} {day}"
 
-    return text
+
+def _posted(data: Data) -> Text:
+    name = _of(data, "payee", "A recurring expense")
+    return f"{name} has been recorded", f"{_money(data, 'amount')} on {_of(data, 'due_on', '?')}"
 
 
 def _import(data: Data) -> Text:
@@ -193,8 +198,8 @@ TEXTS: Mapping[str, Callable[[Data], Text]] = {
     "settlement.confirmed": _settlement("confirmed"),
     "settlement.disputed": _settlement("disputed"),
     "settlement.reversed": _settlement("reversed"),
-    "recurring.due": _recurring("is due"),
-    "recurring.posted": _recurring("has been recorded"),
+    "recurring.due": _due,
+    "recurring.posted": _posted,
     "import.finished": _import,
     "export.ready": _export,
     "report.ready": _report,

@@ -49,6 +49,12 @@ def test_every_kind_has_a_text() -> None:
             "A webhook (https://example.com): switched off",
             "gone",
         ),
+        (
+            "recurring.due",
+            {"payee": "Rent", "amount": "900.00", "currency": "EUR", "due_on": "2026-06-01"},
+            "Rent is due",
+            "900.00 EUR on 2026-06-01",
+        ),
         ("some.new_kind", {"kind": "monthly"}, "Some new kind", ""),
     ],
 )  # fmt: skip
