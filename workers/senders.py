@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Protocol, Self
 
 from core import clock
+from core.charts.renderer import ChartRenderer
 from core.mailer import MailBroken, MailDeferred, MailRefused, MailUnavailable, new_mailer
+from core.mails.composing import compose_mail
 from core.outgoing.push import send_push
 from core.outgoing.targets import Policy
 from core.outgoing.webhooks import WebhookSender, webhook_body, webhook_secret
-from core.queries.notification_letters import compose_mail
+from core.queries.letters import Links
 from core.rules.deliveries import Fate, Outcome
 from core.rules.messages import Message, Receiver
 from core.rules.notification_texts import message_text
@@ -19,6 +21,10 @@ from workers.runtime import Runtime
 
 THREADS = 16
 """For what blocks: mail servers and push services are few, and each may have a few of them."""
+
+
+CHART_TIME_S = 10.0
+"""For the picture in a digest, which takes a tenth of a second on an idle machine."""
 
 
 class Sender(Protocol):
@@ -42,6 +48,8 @@ class Senders:
         self._policy = Policy(settings.private_targets == "allow")
         self._schemes = settings.allowed_push_schemes
         self._mailer = new_mailer(settings.mail, settings.mail_from)
+        self._links = Links(settings.public_url, settings.secret)
+        self._renderer = ChartRenderer(timeout_s=CHART_TIME_S)
 
     async def __aenter__(self) -> Self:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sender")
@@ -80,7 +88,7 @@ class Senders:
 
     def _send_mail(self, message: Message) -> Outcome:
         with self._database.reading_rows() as rows:
-            mail = compose_mail(rows, message)
+            mail = compose_mail(rows, message, links=self._links, renderer=self._renderer)
         if mail is None:
             return Outcome(Fate.MOOT, error="there is no verified address")
         try:

@@ -8,6 +8,7 @@ from core.charts.money_text import money_text
 from core.charts.picture import Spec
 from core.charts.spending_over_time import IntervalAmount, spending_over_time
 from core.mailer import InlineImage
+from core.mails.notifications import Told
 from core.mails.pages import render_page, render_text
 from core.queries.digest_documents import DigestBudget, DigestCategory, DigestFigures
 from core.queries.letters import Letter
@@ -36,9 +37,15 @@ def digest_picture(figures: DigestFigures) -> Spec | None:
 
 
 def digest_letter(
-    figures: DigestFigures, *, to: str, png: bytes | None, public_url: str, unsubscribe_url: str
+    figures: DigestFigures,
+    *,
+    to: str,
+    told: Sequence[Told],
+    png: bytes | None,
+    public_url: str,
+    unsubscribe_url: str,
 ) -> Letter:
-    """The mail with the digest; without a picture it says all the same."""
+    """The mail with the digest, and with what else was to be told at the same time."""
     subject = f"{TITLES[figures.frequency]}: {money_text(figures.whole.minor, figures.currency)} spent"
     images = (
         () if png is None else (InlineImage(PICTURE, png, f"Spending by day, {range_text(figures.period)}"),)
@@ -47,6 +54,7 @@ def digest_letter(
         **_values(figures),
         "subject": subject,
         "colors": COLORS,
+        "told": told,
         "picture": next(iter(images), None),
         "public_url": public_url,
         "unsubscribe_url": unsubscribe_url,
