@@ -3,23 +3,19 @@
 import logging
 from uuid import UUID
 
-from sqlalchemy import select
-
 from core.charts.renderer import ChartError, ChartRenderer
 from core.database import Reader
 from core.errors import NotFound, Overloaded
 from core.mailer import Mail
 from core.mails.digest import digest_letter, digest_picture
 from core.mails.notifications import Told, notifications_letter, told_at
-from core.models import User, table_of
 from core.queries.digest_documents import DigestFigures
 from core.queries.digests import load_digest
 from core.queries.letters import Letter, Links
+from core.queries.users import find_mail_recipient
 from core.rules.messages import Message, Part
 from core.rules.notification_texts import short_text
 from core.unsubscribing import Subscription, unsubscribe_url
-
-USERS = table_of(User)
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +27,7 @@ def compose_mail(reader: Reader, message: Message, *, links: Links, renderer: Ch
     all of them is what the mail's link ends.
     """
     user_id = message.receiver.user_id
-    user = reader.execute(
-        select(USERS.c.email, USERS.c.timezone).where(
-            USERS.c.id == user_id, USERS.c.email_verified_at.is_not(None), USERS.c.is_active
-        )
-    ).first()
+    user = find_mail_recipient(reader, user_id=user_id)
     if user is None:
         return None
     digest = _newest_digest(reader, user_id, message.parts)

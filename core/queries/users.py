@@ -28,6 +28,14 @@ class Credentials:
     is_active: bool
 
 
+@dataclass(frozen=True, slots=True)
+class MailRecipient:
+    """Whom mails of notifications go to."""
+
+    email: str
+    timezone: str
+
+
 def account_key(name: str) -> str:
     """The form in which user names and e-mail addresses are unique, whatever their case or composition."""
     return unicodedata.normalize("NFC", name).casefold()
@@ -65,6 +73,16 @@ def local_today(session: Reader, *, user_id: UUID) -> date:
     if timezone is None:
         raise Unauthenticated("the account is gone")
     return clock.local_date(clock.now(), timezone)
+
+
+def find_mail_recipient(session: Reader, *, user_id: UUID) -> MailRecipient | None:
+    """None if mails must not be sent: the address is not verified, or the account not active."""
+    row = session.execute(
+        select(USERS.c.email, USERS.c.timezone).where(
+            USERS.c.id == user_id, USERS.c.email_verified_at.is_not(None), USERS.c.is_active
+        )
+    ).first()
+    return None if row is None else MailRecipient(row.email, row.timezone)
 
 
 def find_credentials(session: Session, *, login: str) -> Credentials | None:

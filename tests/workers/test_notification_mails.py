@@ -6,14 +6,16 @@ from email.message import EmailMessage
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import update
 
+from core import clock
 from core.config import Settings
 from core.database import Database
 from core.job_names import DELIVER_NOTIFICATIONS
-from core.models import Channel, User, table_of
+from core.models import User
 from core.queries.notification_settings import load_settings_of
 from core.rules.notification_kinds import is_wanted
+from core.services.channels import add_mail_channel
 from core.services.outbox import claim_rows, settle_rows
 from tests.api.calls import new_digest
 from tests.core.services.spender import Spender, at
@@ -109,18 +111,10 @@ def desk(settings: Settings, database: Database) -> DigestDesk:
 
 
 def with_mail(database: Database, me: Spender) -> None:
-    """A verified address and the channel that a registration makes."""
-    from core import clock
-    from core.services.channels import add_mail_channel
-
+    """A verified address, and the channel that a registration makes."""
     with database.transaction() as session:
-        user = session.scalars(select(User).where(User.id == me.id)).one()
-        user.email_verified_at = clock.now()
-        if (
-            session.execute(select(table_of(Channel)).where(table_of(Channel).c.user_id == me.id)).first()
-            is None
-        ):
-            add_mail_channel(session, user_id=me.id, now=clock.now())
+        session.execute(update(User).where(User.id == me.id).values(email_verified_at=clock.now()))
+        add_mail_channel(session, user_id=me.id, now=clock.now())
 
 
 def test_a_weekly_digest_comes_with_its_figures_and_its_chart(
@@ -146,7 +140,7 @@ def test_a_weekly_digest_comes_with_its_figures_and_its_chart(
     assert image.get_content().startswith(b"\x89PNG")
     assert 'src="cid:spending"' in page_of(mail)
     for words in (visible(page_of(mail)), " ".join(plain_of(mail).split())):
-        assert "4–10 May 2026" in words
+        assert "4\N{EN DASH}10 May 2026" in words
         assert "€100.00 more than the week before (€10.00)" in words
         assert "food / groceries" in words
         assert "€110.00 of €100.00 in May 2026" in words
