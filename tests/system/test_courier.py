@@ -94,3 +94,22 @@ def test_an_expense_reaches_the_webhook(system: System, database: Database) -> N
         assert document["type"] == "budget.threshold"
         assert document["data"]["budget_name"] == "Everything"
         system.wait_until(lambda: states(database, UUID(webhook["id"])) == ["sent"], "it is noted")
+
+
+def test_a_courier_that_is_told_to_end_notes_what_is_under_way(
+    system: System, database: Database, own_redis: TestRedis
+) -> None:
+    user_id = add_user(database)
+    receiver = Receiver()
+    receiver.gate.clear()
+    with receiver.running():
+        add_channel(database, user_id, receiver.url)
+        tell(database, user_id, *["budget.threshold"] * 3)
+        system.start(COURIER)
+        wake(own_redis.url())
+        system.wait_until(lambda: len(receiver.received) == 3, "all are under way")
+        system.terminate(COURIER)
+        receiver.gate.set()
+        assert system.exit_code(COURIER) == 0
+    assert states(database) == ["sent"] * 3
+    assert len(receiver.received) == 3
