@@ -53,12 +53,17 @@ ORDER BY d.available_at LIMIT :of_a_host
 """
 
 DUE_STATEMENTS = {
+    # Apart, so that it is over when there are enough, in whatever order the rest is joined.
     "postgresql": f"""
-{HOSTS}{COLUMNS}
-FROM hosts CROSS JOIN LATERAL (SELECT d.* {OF_A_HOST} FOR UPDATE SKIP LOCKED) due {JOINS}
-WHERE hosts.host NOT IN (SELECT jsonb_array_elements_text(CAST(:full_hosts AS jsonb)))
-LIMIT :in_all
-""",
+{HOSTS}, due AS MATERIALIZED (
+  SELECT found.* FROM hosts CROSS JOIN LATERAL (SELECT d.* {OF_A_HOST} FOR UPDATE SKIP LOCKED) found
+  WHERE hosts.host NOT IN (SELECT jsonb_array_elements_text(CAST(:full_hosts AS jsonb)))
+  LIMIT :in_all
+)
+{COLUMNS}
+FROM due {JOINS}
+ORDER BY due.host, due.available_at
+""",  # noqa: S608 - made of constants
     # Its writers take turns, so there is nothing to lock.
     "sqlite": f"""
 {HOSTS}{COLUMNS}
