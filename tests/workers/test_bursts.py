@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from email.message import EmailMessage
 from typing import Any
 
 import pytest
@@ -51,7 +52,9 @@ def test_a_mail_goes_to_the_verified_address_with_the_messages_id(
     [mail], [row] = server.received, deliveries(database)
     assert mail["To"] == "ada@example.com"
     assert mail["Subject"] == "Budget Food is above 80 %"
-    assert "81.50 of 100.00 EUR spent (81.5 %)" in text_of(mail)
+    text = mail.get_body(("plain",))
+    assert isinstance(text, EmailMessage)
+    assert "81.50 of 100.00 EUR spent (81.5 %)" in text_of(text)
     assert mail["Message-ID"] == f"<{row.message_id}@example.org>"
     assert row.state == "sent"
 
