@@ -122,7 +122,8 @@ def _guarded_request(self: Session, method: str, url: str, *arguments: Any, **op
         return _request(self, method, url, *arguments, **options)
     # No proxy and no .netrc of whoever runs this.
     self.trust_env = False
-    options |= {"stream": True, "timeout": TIMEOUT_S}
+    # Of a redirect `requests` would read the whole body, however long it is.
+    options |= {"stream": True, "timeout": TIMEOUT_S, "allow_redirects": False}
     answer = _request(self, method, url, *arguments, **options)
     exchange.statuses.append(answer.status_code)
     body = b""

@@ -4,12 +4,13 @@ Their URLs are credentials: they are in no log, no error and no answer.
 """
 
 import logging
+import re
 import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote_plus
 
 from core.outgoing.targets import MAX_URL, Policy, TargetRefused, check_host, check_port
 from core.rules.deliveries import Fate, Outcome
@@ -134,11 +135,10 @@ def _read(url: str, schemes: Collection[str], policy: Policy) -> tuple[Any, Push
 
 
 def _check_parameters(url: str) -> None:
-    try:
-        names = {name.lower() for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
-    except ValueError as error:
-        raise TargetRefused("not a URL") from error
-    if wrong := names - PARAMETERS:
+    """As apprise reads them: behind the first `?`, wherever a `#` stands, and with `;` as good as `&`."""
+    pieces = re.split("[&;]", url.partition("?")[2])
+    names = {unquote_plus(piece.partition("=")[0]).strip().lower() for piece in pieces}
+    if wrong := names - PARAMETERS - {""}:
         shown = ", ".join(sorted(name[:20] for name in wrong)[:5])
         raise TargetRefused(f"has parameters that are not possible here: {shown}")
 
@@ -146,7 +146,10 @@ def _check_parameters(url: str) -> None:
 def _plugin(url: str) -> Any:
     apprise = _apprise()
     asset = apprise.AppriseAsset(
-        async_mode=False, secure_logging=True, storage_mode=apprise.PersistentStoreMode.MEMORY
+        async_mode=False,
+        secure_logging=True,
+        http_redirects=False,
+        storage_mode=apprise.PersistentStoreMode.MEMORY,
     )
     try:
         return apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)

@@ -18,6 +18,9 @@ from yarl import URL
 from core.errors import OutlayError
 from core.rules.public_addresses import is_public
 
+MAX_HOST = 253
+"""Of a name (RFC 1035, section 2.3.4, without the root)."""
+
 MAX_URL = 2_000
 """Characters; more is taken by few servers."""
 
@@ -71,6 +74,8 @@ def read_target(text: str, policy: Policy) -> Target:
         host, port = (url.raw_host or "").lower().rstrip("."), url.port
     except ValueError as error:
         raise TargetRefused("not a URL") from error
+    if len(host) > MAX_HOST:
+        raise TargetRefused(f"has a host of more than {MAX_HOST} characters")
     if url.scheme not in ("http", "https") or not HOST.fullmatch(host) or port is None:
         raise TargetRefused("needs http:// or https:// and a host")
     if url.user is not None or url.password is not None:

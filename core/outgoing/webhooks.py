@@ -176,10 +176,9 @@ def _retry_after(header: str | None) -> timedelta | None:
     if text.isascii() and text.isdigit() and len(text) < 10:
         return timedelta(seconds=int(text))
     try:
-        instant = parsedate_to_datetime(text)
-    except ValueError:
+        return max(parsedate_to_datetime(text).astimezone(UTC) - clock.now(), timedelta())
+    except (ValueError, OverflowError):
         return None
-    return max(instant.astimezone(UTC) - clock.now(), timedelta())
 
 
 def _reason(error: BaseException) -> str:

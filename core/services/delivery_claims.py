@@ -5,6 +5,7 @@ A claim leases deliveries in one transaction; they are sent with none open, and 
 each is sent at least once.
 """
 
+import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,6 +38,11 @@ REST = timedelta(seconds=60)
 
 MAX_PARTS = 50
 """Notifications in one mail or push. Beyond, nobody would read on; the next message has the rest."""
+
+POSTPONED = timedelta(hours=1)
+"""Deliveries of which it cannot be told whether it is quiet are looked at again then."""
+
+log = logging.getLogger(__name__)
 
 USER_OFF = "the account is not active"
 
@@ -114,7 +120,12 @@ def claim_messages(
         _bury(session, row, now)
     # In key order, though nobody waits for another one's channel here.
     for channel in sorted(bundling):
-        messages += _bundle(session, bundling[channel], now)
+        try:
+            messages += _bundle(session, bundling[channel], now)
+        except (LookupError, ValueError, OverflowError):
+            # A time zone that is not known any more, for instance: nobody else waits for that.
+            log.exception("delivery.not_bundled user=%s channel=%s", *channel)
+            session.execute(_due_of(bundling[channel], now).values(available_at=now + POSTPONED))
     _lease(session, messages, now)
     return Claim(messages, len(found), found[-1].host if len(found) == in_all else None)
 

@@ -67,6 +67,8 @@ def test_of_a_public_service_not_even_the_host_is_shown_as_it_is_a_token(me: htt
         "gotify://localhost/token",
         "gotify://push.example.com:22/token",
         "discord://1234/abcd?template=/etc/passwd",
+        "discord://1234/abcd?format=text;template=/etc/passwd",
+        "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#general?template=/etc/passwd",
         "gotifys://push.example.com/token?verify=no",
         "ntfys://push.example.com/one/two",
         "tgram://nonsense",
