@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, default
+from email.policy import EmailPolicy
 from email.utils import parseaddr
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,9 @@ that means something else."""
 TOO_LARGE = 552
 """The one reply to MAIL that tells of the mail (RFC 1870, section 6)."""
 
+NO_SUCH_MAILBOX = frozenset({550, 551, 553})
+"""Replies to RCPT that tell of the address for good (RFC 5321, section 4.2.3); others tell of the mail."""
+
 SHORTEST_REFUSAL = 500
 """From here on an SMTP reply means never, below it means not now (RFC 5321, section 4.2.1)."""
 
@@ -53,13 +56,38 @@ DOMAIN = re.compile(rf"{LABEL}(?:\.{LABEL})*")
 
 MESSAGE_ID = re.compile(r"[A-Za-z0-9.-]{1,100}")
 
+UNSUBSCRIBE = "List-Unsubscribe"
+
+
+class _Policy(EmailPolicy):
+    """Leaves the one header whole that clients read as a URL.
+
+    Python would write what is longer than a line as an encoded word, which they do not decode.
+    """
+
+    def fold(self, name: str, value: str) -> str:
+        return f"{name}: {value}{self.linesep}" if name == UNSUBSCRIBE else super().fold(name, value)
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        if name == UNSUBSCRIBE:
+            return self.fold(name, value).encode("ascii")
+        return super().fold_binary(name, value)
+
+
+FOR_SENDING = _Policy(linesep="\r\n")
+FOR_READING = _Policy(utf8=True)
+
 log = logging.getLogger(__name__)
 
 Security = Literal["implicit", "required", "offered"]
 
 
 class MailRefused(OutlayError):
-    """This mail will never be taken: its address is malformed, or the server says no for good."""
+    """This mail will never be taken: the server says no for good."""
+
+
+class AddressRefused(MailRefused):
+    """No mail to this address will ever be taken: it is malformed, or the server knows of no such mailbox."""
 
 
 class MailUnavailable(OutlayError):
@@ -131,6 +159,8 @@ class SmtpMailer:
                 raise MailRefused("the mail server takes no addresses in other letters than ASCII") from error
             except smtplib.SMTPRecipientsRefused as error:
                 [(code, reply)] = error.recipients.values()
+                if code in NO_SUCH_MAILBOX:
+                    raise AddressRefused(f"the mail server said {code} {_text(reply)}") from error
                 raise _refusal(code, reply) from error
             except smtplib.SMTPSenderRefused as error:
                 detail = f"{self.sender.addr_spec} may not send: {_said(error)}"
@@ -244,19 +274,19 @@ def parse_address(text: str) -> Address:
     """An address without a name, its domain in ASCII so that any server takes it.
 
     Raises:
-        MailRefused: it is malformed, or its domain is one of the few that Python's codec (RFC 3490) takes for
-            another one: "ß" became a letter of domains later (RFC 5891).
+        AddressRefused: it is malformed, or its domain is one of the few that Python's codec (RFC 3490) takes
+            for another one: "ß" became a letter of domains later (RFC 5891).
     """
     local, at, domain = text.rpartition("@")
     try:
         encoded = domain if domain.isascii() else domain.encode("idna").decode()
         if not domain.isascii() and encoded.encode().decode("idna") != normalize("NFC", domain).lower():
-            raise MailRefused("not an address that mail can be sent to: its domain is written ambiguously")
+            raise AddressRefused("not an address that mail can be sent to: its domain is written ambiguously")
         domain = encoded
     except UnicodeError as error:
-        raise MailRefused("not an address: its domain cannot exist") from error
+        raise AddressRefused("not an address: its domain cannot exist") from error
     if not (at and text.isprintable() and LOCAL_PART.fullmatch(local) and DOMAIN.fullmatch(domain)):
-        raise MailRefused("not an address that mail can be sent to")
+        raise AddressRefused("not an address that mail can be sent to")
     return Address(username=local, domain=domain)
 
 
@@ -268,7 +298,7 @@ def message_line(text: str) -> str:
 def _message(mail: Mail, to: Address, sender: Address, *, is_for_reading: bool = False) -> EmailMessage:
     if not MESSAGE_ID.fullmatch(mail.message_id):
         raise ValueError(f"no Message-ID can be made from {mail.message_id!r}")
-    message = EmailMessage(policy=default.clone(utf8=True) if is_for_reading else SMTP)
+    message = EmailMessage(policy=FOR_READING if is_for_reading else FOR_SENDING)
     message["Date"] = clock.now()
     message["Message-ID"] = f"<{mail.message_id}@{sender.domain}>"
     message["Auto-Submitted"] = "auto-generated"  # no answer from those who are away (RFC 3834)
@@ -276,8 +306,9 @@ def _message(mail: Mail, to: Address, sender: Address, *, is_for_reading: bool =
     message["To"] = to
     message["Subject"] = message_line(mail.subject)
     if mail.unsubscribe_url:
-        message["List-Unsubscribe"] = f"<{mail.unsubscribe_url}>"
-        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        message[UNSUBSCRIBE] = f"<{mail.unsubscribe_url}>"
+        if mail.unsubscribe_url.startswith("https:"):  # with one click only then (RFC 8058, section 3.1)
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(mail.text, cte=_encoding(mail.text, is_for_reading=is_for_reading))
     if mail.html:
         _add_page(message, mail, is_for_reading=is_for_reading)

@@ -1,7 +1,7 @@
-"""Links that end a kind of mail for whoever got one, without a login (RFC 8058).
+"""Links that end some kinds of mail for whoever got one, without a login (RFC 8058).
 
-A link says whose mails and of which kind, and proves it with an HMAC. It holds for as long as the account and
-the installation's secret do: somebody may want to be left alone by an old mail.
+A link says whose mails and of which kinds, and proves it with an HMAC. It holds for as long as the account
+and the installation's secret do: somebody may want to be left alone by an old mail.
 """
 
 import base64
@@ -14,14 +14,15 @@ from core.security import derive_token
 
 PURPOSE = "unsubscribe"
 PATH = "/v1/unsubscribe"
+SEPARATOR = ","
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Mails of a kind to a user."""
+    """Mails of some kinds to a user."""
 
     user_id: UUID
-    kind: str
+    kinds: frozenset[str]
 
 
 def unsubscribe_url(secret: str, public_url: str, subscription: Subscription) -> str:
@@ -29,7 +30,7 @@ def unsubscribe_url(secret: str, public_url: str, subscription: Subscription) ->
 
 
 def read_unsubscribe_token(secret: str, token: str) -> Subscription:
-    """Whose mails of which kind a link ends.
+    """Whose mails of which kinds a link ends.
 
     Raises:
         NotFound: it is none of ours.
@@ -37,7 +38,9 @@ def read_unsubscribe_token(secret: str, token: str) -> Subscription:
     text, _, _ = token.partition(".")
     try:
         told = base64.urlsafe_b64decode(f"{text}{'=' * (-len(text) % 4)}".encode("ascii"))
-        subscription = Subscription(UUID(bytes=told[:16]), told[16:].decode("ascii"))
+        subscription = Subscription(
+            UUID(bytes=told[:16]), frozenset(told[16:].decode("ascii").split(SEPARATOR))
+        )
     except ValueError as error:
         raise NotFound("no such link") from error
     if not hmac.compare_digest(_token(secret, subscription).encode(), token.encode()):
@@ -46,6 +49,7 @@ def read_unsubscribe_token(secret: str, token: str) -> Subscription:
 
 
 def _token(secret: str, subscription: Subscription) -> str:
-    told = subscription.user_id.bytes + subscription.kind.encode("ascii")
-    proof = derive_token(secret, PURPOSE, subscription.user_id.hex, subscription.kind)
+    kinds = SEPARATOR.join(sorted(subscription.kinds))
+    told = subscription.user_id.bytes + kinds.encode("ascii")
+    proof = derive_token(secret, PURPOSE, subscription.user_id.hex, kinds)
     return f"{base64.urlsafe_b64encode(told).rstrip(b'=').decode()}.{proof}"

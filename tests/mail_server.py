@@ -26,6 +26,8 @@ class MailServer:
 
     port: int = field(default_factory=free_port)
     received: list[EmailMessage] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
+    """The same as they came over the wire."""
     senders: list[str] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
@@ -77,6 +79,7 @@ class MailServer:
             return self.data_reply
         message = message_from_bytes(envelope.content, _class=EmailMessage, policy=SMTPUTF8)
         self.received.append(message)
+        self.raw.append(envelope.content)
         self.senders.append(envelope.mail_from)
         self.recipients += envelope.rcpt_tos
         return "250 taken"

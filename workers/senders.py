@@ -8,8 +8,8 @@ from typing import Protocol, Self
 
 from core import clock
 from core.charts.renderer import ChartRenderer
-from core.mailer import MailBroken, MailDeferred, MailRefused, MailUnavailable, new_mailer
-from core.mails.composing import compose_mail
+from core.mailer import AddressRefused, MailBroken, MailDeferred, MailRefused, MailUnavailable, new_mailer
+from core.mails.composing import load_content, write_mail
 from core.outgoing.push import send_push
 from core.outgoing.targets import Policy
 from core.outgoing.webhooks import WebhookSender, webhook_body, webhook_secret
@@ -19,8 +19,8 @@ from core.rules.messages import Message, Receiver
 from core.rules.notification_texts import message_text
 from workers.runtime import Runtime
 
-THREADS = 16
-"""For what blocks: mail servers and push services are few, and each may have a few of them."""
+MAIL_THREADS, PUSH_THREADS = 4, 16
+"""For what blocks. There is one mail server, which has four mails at a time; services are many."""
 
 
 CHART_TIME_S = 10.0
@@ -52,25 +52,30 @@ class Senders:
         self._renderer = ChartRenderer(timeout_s=CHART_TIME_S)
 
     async def __aenter__(self) -> Self:
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sender")
+        # Each kind has its own: services that are slow must not keep the mails waiting.
+        self._mailing = ThreadPoolExecutor(MAIL_THREADS, thread_name_prefix="mail")
+        self._pushing = ThreadPoolExecutor(PUSH_THREADS, thread_name_prefix="push")
         self._webhooks = await WebhookSender(self._policy).__aenter__()
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
         await self._webhooks.__aexit__()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._mailing, self._pushing):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def send(self, message: Message) -> Outcome:
         match message.receiver.kind:
             case "webhook":
                 return await self._send_webhook(message)
             case "push":
-                return await self._in_thread(self._send_push, message)
+                return await self._in_thread(self._pushing, self._send_push, message)
             case "email":
-                return await self._in_thread(self._send_mail, message)
+                return await self._in_thread(self._mailing, self._send_mail, message)
 
-    async def _in_thread(self, send: Callable[[Message], Outcome], message: Message) -> Outcome:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, send, message)
+    async def _in_thread(
+        self, threads: ThreadPoolExecutor, send: Callable[[Message], Outcome], message: Message
+    ) -> Outcome:
+        return await asyncio.get_running_loop().run_in_executor(threads, send, message)
 
     async def _send_webhook(self, message: Message) -> Outcome:
         [part] = message.parts
@@ -88,13 +93,17 @@ class Senders:
 
     def _send_mail(self, message: Message) -> Outcome:
         with self._database.reading_rows() as rows:
-            mail = compose_mail(rows, message, links=self._links, renderer=self._renderer)
-        if mail is None:
+            content = load_content(rows, message)
+        if content is None:
             return Outcome(Fate.MOOT, error="there is no verified address")
+        # No connection is held while a chart is drawn.
+        mail = write_mail(content, message, links=self._links, renderer=self._renderer)
         try:
             self._mailer.send(mail)
-        except MailRefused as error:
+        except AddressRefused as error:
             return Outcome(Fate.GONE, error=error.detail)
+        except MailRefused as error:
+            return Outcome(Fate.MOOT, error=error.detail)
         except (MailDeferred, MailBroken) as error:
             return Outcome(Fate.FAILED, error=error.detail)
         except MailUnavailable as error:

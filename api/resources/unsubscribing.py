@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 import falcon
 from falcon.asgi import Request, Response
@@ -34,8 +34,8 @@ class Unsubscribing:
 
         It changes nothing: programs that look for viruses follow links.
         """
-        kind = read_unsubscribe_token(self._secret, token).kind
-        text = f"You will get no more mails about {subject_of(kind)}. They stay in your inbox at Outlay."
+        kinds = read_unsubscribe_token(self._secret, token).kinds
+        text = f"You will get no more mails about {_subjects(kinds)}. They stay in your inbox at Outlay."
         _send_page(resp, "Unsubscribe", text, has_button=True)
 
     @endpoint(TAG, answers={200: PAGE}, is_public=True, conflicts=False, is_idempotent=False)
@@ -44,21 +44,23 @@ class Unsubscribing:
         subscription = read_unsubscribe_token(self._secret, token)
         await self._transactions.write(_switching_off(subscription))
         text = (
-            f"You get no more mails about {subject_of(subscription.kind)}. "
+            f"You get no more mails about {_subjects(subscription.kinds)}. "
             "Your notification settings bring them back."
         )
         _send_page(resp, "Done", text, has_button=False)
 
 
 def _switching_off(subscription: Subscription) -> Callable[[Session], None]:
-    return lambda session: switch_off(session, user_id=subscription.user_id, kind=subscription.kind)
+    return lambda session: switch_off(session, user_id=subscription.user_id, kinds=subscription.kinds)
+
+
+def _subjects(kinds: Set[str]) -> str:
+    return ", ".join(subject_of(kind) for kind in sorted(kinds))
 
 
 def _send_page(resp: Response, title: str, text: str, *, has_button: bool) -> None:
     resp.content_type = falcon.MEDIA_HTML
     # The link is in the address: nobody else shall get it from there.
     resp.set_header("Referrer-Policy", "no-referrer")
-    resp.set_header(
-        "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"
-    )
+    resp.set_header("Content-Security-Policy", POLICY)
     resp.text = render_page("unsubscribe", title=title, text=text, has_button=has_button)

@@ -1,6 +1,7 @@
 """The mail that a message on a mail channel becomes, with what is true when it is sent."""
 
 import logging
+from dataclasses import dataclass
 from uuid import UUID
 
 from core.charts.renderer import ChartError, ChartRenderer
@@ -12,40 +13,59 @@ from core.mails.notifications import Told, notifications_letter, told_at
 from core.queries.digest_documents import DigestFigures
 from core.queries.digests import load_digest
 from core.queries.letters import Letter, Links
-from core.queries.users import find_mail_recipient
+from core.queries.users import MailRecipient, find_mail_recipient
 from core.rules.messages import Message, Part
 from core.rules.notification_texts import short_text
 from core.unsubscribing import Subscription, unsubscribe_url
 
+SECURITY = "security."
+"""Begins the kinds that no link in a mail ends: somebody else may have it."""
+
 log = logging.getLogger(__name__)
 
 
-def compose_mail(reader: Reader, message: Message, *, links: Links, renderer: ChartRenderer) -> Mail | None:
-    """The mail; None if there is no verified address to send it to any more.
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a mail tells: notifications, and the newest digest among them with its figures."""
 
-    The newest digest among the notifications makes the page, and the others stand above it. What is alike in
-    all of them is what the mail's link ends.
-    """
+    recipient: MailRecipient
+    others: tuple[Part, ...]
+    digest: DigestFigures | None
+
+
+def load_content(reader: Reader, message: Message) -> Content | None:
+    """None if there is no verified address to send to any more."""
     user_id = message.receiver.user_id
-    user = find_mail_recipient(reader, user_id=user_id)
-    if user is None:
+    recipient = find_mail_recipient(reader, user_id=user_id)
+    if recipient is None:
         return None
-    digest = _newest_digest(reader, user_id, message.parts)
-    main_kind = message.parts[-1].kind if digest is None else digest[0].kind
-    url = unsubscribe_url(links.secret, links.public_url, Subscription(user_id, main_kind))
+    found = _newest_digest(reader, user_id, message.parts)
+    if found is None:
+        return Content(recipient, message.parts, None)
+    digest_part, figures = found
+    return Content(recipient, tuple(part for part in message.parts if part is not digest_part), figures)
+
+
+def write_mail(content: Content, message: Message, *, links: Links, renderer: ChartRenderer) -> Mail:
+    """The digest makes the page, and the other notifications stand above it.
+
+    The mail's link ends all of their kinds, but for those that nobody should miss.
+    """
+    kinds = frozenset(part.kind for part in message.parts if not part.kind.startswith(SECURITY))
+    subscription = Subscription(message.receiver.user_id, kinds)
+    url = unsubscribe_url(links.secret, links.public_url, subscription) if kinds else ""
+    to, timezone = content.recipient.email, content.recipient.timezone
     told = [
-        Told(*short_text(part.kind, part.data), told_at(part.created_at, user.timezone))
-        for part in message.parts
-        if digest is None or part is not digest[0]
+        Told(*short_text(part.kind, part.data), told_at(part.created_at, timezone)) for part in content.others
     ]
-    if digest is None:
-        letter = notifications_letter(told, to=user.email, public_url=links.public_url, unsubscribe_url=url)
+    if content.digest is None:
+        letter = notifications_letter(told, to=to, public_url=links.public_url, unsubscribe_url=url)
     else:
         letter = digest_letter(
-            digest[1],
-            to=user.email,
+            content.digest,
+            to=to,
             told=told,
-            png=_drawn(digest[1], renderer),
+            png=_drawn(content.digest, renderer),
             public_url=links.public_url,
             unsubscribe_url=url,
         )

@@ -7,7 +7,7 @@ from core.charts.dates import range_text, short_day
 from core.charts.money_text import money_text
 from core.charts.picture import Spec
 from core.charts.spending_over_time import IntervalAmount, spending_over_time
-from core.mailer import InlineImage
+from core.mailer import InlineImage, message_line
 from core.mails.notifications import Told
 from core.mails.pages import render_page, render_text
 from core.queries.digest_documents import DigestBudget, DigestCategory, DigestFigures
@@ -107,7 +107,7 @@ def _row(
     payee: str | None, minor: int, currency: str, below: str, *, is_about: bool = False
 ) -> dict[str, str]:
     return {
-        "left": payee or "Without a payee",
+        "left": message_line(payee or "") or "Without a payee",
         "right": f"{'about ' if is_about else ''}{money_text(minor, currency)}",
         "below": below,
         "tone": "",
@@ -139,7 +139,7 @@ def _categories(figures: DigestFigures) -> list[dict[str, Any]]:
     largest = max((one.minor for one in told), default=0)
     return [
         {
-            "label": one.label,
+            "label": message_line(one.label),
             "amount": money_text(one.minor, figures.currency),
             "percent": max(0, one.minor) * 100 // largest if largest > 0 else 0,
             "before": f"{_or_nothing(one.before_minor, figures.currency)} {_before(figures)}",
@@ -156,7 +156,7 @@ def _budget(one: DigestBudget) -> dict[str, Any]:
     left = one.limit_minor - one.spent_minor
     tenths = percent_tenths(one.spent_minor, one.limit_minor)
     return {
-        "name": one.name,
+        "name": message_line(one.name),
         "left": f"{money_text(abs(left), one.currency)} {'left' if left >= 0 else 'over'}",
         "percent": 100 if tenths is None else min(100, max(0, tenths // 10)),
         "tone": one.status,
@@ -166,10 +166,10 @@ def _budget(one: DigestBudget) -> dict[str, Any]:
 
 
 def _debt(one: OpenDebt) -> dict[str, str]:
-    is_mine = one.is_owed_by_me
+    is_mine, member = one.is_owed_by_me, message_line(one.member_name)
     return {
-        "left": f"You owe {one.member_name}" if is_mine else f"{one.member_name} owes you",
+        "left": f"You owe {member}" if is_mine else f"{member} owes you",
         "right": money_text(one.amount_minor, one.currency),
-        "below": one.group_name,
+        "below": message_line(one.group_name),
         "tone": "exceeded" if is_mine else "ok",
     }

@@ -9,15 +9,13 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from core.charts.money_text import money_text
-
 BLANK_LINES = re.compile(r"\n{3,}")
 
 
 @cache
 def _environment() -> Environment:
     """Made when the first mail is written: it looks for the folder of templates."""
-    environment = Environment(
+    return Environment(
         loader=PackageLoader("core.mails"),
         autoescape=select_autoescape(enabled_extensions=("html",)),
         undefined=StrictUndefined,
@@ -25,8 +23,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["money"] = money_text
-    return environment
 
 
 def render_page(name: str, **values: object) -> str:
@@ -37,4 +33,4 @@ def render_page(name: str, **values: object) -> str:
 def render_text(name: str, **values: object) -> str:
     """A plain text, with no more than one blank line between two others."""
     text = _environment().get_template(f"{name}.txt").render(values)
-    return BLANK_LINES.sub("\n\n", "\n".join(line.rstrip() for line in text.splitlines())).strip() + "\n"
+    return BLANK_LINES.sub("\n\n", "\n".join(line.rstrip() for line in text.split("\n"))).strip() + "\n"

@@ -24,7 +24,7 @@ from core.services.default_categories import create_default_categories
 from core.services.dialects import insert_into
 from core.services.group_departures import check_released, release_memberships
 from core.services.mails import stage_mail
-from core.services.notification_settings import move_digests
+from core.services.notification_settings import look_again_at_held, move_digests
 from core.services.spending import ask_for_evaluation
 from core.services.versions import check_version
 
@@ -136,6 +136,7 @@ def change_profile(
     if "timezone" in news:
         _move_days(session, user_id, now)
         move_digests(session, user_id=user_id, timezone=news["timezone"])
+        look_again_at_held(session, user_id=user_id)
     session.refresh(user)
     return user
 

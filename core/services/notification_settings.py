@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,19 +11,24 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import Unauthenticated, invalid
-from core.models import Delivery, NotificationSettings, User, table_of
+from core.models import Channel, Delivery, Notification, NotificationSettings, User, table_of
 from core.queries.notification_settings import QuietHours, SettingsRecord, load_settings_of
 from core.rules.digests import DigestPlan, Frequency, due_instant, next_due_day
-from core.rules.notification_kinds import KINDS
+from core.rules.notification_kinds import KINDS, is_wanted
 from core.services.dialects import insert_into
 from core.services.locks import lock_user
 from core.services.versions import check_version
 
 SETTINGS = table_of(NotificationSettings)
+CHANNELS = table_of(Channel)
 DELIVERIES = table_of(Delivery)
+NOTIFICATIONS = table_of(Notification)
 USERS = table_of(User)
 
 IN_APP = "in_app"
+
+DROPPED_AT_ONCE = 500
+"""Ids in a statement, whose parameters are limited."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,22 +72,23 @@ def set_settings(
     }
     row = insert_into(session, SETTINGS).values(user_id=user_id, **values)
     session.execute(row.on_conflict_do_update(index_elements=["user_id"], set_=values))
+    _drop_unwanted(session, user_id=user_id, choices=values["choices"])
     look_again_at_held(session, user_id=user_id)
     return load_settings_of(session, user_id=user_id)
 
 
-def switch_off(session: Session, *, user_id: UUID, kind: str) -> None:
-    """Send no more mails of a kind, as a link in one asks for; digests end altogether if nothing else takes
-    them. It can be repeated.
-    """
+def switch_off(session: Session, *, user_id: UUID, kinds: Set[str]) -> None:
+    """Send no more mails of these kinds, as a link in one asks for. It can be repeated."""
     user = lock_user(session, user_id=user_id)
     if user is None:
         return
     before = load_settings_of(session, user_id=user_id)
-    choices = {**before.choices, kind: {**before.choices.get(kind, {}), "email": False}}
+    off = {kind: {**before.choices.get(kind, {}), "email": False} for kind in kinds}
+    choices = {**before.choices, **off}
     values = {"choices": choices, "version": before.version + 1, "updated_at": clock.now()}
     row = insert_into(session, SETTINGS).values(**_values(_nothing_set()) | values, user_id=user_id)
     session.execute(row.on_conflict_do_update(index_elements=["user_id"], set_=values))
+    _drop_unwanted(session, user_id=user_id, choices=choices)
 
 
 def move_digests(session: Session, *, user_id: UUID, timezone: str) -> None:
@@ -106,11 +113,41 @@ def look_again_at_held(session: Session, *, user_id: UUID) -> None:
         .where(
             DELIVERIES.c.user_id == user_id,
             DELIVERIES.c.state == "pending",
-            DELIVERIES.c.attempts == 0,
+            DELIVERIES.c.first_tried_at.is_(None),
             DELIVERIES.c.available_at > now,
         )
         .values(available_at=now)
     )
+
+
+def _drop_unwanted(session: Session, *, user_id: UUID, choices: Mapping[str, Any]) -> None:
+    """What waits for a channel on which its kind is not wanted any more is not sent."""
+    waiting = session.execute(
+        select(DELIVERIES.c.id, NOTIFICATIONS.c.kind, CHANNELS.c.kind.label("channel"))
+        .join(
+            CHANNELS,
+            (CHANNELS.c.user_id == DELIVERIES.c.user_id) & (CHANNELS.c.id == DELIVERIES.c.channel_id),
+        )
+        .join(
+            NOTIFICATIONS,
+            (NOTIFICATIONS.c.user_id == DELIVERIES.c.user_id) & (NOTIFICATIONS.c.seq == DELIVERIES.c.seq),
+        )
+        .where(
+            DELIVERIES.c.user_id == user_id,
+            DELIVERIES.c.state.in_(("pending", "failed")),
+            CHANNELS.c.kind.in_(("email", "push")),
+        )
+    ).all()
+    unwanted = [row.id for row in waiting if not is_wanted(row.kind, row.channel, choices)]
+    for first in range(0, len(unwanted), DROPPED_AT_ONCE):
+        session.execute(
+            update(DELIVERIES)
+            .where(
+                DELIVERIES.c.user_id == user_id,
+                DELIVERIES.c.id.in_(unwanted[first : first + DROPPED_AT_ONCE]),
+            )
+            .values(state="dead", last_error="not wanted any more, by the settings")
+        )
 
 
 def _nothing_set() -> SettingsInput:
@@ -152,6 +189,10 @@ def _choices(kinds: Mapping[str, Mapping[str, bool]]) -> dict[str, dict[str, boo
     return choices
 
 
+def _is_overdue(record: SettingsRecord, now: datetime) -> bool:
+    return record.next_digest_at is not None and record.next_digest_at <= now
+
+
 def _next_digest(
     user_id: UUID, timezone: str, given: SettingsInput, before: SettingsRecord
 ) -> dict[str, Any]:
@@ -162,6 +203,8 @@ def _next_digest(
     if plan == before.digest:
         return {"next_digest_on": before.next_digest_on, "next_digest_at": before.next_digest_at}
     now = clock.now()
+    if before.digest and before.digest.frequency == plan.frequency and _is_overdue(before, now):
+        return {"next_digest_on": before.next_digest_on, "next_digest_at": now}
     today = clock.local_date(now, timezone)
     day = next_due_day(plan, now, timezone, user_id=user_id, today=today)
     return {"next_digest_on": day, "next_digest_at": due_instant(plan, day, timezone, user_id=user_id)}

@@ -14,6 +14,7 @@ import pytest
 from core import clock
 from core.errors import OutlayError
 from core.mailer import (
+    AddressRefused,
     FolderMailer,
     Mail,
     MailBroken,
@@ -143,7 +144,7 @@ def test_a_name_in_other_letters_needs_a_server_that_takes_it() -> None:
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
-        ("550 5.1.1 nobody here", MailRefused),
+        ("552 5.2.2 the mailbox is full", MailRefused),
         ("450 4.2.0 greylisted, come again", MailDeferred),
         ("421 4.3.2 shutting down", MailBroken),
         ("530 5.7.0 log in first", MailBroken),
@@ -156,6 +157,14 @@ def test_what_the_server_says_of_a_recipient_or_of_the_text(reply: str, error: t
         assert type(failed) is error
         assert reply.partition(" ")[2] in failed.detail
         assert server.received == []
+
+
+def test_only_an_address_that_nobody_has_is_refused_for_all_mails() -> None:
+    reply = "550 5.1.1 nobody here"
+    with MailServer(refusals={MAIL.to: reply}).running() as server:
+        assert type(failure(server)) is AddressRefused
+    with MailServer(data_reply=reply).running() as server:
+        assert type(failure(server)) is MailRefused
 
 
 def test_a_sender_that_may_not_send_is_no_fault_of_the_mail() -> None:

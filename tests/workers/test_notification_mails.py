@@ -1,8 +1,10 @@
 """Mails of notifications and digests, as a real mail server takes them."""
 
 import re
+from contextlib import AbstractContextManager
 from datetime import date
 from email.message import EmailMessage
+from uuid import UUID
 
 import httpx
 import pytest
@@ -21,7 +23,8 @@ from tests.api.calls import new_digest
 from tests.core.services.spender import Spender, at
 from tests.mail_server import MAIL_FROM, MailServer, text_of
 from tests.workers.digest_desk import DigestDesk
-from tests.workers.outgoing import courier, states, tell, user_with_mail
+from tests.workers.outgoing import channel, courier, states, tell, user_with_mail
+from workers.courier import Courier
 from workers.tasks.notifications import apply_delivery
 
 
@@ -77,21 +80,17 @@ def test_a_burst_is_one_mail_with_all_of_it(settings: Settings, database: Databa
     assert states(database) == ["sent"] * 3
 
 
-def test_a_mail_has_a_link_that_ends_its_kind_with_one_click(
+def test_a_mail_has_a_link_that_ends_its_kind(
     settings: Settings, database: Database, client: httpx.Client
 ) -> None:
-    server = MailServer()
-    with (
-        server.running(),
-        courier(
-            settings, mail_url=server.url, mail_from=MAIL_FROM, public_url=str(client.base_url).rstrip("/")
-        ) as here,
-    ):
+    server, public = MailServer(), str(client.base_url).rstrip("/")
+    with server.running(), sending(settings, server, public_url=public) as here:
         user_id = user_with_mail(database)
         tell(database, user_id)
         here.run()
         [mail] = server.received
-        assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        # One click wants an encrypted connection, which there is none in tests.
+        assert mail["List-Unsubscribe-Post"] is None
         url = mail["List-Unsubscribe"].strip("<>")
         assert url in page_of(mail)
         assert url in plain_of(mail)
@@ -99,10 +98,61 @@ def test_a_mail_has_a_link_that_ends_its_kind_with_one_click(
         tell(database, user_id)
         here.run()
     assert len(server.received) == 1
+    assert wants_mails(database, user_id, "budget.threshold", "digest.ready") == [False, True]
+
+
+def test_a_mail_of_several_kinds_has_a_link_that_ends_all_but_those_of_security(
+    settings: Settings, database: Database, client: httpx.Client
+) -> None:
+    server, public = MailServer(), str(client.base_url).rstrip("/")
+    with server.running(), sending(settings, server, public_url=public) as here:
+        user_id = user_with_mail(database)
+        tell(database, user_id, "debt.reminder", "budget.threshold", "security.new_login")
+        here.run()
+        url = server.received[0]["List-Unsubscribe"].strip("<>")
+        tell(database, user_id, "debt.reminder")  # it waits for the channel's rest
+        assert client.post(url).status_code == 200
+        tell(database, user_id, "security.new_login")
+    kinds = ("debt.reminder", "budget.threshold", "security.new_login", "digest.ready")
+    assert wants_mails(database, user_id, *kinds) == [False, False, True, True]
+    assert states(database) == ["sent", "sent", "sent", "dead", "pending"]
+
+
+def test_over_https_one_click_is_enough_and_the_header_is_read_as_it_is(
+    settings: Settings, database: Database
+) -> None:
+    server = MailServer()
+    with server.running(), sending(settings, server, public_url="https://outlay.example.org") as here:
+        tell(database, user_with_mail(database))
+        here.run()
+    [raw] = server.raw
+    [header] = [line for line in raw.split(b"\r\n") if line.startswith(b"List-Unsubscribe:")]
+    assert re.fullmatch(
+        rb"List-Unsubscribe: <https://outlay\.example\.org/v1/unsubscribe/[\w-]{40,}\.[\w-]{43}>", header
+    )
+    assert server.received[0]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def sending(settings: Settings, server: MailServer, *, public_url: str) -> AbstractContextManager[Courier]:
+    return courier(settings, mail_url=server.url, mail_from=MAIL_FROM, public_url=public_url)
+
+
+def wants_mails(database: Database, user_id: UUID, *kinds: str) -> list[bool]:
     with database.reading() as session:
         choices = load_settings_of(session, user_id=user_id).choices
-    assert not is_wanted("budget.threshold", "email", choices)
-    assert is_wanted("digest.ready", "email", choices)
+    return [is_wanted(kind, "email", choices) for kind in kinds]
+
+
+def test_a_mail_that_is_refused_for_its_content_leaves_the_channel_on(
+    settings: Settings, database: Database
+) -> None:
+    server = MailServer(data_reply="554 5.7.1 this looks like spam")
+    with server.running(), courier(settings, mail_url=server.url, mail_from=MAIL_FROM) as here:
+        user_id = user_with_mail(database)
+        tell(database, user_id)
+        here.run()
+    assert states(database) == ["dead"]
+    assert channel(database, user_id).state == "active"
 
 
 @pytest.fixture
