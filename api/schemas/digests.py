@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -11,10 +11,10 @@ from api.schemas.common import Amount, Currency, Cursor, Day, Id, Instant, Limit
 from core.queries.digest_documents import DigestCategory, DigestFigures
 from core.queries.digests import DigestRecord
 from core.queries.report_documents import OpenDebt
+from core.rules.digests import Frequency
 from core.rules.money import format_amount
 from core.rules.thresholds import BudgetStatus, percent_tenths
 
-Frequency = Literal["daily", "weekly", "monthly"]
 Label = Annotated[str, Meta(examples=["Food / Groceries"])]
 Payee = Annotated[str | None, Meta(examples=["Corner Bakery"])]
 

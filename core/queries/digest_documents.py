@@ -1,6 +1,7 @@
 """What a digest tells, as it is computed and as it is kept in its row."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +16,8 @@ from core.queries.spending_totals import Sum
 from core.rules.digests import Frequency
 from core.rules.periods import Period
 from core.rules.thresholds import BudgetStatus
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1
 """Of the kept documents; one of another format is shown no more."""
@@ -100,4 +103,9 @@ def read_digest(document: Mapping[str, Any] | None) -> DigestFigures | None:
     """None where there is none, or only one of an earlier version of this program."""
     if document is None or document.get("format") != FORMAT:
         return None
-    return msgspec.convert(document, DigestFigures)
+    try:
+        return msgspec.convert(document, DigestFigures)
+    except msgspec.ValidationError:
+        # Its form has changed without its number: that costs one digest, and not the page that lists it.
+        log.exception("digest.unreadable")
+        return None

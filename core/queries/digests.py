@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, tuple_
+from sqlalchemy import Row, and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from core.database import Reader
@@ -65,11 +65,20 @@ def load_digest(session: Reader, *, user_id: UUID, digest_id: UUID) -> DigestRec
 
 
 def queued_digests(session: Session, keys: Collection[tuple[UUID, UUID]]) -> list[QueuedDigest]:
-    """Those of `(user_id, digest_id)` that are still to be computed."""
+    """Those of `(user_id, digest_id)` that are to be computed, or once more after they have failed."""
+    # Not pairs of columns: for those SQLite reads the whole table.
+    wanted = or_(*(and_(RUNS.c.user_id == user_id, RUNS.c.id == its_id) for user_id, its_id in keys))
     rows = session.execute(
-        select(RUNS, SETTINGS.c.has_empty_digests)
+        select(
+            RUNS.c.user_id,
+            RUNS.c.id,
+            RUNS.c.frequency,
+            RUNS.c.period_start,
+            RUNS.c.period_end,
+            SETTINGS.c.has_empty_digests,
+        )
         .outerjoin(SETTINGS, SETTINGS.c.user_id == RUNS.c.user_id)
-        .where(tuple_(RUNS.c.user_id, RUNS.c.id).in_(keys), RUNS.c.state == "queued")
+        .where(wanted, RUNS.c.state.in_(("queued", "failed")))
     )
     return [
         QueuedDigest(

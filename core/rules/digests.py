@@ -4,7 +4,7 @@ from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Literal, get_args
+from typing import Literal
 from uuid import UUID
 
 from dateutil.relativedelta import relativedelta
@@ -12,7 +12,6 @@ from dateutil.relativedelta import relativedelta
 from core.rules.periods import Period, first_instant
 
 Frequency = Literal["daily", "weekly", "monthly"]
-FREQUENCIES: tuple[Frequency, ...] = get_args(Frequency)
 
 MAX_CATCH_UP = 3
 """Digests that are made up for after days off, the newest: nobody reads a month of daily ones at once."""
@@ -67,15 +66,18 @@ def next_due_day(plan: DigestPlan, after: datetime, timezone: str, *, user_id: U
 
 
 def told_period(plan: DigestPlan, day: date) -> Period:
-    """The days of which the digest of a day tells: those since the one before it."""
+    """The days of which the digest of a day tells: those since the one before it, or the last seven."""
     match plan.frequency:
         case "daily":
             return Period(day - _DAY, day)
         case "weekly":
             return Period(day - 7 * _DAY, day)
         case "monthly":
-            before = day.replace(day=1) - _DAY
-            return Period(before.replace(day=min(plan.day, before.day)), day)
+            last = day.replace(day=min(plan.day, monthrange(day.year, day.month)[1]))
+            if last >= day:
+                before = day.replace(day=1) - _DAY
+                last = before.replace(day=min(plan.day, before.day))
+            return Period(last, day)
 
 
 def period_before(frequency: Frequency, period: Period) -> Period:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import takewhile
 from typing import Any
 from uuid import UUID
@@ -39,10 +40,21 @@ POSTPONED = timedelta(days=1)
 """A user's digests that cannot be planned are tried again then, and meanwhile hold up nobody's."""
 
 DUE = (
-    select(SETTINGS, USERS.c.timezone)
+    select(SETTINGS.c.user_id)
     .join(USERS, USERS.c.id == SETTINGS.c.user_id)
-    .where(SETTINGS.c.next_digest_at <= bindparam("now"))
+    .where(SETTINGS.c.next_digest_at <= bindparam("now"), USERS.c.is_active)
     .order_by(SETTINGS.c.next_digest_at)
+)
+# As whoever changes settings or time zones does, and in key order; who is held comes the next time.
+LOCK_FREE = (
+    select(USERS.c.id, USERS.c.timezone)
+    .where(USERS.c.id.in_(bindparam("user_ids", expanding=True)))
+    .order_by(USERS.c.id)
+    .with_for_update(key_share=True, skip_locked=True)
+)
+SETTINGS_OF = select(SETTINGS).where(
+    SETTINGS.c.user_id.in_(bindparam("user_ids", expanding=True)),
+    SETTINGS.c.next_digest_at <= bindparam("now"),
 )
 PLAN_NEXT = (
     update(SETTINGS)
@@ -64,14 +76,16 @@ def stage_due_digests(session: Session, *, limit: int) -> int:
     Of days that were missed the last `MAX_CATCH_UP` are made up for, the oldest first.
     """
     now = clock.now()
-    claimed = session.execute(
-        DUE.limit(limit).with_for_update(of=SETTINGS, skip_locked=True), {"now": now}
-    ).all()
+    due = session.scalars(DUE.limit(limit), {"now": now}).all()
+    if not due:
+        return 0
+    timezones = {row.id: row.timezone for row in session.execute(LOCK_FREE, {"user_ids": due})}
+    rows = session.execute(SETTINGS_OF, {"user_ids": list(timezones), "now": now}).all()
     runs: list[dict[str, Any]] = []
     plans: list[dict[str, Any]] = []
-    for row in claimed:
+    for row in rows:
         try:
-            of_user, plan = _due_runs(row, now)
+            of_user, plan = _due_runs(row, timezones[row.user_id], now)
         except (LookupError, ValueError, OverflowError):
             # A time zone that is not known any more, for instance.
             log.exception("digest.not_planned user=%s", row.user_id)
@@ -81,25 +95,22 @@ def stage_due_digests(session: Session, *, limit: int) -> int:
     _stage(session, runs)
     if plans:
         session.execute(PLAN_NEXT, plans)
-    return len(claimed)
+    return len(plans)
 
 
-def _due_runs(row: Row[Any], now: datetime) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _due_runs(row: Row[Any], timezone: str, now: datetime) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The digests of a user that are due, and when the next one is."""
     plan = plan_of(row)
     if plan is None or row.next_digest_on is None:
         return [], {"next_on": None, "next_at": None}
-    days = list(takewhile(lambda day: _due_at(plan, day, row) <= now, due_days(plan, row.next_digest_on)))
+    due_at = partial(due_instant, plan, timezone=timezone, user_id=row.user_id)
+    days = list(takewhile(lambda day: due_at(day) <= now, due_days(plan, row.next_digest_on)))
     if len(days) > MAX_CATCH_UP:
         log.warning("digest.left_out user=%s count=%d", row.user_id, len(days) - MAX_CATCH_UP)
     runs = [_run(row.user_id, plan, day, now) for day in days[-MAX_CATCH_UP:]]
     after = days[-1] + timedelta(days=1) if days else row.next_digest_on
     next_on = next(due_days(plan, after))
-    return runs, {"next_on": next_on, "next_at": _due_at(plan, next_on, row)}
-
-
-def _due_at(plan: DigestPlan, day: date, row: Row[Any]) -> datetime:
-    return due_instant(plan, day, row.timezone, user_id=row.user_id)
+    return runs, {"next_on": next_on, "next_at": due_at(next_on)}
 
 
 def _run(user_id: UUID, plan: DigestPlan, day: date, now: datetime) -> dict[str, Any]:
@@ -126,6 +137,8 @@ def _stage(session: Session, runs: Sequence[Mapping[str, Any]]) -> None:
         .returning(RUNS.c.user_id, RUNS.c.id)
     ).all()
     given = {(row.user_id, row.id) for row in inserted}
+    if len(given) < len(runs):
+        log.info("digest.known count=%d", len(runs) - len(given))
     stage_jobs(
         session,
         [

@@ -8,6 +8,7 @@ transaction, deleted in another after the effect. Who is killed in between leads
 lease: at least once.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -64,6 +65,9 @@ STAGED = "outlay.staged_jobs"
 
 ADVANCED = "advanced"
 """In a row's payload: the number of the last attempt that did a part of the work for good."""
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,20 +167,21 @@ def lease_row(
 def lease_rows(
     session: Session, *, job: str, lease: timedelta, limit: int, newest_first: bool = False
 ) -> list[ClaimedRow]:
-    """As `lease_row`, for up to so many; those that were never tried come by themselves."""
+    """As `lease_row`, for so many that were never tried; what was comes alone, as it may be to blame."""
     order = (TABLE.c.attempts, TABLE.c.id.desc() if newest_first else TABLE.c.id)
     while True:
         now = clock.now()
         parameters = {"its_job": job, "now": now}
         rows = (
             session.execute(CLAIM_FRESH.order_by(*order).limit(limit), parameters).all()
-            or session.execute(CLAIM_DUE.order_by(*order).limit(limit), parameters).all()
+            or session.execute(CLAIM_DUE.order_by(*order).limit(1), parameters).all()
         )
         tried = [replace(ClaimedRow(*row), attempts=row.attempts + 1) for row in rows]
         leased = [row for row in tried if row.attempts_in_vain <= MAX_ATTEMPTS]
         # The last attempt of the others did not come to an end, and perhaps took the worker with it.
         dead = [row.id for row in tried if row.attempts_in_vain > MAX_ATTEMPTS]
         if dead:
+            log.error("job.dead job=%s rows=%s", job, dead)
             session.execute(update(TABLE).where(TABLE.c.id.in_(dead)).values(dead_at=now))
         if leased:
             session.execute(

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
-from sqlalchemy import update
+from msgspec import structs
+from sqlalchemy import select, update
 
 from core.config import Settings
 from core.database import Database
@@ -20,6 +21,7 @@ from core.rules.digests import JITTER_S, MAX_CATCH_UP, DigestPlan, due_days, due
 from core.services import digests
 from core.services.accounts import delete_account
 from core.services.expense_drafts import ExpenseInput
+from core.services.outbox import MAX_ATTEMPTS, revive_dead_rows
 from core.services.recurring_expenses import NewRecurring, set_up_recurring
 from core.services.recurring_input import ScheduleInput
 from tests.core.services.spender import Spender, at
@@ -168,6 +170,79 @@ def test_of_many_missed_days_the_last_are_made_up_for_in_order_and_the_log_says_
     assert f"digest.left_out user={me.id} count=7" in caplog.text
     days = [data["period_end"] for _, data in me.messages()]
     assert days == ["2026-05-09", "2026-05-10", "2026-05-11"]
+
+
+def test_another_hour_while_a_digest_is_overdue_does_not_lose_it(
+    desk: DigestDesk, database: Database
+) -> None:
+    me = Spender(database)
+    with at("2026-05-10T12:00:00"):
+        desk.plan(me, "weekly")
+    with at("2026-05-11T09:30:00"):
+        desk.plan(me, "weekly", hour=9)
+        desk.run()
+    assert [end for _, end in desk.periods(me)] == [date(2026, 5, 11)]
+    assert len(me.messages()) == 1
+
+
+def test_a_digest_that_has_failed_for_good_comes_when_its_job_is_tried_again(
+    desk: DigestDesk, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = Spender(database)
+    with at("2026-05-10T12:00:00"):
+        desk.plan(me, "daily")
+    moment = datetime(2026, 5, 11, 9, tzinfo=UTC)
+    with time_machine.travel(moment, tick=False) as traveller, monkeypatch.context() as patch:
+        desk.tick()
+
+        def failing(*_arguments: object) -> None:
+            raise ValueError("figures that cannot be read")
+
+        patch.setattr("workers.tasks.digests.digest_figures", failing)
+        for _ in range(MAX_ATTEMPTS):
+            desk.build()
+            moment += timedelta(hours=1)
+            traveller.move_to(moment, tick=False)
+    assert [run.state for run in desk.runs(me)] == ["failed"]
+    with time_machine.travel(moment, tick=False):
+        with database.transaction() as session:
+            revive_dead_rows(session)
+        assert desk.build() == 1
+    assert [run.state for run in desk.runs(me)] == ["sent"]
+    assert len(me.messages()) == 1
+
+
+def test_who_is_held_by_somebody_else_stops_nobodys_digest(
+    migrated_copy: Database, settings: Settings
+) -> None:
+    if migrated_copy.dialect == "sqlite":
+        pytest.skip("there is one lock for all")
+    changed = structs.replace(settings, database_url=migrated_copy.engine.url.render_as_string(False))
+    desk = DigestDesk(changed, migrated_copy)
+    held, me = Spender(migrated_copy), Spender(migrated_copy)
+    with at("2026-05-10T12:00:00"):
+        for one in (held, me):
+            desk.plan(one, "daily")
+    with at("2026-05-11T09:00:00"):
+        with migrated_copy.transaction() as session:
+            session.execute(select(User.id).where(User.id == held.id).with_for_update())
+            desk.tick()
+            assert (len(desk.runs(held)), len(desk.runs(me))) == (0, 1)
+        desk.tick()
+        assert len(desk.runs(held)) == 1
+    desk.runtime.close()
+
+
+def test_who_is_not_active_gets_none_until_they_are_again(desk: DigestDesk, database: Database) -> None:
+    me = Spender(database)
+    with at("2026-05-10T12:00:00"):
+        desk.plan(me, "daily")
+    for is_active, count in ((False, 0), (True, 1)):
+        with database.transaction() as session:
+            session.execute(update(User).where(User.id == me.id).values(is_active=is_active))
+        with at("2026-05-11T09:00:00"):
+            desk.run()
+        assert len(me.messages()) == count
 
 
 def test_who_moves_to_another_zone_gets_the_same_digest_there(desk: DigestDesk, database: Database) -> None:

@@ -44,7 +44,7 @@ def stage_digests(database: Database) -> frozenset[str]:
     """Answers the jobs that are to be done now. What there is no time for is left to the next tick."""
     jobs: frozenset[str] = frozenset()
     staged, deadline = STAGE_BATCH, time.monotonic() + DRAIN_TIME_S
-    while staged == STAGE_BATCH and time.monotonic() < deadline:
+    while staged and time.monotonic() < deadline:
         with database.transaction() as session:
             staged = stage_due_digests(session, limit=STAGE_BATCH)
         jobs |= staged_jobs(session)

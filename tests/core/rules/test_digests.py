@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.rules.digests import (
-    FREQUENCIES,
     JITTER_S,
     DigestPlan,
     due_days,
@@ -19,7 +18,7 @@ from core.rules.digests import (
     period_before,
     told_period,
 )
-from core.rules.periods import first_instant
+from core.rules.periods import Period, first_instant
 from tests.core.rules.strategies import patient
 
 DAY = timedelta(days=1)
@@ -31,7 +30,7 @@ EARLIEST, LATEST = datetime(1971, 1, 1), datetime(2100, 1, 1)  # noqa: DTZ001 - 
 
 plans = st.builds(
     DigestPlan,
-    frequency=st.sampled_from(FREQUENCIES),
+    frequency=st.sampled_from(["daily", "weekly", "monthly"]),
     hour=st.integers(0, 23),
     weekday=st.integers(1, 7),
     day=st.integers(1, 31),
@@ -107,3 +106,9 @@ def test_what_a_digest_compares_with() -> None:
     month = told_period(DigestPlan("monthly", 8, 1, 31), date(2026, 3, 31))
     assert (month.start, month.end) == (date(2026, 2, 28), date(2026, 3, 31))
     assert period_before("monthly", month).start == date(2026, 1, 28)
+
+
+def test_between_two_digests_of_months_the_days_since_the_last_are_told() -> None:
+    plan = DigestPlan("monthly", 8, 1, 1)
+    assert told_period(plan, date(2026, 5, 28)) == Period(date(2026, 5, 1), date(2026, 5, 28))
+    assert told_period(plan, date(2026, 6, 1)) == Period(date(2026, 5, 1), date(2026, 6, 1))
