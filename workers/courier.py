@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from core import clock
 from core.database import is_locked_out, is_retryable, is_unavailable
@@ -178,14 +178,21 @@ class _Round:
             self._runtime.lower_flag(SEND_DELIVERIES)
         else:
             self._runtime.hold_flag(SEND_DELIVERIES)
-        with self._runtime.database.transaction() as session:
-            return claim_messages(
-                session,
-                first_host=self._next_host or "",
-                full_hosts=full_hosts,
-                of_a_host=CLAIMED_OF_A_HOST,
-                in_all=CLAIMED_IN_ALL,
-            )
+        try:
+            with self._runtime.database.transaction() as session:
+                return claim_messages(
+                    session,
+                    first_host=self._next_host or "",
+                    full_hosts=full_hosts,
+                    of_a_host=CLAIMED_OF_A_HOST,
+                    in_all=CLAIMED_IN_ALL,
+                )
+        except DBAPIError as error:
+            if not (is_locked_out(error) or is_retryable(error)):
+                raise
+            # Somebody else was about the same channels: what is due then is claimed at the next look.
+            log.warning("deliveries.not_claimed error=%r", error)
+            return Claim((), 0, None)
 
     def _host_of(self, message: Message) -> _Host:
         host = self._hosts.get(message.host)

@@ -5,16 +5,16 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Self
 from uuid import UUID
 
 import aiohttp
 import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 from standardwebhooks import Webhook
 
 from core import clock
@@ -36,6 +36,10 @@ NAME_LIFETIME_S = 10
 KEEPALIVE_S = 15.0
 
 USER_AGENT = "Outlay-Webhooks/1"
+
+LOOKUPS_AT_ONCE = 64
+LOOKUP_TIMEOUT_S = 4.0
+"""A name that is not found by then counts as leading nowhere, though its thread may wait for longer."""
 
 GONE = 410
 
@@ -84,9 +88,10 @@ class WebhookSender:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
+        self._names = _CheckedResolver(self._policy, self._resolver or _Names())
         connector = aiohttp.TCPConnector(
             limit=0,  # the courier counts them
-            resolver=_CheckedResolver(self._policy, self._resolver or ThreadedResolver()),
+            resolver=self._names,
             ttl_dns_cache=NAME_LIFETIME_S,
             keepalive_timeout=KEEPALIVE_S,
         )
@@ -102,6 +107,7 @@ class WebhookSender:
     async def __aexit__(self, *_exception: object) -> None:
         if self._session is not None:
             await self._session.close()
+            await self._names.close()  # a connector leaves open what it is given
 
     async def post(self, url: str, *, message_id: str, body: bytes, secrets: Sequence[str]) -> Outcome:
         """Send once; never raises for what the other end does."""
@@ -134,6 +140,39 @@ class WebhookSender:
                     return
         except (aiohttp.ClientError, OSError):
             answer.close()
+
+
+class _Names(AbstractResolver):
+    """Looks names up in threads of its own.
+
+    The event loop has a few for all, and a name whose server is silent keeps one for long.
+    """
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(LOOKUPS_AT_ONCE, thread_name_prefix="names")
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        look_up = partial(
+            socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+        )
+        lookup = asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+        found = await asyncio.wait_for(lookup, LOOKUP_TIMEOUT_S)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=port,
+                family=its_family,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for its_family, _, protocol, _, address in found
+        ]
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class _CheckedResolver(AbstractResolver):
