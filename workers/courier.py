@@ -50,7 +50,8 @@ CLAIMED_IN_ALL = 512
 
 ROUND_S = 10.0
 """A task stops claiming after this. With the longest that a message may take it ends within the 25 seconds
-that a process which is told to end is given; the next task goes on at once."""
+that a process which is told to end is given, unless more pushes than there are threads wait for services that
+are slow; the next task goes on at once."""
 
 POLL_S = 0.05
 """While something is under way: how late what has become due meanwhile is seen at most."""

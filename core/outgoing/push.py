@@ -33,15 +33,11 @@ whatever stands in front of it while it starts."""
 
 @dataclass(frozen=True, slots=True)
 class PushService:
-    """What a URL leads to. `host` is for telling services apart, and to be shown: without any secret."""
+    """What a URL leads to. `host` is for telling services apart: without any secret."""
 
     scheme: str
     host: str
     is_public: bool
-
-    @property
-    def shown(self) -> str:
-        return f"{self.scheme}://{'…' if self.is_public else self.host}"
 
 
 @cache
