@@ -9,7 +9,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from core.archive.sections import FORMAT, SECTIONS, VERSION
-from core.rules.conversion import RATE_SCALE, format_rate
+from core.rules.conversion import RATE_SCALE, convert_minor, format_rate
 from core.rules.currencies import EXPONENTS
 from core.rules.money import MAX_AMOUNT_MINOR, format_amount
 from core.rules.periods import MAX_DAY, MIN_DAY
@@ -128,7 +128,7 @@ def expenses(draw: Any, category_ids: list[str]) -> dict[str, Any]:
         "note": notes,
         "tags": st.lists(lines_of_text, max_size=3, unique=True),
         "lines": st.just(lines),
-        "exchange_rate": st.none() | _rates(currency),
+        "exchange_rate": st.none() | _rates(amount, currency),
         "source": st.sampled_from(("manual", "import", "recurring")),
         **stamps(),
         "deleted_at": st.none() | instants,
@@ -137,10 +137,13 @@ def expenses(draw: Any, category_ids: list[str]) -> dict[str, Any]:
     return expense
 
 
-def _rates(currency: str) -> st.SearchStrategy[dict[str, str]]:
-    rate = st.integers(1, 3 * RATE_SCALE).map(format_rate)
-    others = currencies.filter(lambda other: other != currency)
-    return st.fixed_dictionaries({"currency": others, "rate": rate})
+@st.composite
+def _rates(draw: Any, amount: int, currency: str) -> dict[str, str]:
+    """One by which no more comes out than an amount can be: a few million yen are many times as many fen."""
+    other = draw(currencies.filter(lambda other: other != currency))
+    at_one = abs(convert_minor(amount, currency, other, source_rate=RATE_SCALE, target_rate=RATE_SCALE))
+    largest = MAX_AMOUNT_MINOR * RATE_SCALE // (at_one + 1)
+    return {"currency": other, "rate": format_rate(draw(st.integers(1, min(3 * RATE_SCALE, largest))))}
 
 
 @st.composite
