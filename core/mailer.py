@@ -1,10 +1,12 @@
 """Sends mail: over SMTP, or into a folder where nobody has a mail server."""
 
 import logging
+import math
 import os
 import re
 import smtplib
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +26,9 @@ from core.errors import ConfigurationError, OutlayError
 TIMEOUT_S = 10.0
 """For connecting and for each answer. A submission server gives them within a second or two; the minutes of
 RFC 5321, section 4.5.3.2, are for relays, and longer than a task may live."""
+
+MAIL_TIME_S = 15.0
+"""A server that is slow with every answer is asked nothing more after this: a task has more mails to send."""
 
 GOODBYE_TIMEOUT_S = 1.0
 """The mail has been taken by then: nothing is lost if the server does not say goodbye."""
@@ -137,6 +142,21 @@ class Mailer(Protocol):
         """
 
 
+class _Connection(smtplib.SMTP):
+    """Asks for nothing more once the time of a mail is over."""
+
+    ends_at = math.inf
+
+    def putcmd(self, cmd: str, args: str = "") -> None:
+        if time.monotonic() > self.ends_at:
+            raise TimeoutError("it takes too long")
+        super().putcmd(cmd, args)
+
+
+class _TlsConnection(_Connection, smtplib.SMTP_SSL):
+    """The same, with TLS from the first byte on."""
+
+
 @dataclass(frozen=True, slots=True)
 class SmtpMailer:
     """One connection a mail."""
@@ -148,6 +168,7 @@ class SmtpMailer:
     username: str = ""
     password: str = field(default="", repr=False)
     timeout_s: float = TIMEOUT_S
+    time_s: float = MAIL_TIME_S
 
     def send(self, mail: Mail) -> None:
         to = parse_address(mail.to)
@@ -188,10 +209,12 @@ class SmtpMailer:
 
     def _connect(self) -> smtplib.SMTP:
         # This machine's own name would be asked of the name servers, which takes its time.
-        connect: Callable[..., smtplib.SMTP] = smtplib.SMTP
+        connect: Callable[..., _Connection] = _Connection
         if self.security == "implicit":
-            connect = partial(smtplib.SMTP_SSL, context=ssl.create_default_context())
+            connect = partial(_TlsConnection, context=ssl.create_default_context())
+        ends_at = time.monotonic() + self.time_s
         connection = connect(self.host, self.port, local_hostname=self.sender.domain, timeout=self.timeout_s)
+        connection.ends_at = ends_at
         try:
             connection.ehlo_or_helo_if_needed()
             if self.security == "required" or (

@@ -38,6 +38,8 @@ class MailServer:
     """The addresses at whose mails it hangs up instead of taking them."""
     ignored: set[str] = field(default_factory=set)
     """The addresses to which it never answers."""
+    thinks_for_s: float = 0.0
+    """Before it answers MAIL."""
 
     @property
     def url(self) -> str:
@@ -55,6 +57,7 @@ class MailServer:
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
         self, _server: Any, _session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
+        await asyncio.sleep(self.thinks_for_s)
         if self.mail_reply is not None:
             return self.mail_reply
         envelope.mail_from = address

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from core.rules.messages import Message
 from core.services.delivery_claims import Claim, claim_messages, give_back
 from core.services.delivery_settling import AWAY_PAUSE, Settled, settle_messages
 from workers.runtime import Runtime
-from workers.senders import Sender, Senders
+from workers.senders import MAIL_THREADS, PUSH_THREADS, Sender, Senders
 
 T = TypeVar("T")
 
@@ -39,6 +39,9 @@ AT_ONCE_WHEN_SLOW = 2
 MAX_AT_ONCE = 1_000
 """Messages under way in all; each has a socket."""
 
+AT_ONCE_OF_KIND = {"webhook": MAX_AT_ONCE, "push": PUSH_THREADS, "email": MAIL_THREADS}
+"""Of all hosts together. What would only wait for a thread is not begun, so that it can be given back."""
+
 MAX_IN_HAND = 2 * MAX_AT_ONCE
 """Nothing more is claimed before some of these are done."""
 
@@ -49,16 +52,15 @@ What has not been begun when the task ends is given back."""
 CLAIMED_IN_ALL = 512
 
 ROUND_S = 10.0
-"""A task stops claiming after this. With the longest that a message may take it ends within the 25 seconds
-that a process which is told to end is given, unless more pushes than there are threads wait for services that
-are slow; the next task goes on at once."""
+"""A task stops claiming after this, and the next one goes on at once. With the longest that a webhook or a
+push takes it ends within the 25 seconds that a process is given which is told to end."""
 
 POLL_S = 0.05
 """While something is under way: how late what has become due meanwhile is seen at most."""
 
 PATIENCE_S = 40.0
-"""From the start of the task: so long results are kept while the database is away. Then the lease has them
-sent again."""
+"""From the start of the task, which is killed after a minute: so long messages that are under way are waited
+for, and results are kept while the database is away. Then the lease has them sent again."""
 
 RETRY_S = 0.1
 
@@ -121,6 +123,7 @@ class _Round:
         self._slow = slow
         self._hosts: dict[str, _Host] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._running_of: Counter[str] = Counter()
         self._results: list[Settled] = []
         self._sent = 0
         self._next_host: str | None = None
@@ -207,32 +210,48 @@ class _Round:
         for name, host in self._hosts.items():
             if self._is_over or self._is_left_alone(name):
                 continue
-            while host.waiting and host.has_place and len(self._running) < MAX_AT_ONCE:
+            while host.waiting and host.has_place and self._has_place(host.waiting[0]):
                 self._start(name, host)
+
+    def _has_place(self, message: Message) -> bool:
+        kind = message.receiver.kind
+        return len(self._running) < MAX_AT_ONCE and self._running_of[kind] < AT_ONCE_OF_KIND[kind]
 
     def _start(self, name: str, host: _Host) -> None:
         host.running += 1
-        task = asyncio.create_task(self._send_on(name, host))
+        task = asyncio.create_task(self._send_on(name, host, self._taken_of(host)))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _send_on(self, name: str, host: _Host) -> None:
-        """Send a host's messages one after the other, as long as there are any and it has a place."""
+    def _taken_of(self, host: _Host) -> Message:
+        message = host.waiting.popleft()
+        self._running_of[message.receiver.kind] += 1
+        return message
+
+    async def _send_on(self, name: str, host: _Host, first: Message) -> None:
+        """Send this, and more of the host's messages one after the other for as long as it has a place."""
+        message: Message | None = first
         try:
-            while host.waiting and not (self._is_over or self._is_left_alone(name)):
-                message = host.waiting.popleft()
+            while message is not None:
                 self._take(message, await self._try(message))
                 if host.in_hand == CLAIMED_OF_A_HOST:
                     self._wants_claim.set()
-                if host.is_slow and host.running > AT_ONCE_WHEN_SLOW:
-                    return
+                message = self._taken_of(host) if self._may_go_on(name, host) else None
         finally:
             host.running -= 1
             self._has_ended(name, host)
 
+    def _may_go_on(self, name: str, host: _Host) -> bool:
+        if self._is_over or self._is_left_alone(name) or not host.waiting:
+            return False
+        if host.waiting[0].receiver.kind != "webhook":
+            return False  # threads are few: other hosts come first
+        return not host.is_slow or host.running <= AT_ONCE_WHEN_SLOW
+
     def _has_ended(self, name: str, host: _Host) -> None:
-        if not host.in_hand:
-            self._hosts.pop(name, None)
+        del self._hosts[name]
+        if host.in_hand:
+            self._hosts[name] = host  # behind all others
         if not self._is_beginning:
             # Once for all that end at this moment: there may be thousands of hosts.
             self._is_beginning = True
@@ -252,6 +271,8 @@ class _Round:
                 return Outcome(Fate.AWAY, error="the database was away")
             log.exception("delivery.failed channel=%s message=%s", message.receiver.id, message.id)
             return Outcome(Fate.FAILED, error=f"an error of our own ({type(error).__name__})")
+        finally:
+            self._running_of[message.receiver.kind] -= 1
 
     def _take(self, message: Message, outcome: Outcome) -> None:
         self._results.append(Settled(message, outcome))
@@ -300,8 +321,10 @@ class _Round:
         waiting = [message for host in self._hosts.values() for message in host.waiting]
         if waiting:
             await self._in_thread(partial(self._give_back, waiting))
-        while self._running:
-            await asyncio.wait(self._running)
+        if self._running:
+            _, left = await asyncio.wait(self._running, timeout=self._patience_end - time.monotonic())
+            if left:
+                log.warning("deliveries.left_to_their_leases count=%d", len(left))
         self._has_all_results = True
         self._has_results.set()
         await settling

@@ -83,12 +83,12 @@ def send_push(
     deadline.start()
     try:
         with exchanging(exchange):
+            # Without a time limit of apprise's: for that it would use threads that all pushes share.
             is_sent = bool(
                 sender.notify(
                     body=body or title,
                     title=title if body else "",
                     body_format=apprise.NotifyFormat.TEXT,
-                    timeout=timeout_s,
                 )
             )
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything, and its text may hold the URL

@@ -133,6 +133,11 @@ def claim_messages(
 def give_back(session: Session, messages: Iterable[Message], *, available_at: datetime | None = None) -> None:
     """Have leased messages that were not begun claimed by somebody else, now or then."""
     parts = [(message, part) for message in messages for part in message.parts]
+    # Channels before deliveries, as everywhere.
+    for owner, channel_id in sorted(
+        {_key(message) for message, _ in parts if message.receiver.kind != "webhook"}
+    ):
+        session.execute(BEGIN_MESSAGE, {"owner": owner, "its_channel": channel_id, "now": None})
     for message, part in parts:
         session.execute(
             update(DELIVERIES)
@@ -148,10 +153,6 @@ def give_back(session: Session, messages: Iterable[Message], *, available_at: da
                 **({"first_tried_at": None} if part.attempts == 1 else {}),
             )
         )
-    for owner, channel_id in sorted(
-        {_key(message) for message, _ in parts if message.receiver.kind != "webhook"}
-    ):
-        session.execute(BEGIN_MESSAGE, {"owner": owner, "its_channel": channel_id, "now": None})
 
 
 def _key(message: Message) -> Channel:

@@ -195,6 +195,15 @@ def test_a_server_that_does_not_answer_in_the_middle_may_do_so_for_this_mail() -
             replace(mailer, timeout_s=0.5).send(MAIL)
 
 
+def test_a_server_that_is_slow_with_every_answer_is_given_up() -> None:
+    with MailServer(thinks_for_s=1.5).running() as server:
+        mailer = new_mailer(server.url, MAIL_FROM)
+        assert isinstance(mailer, SmtpMailer)
+        with pytest.raises(MailBroken, match="takes too long"):
+            replace(mailer, time_s=1.0).send(MAIL)
+    assert server.received == []
+
+
 def test_a_server_that_is_not_there_is_unavailable() -> None:
     assert type(failure(MailServer())) is MailUnavailable
 

@@ -1,6 +1,7 @@
 """Mails and pushes: one message for a burst, none in quiet hours, no hammering at a server that is away."""
 
 import json
+import threading
 from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any
@@ -16,7 +17,8 @@ from core.models import Delivery, User
 from core.services.delivery_claims import LEASE, MAX_PARTS, REST, claim_messages
 from core.services.delivery_settling import AWAY_PAUSE
 from tests.mail_server import MAIL_FROM, MailServer, text_of
-from tests.receiver import Receiver, Reply
+from tests.receiver import Received, Receiver, Reply
+from tests.workers.outbox import add_user
 from tests.workers.outgoing import (
     add_channel,
     channel,
@@ -28,6 +30,7 @@ from tests.workers.outgoing import (
     tell,
     user_with_mail,
 )
+from workers.courier import AT_ONCE_OF_KIND
 
 NIGHT = (22 * 60, 7 * 60)
 AT_NIGHT = "2026-05-10T23:30:00+00:00"
@@ -204,6 +207,31 @@ def test_pushes_of_a_burst_are_one_with_a_line_each(settings: Settings, database
         "Budget Food is above 80 %: 81.50 of 100.00 EUR spent (81.5 %)",
         "Budget Food will not last: 120.00 EUR expected by its end; 81.50 of 100.00 EUR spent (81.5 %)",
     ]
+
+
+def test_slow_push_services_hold_up_no_round(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would only wait for a thread is not begun, and given back at the end."""
+    monkeypatch.setattr("workers.courier.ROUND_S", 0.3)
+    monkeypatch.setitem(AT_ONCE_OF_KIND, "push", 2)
+    ends = threading.Event()
+
+    def reply(_request: Received) -> Reply:
+        ends.wait(0.5)
+        return Reply()
+
+    hosts = [f"127.0.0.{number}" for number in range(2, 8)]
+    with Receiver(reply).running() as receiver, courier(settings) as sender:
+        for host in hosts:
+            user_id = add_user(database)
+            add_channel(database, user_id, f"gotify://{host}:{receiver.port}/token", kind="push")
+            tell(database, user_id)
+        assert sender.run() == len(receiver.received) == receiver.most_at_once == 2
+        ends.set()
+        monkeypatch.undo()
+        assert sender.run() == 4, "without waiting for a lease"
+    assert states(database) == ["sent"] * 6
 
 
 def test_a_push_service_that_has_gone_is_switched_off_and_its_token_stays_secret(

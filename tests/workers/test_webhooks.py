@@ -269,6 +269,24 @@ def test_what_is_under_way_at_the_end_of_a_round_is_noted_and_the_rest_given_bac
     assert len(set(receiver.ids)) == len(receiver.ids) == 40
 
 
+def test_what_has_not_ended_when_a_round_must_is_left_to_its_lease(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.courier.ROUND_S", 0.2)
+    monkeypatch.setattr("workers.courier.PATIENCE_S", 0.4)
+    user_id = add_user(database)
+    receiver = Receiver()
+    receiver.gate.clear()
+    with receiver.running(), courier(settings) as sender:
+        add_channel(database, user_id, receiver.url)
+        tell(database, user_id)
+        assert sender.run() == 0
+        [row] = deliveries(database)
+        assert (row.state, row.attempts) == ("pending", 1)
+        assert row.available_at > clock.now()
+        receiver.gate.set()
+
+
 def test_two_couriers_never_send_the_same(settings: Settings, database: Database) -> None:
     user_ids = [add_user(database) for _ in range(5)]
     with Receiver().running() as receiver, courier(settings) as one, courier(settings) as other:
