@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.database import Database, is_locked_out, is_unavailable
+from core.database import Database, is_locked_out, is_retryable, is_timed_out, is_unavailable
 from core.errors import OutlayError
 from core.job_names import Tick
 from core.queries.recurring_expenses import Key, due_keys
@@ -56,6 +56,7 @@ class _Round:
     def __init__(self, database: Database, wake: Wake, deadline: float) -> None:
         self._database, self._wake, self._deadline = database, wake, deadline
         self._stuck = set[Key]()
+        """Left alone until the next tick."""
 
     def run(self) -> int:
         total = in_vain = 0
@@ -68,7 +69,8 @@ class _Round:
                     raise
                 # Who holds all of these for so long, as a large deletion does, is not waited for.
                 log.warning("recurring.held_by_others recurring=%d", len(keys))
-                break
+                self._stuck.update(keys)
+                continue
             total, in_vain = total + done, 0 if done else in_vain + 1
             time.sleep(min(time.monotonic() - started, MAX_REST_S))
         return total
@@ -102,19 +104,24 @@ class _Round:
         except OutlayError as error:
             problem = error.detail
         except Exception as error:
-            if is_unavailable(error) or is_locked_out(error):
+            if is_unavailable(error):
                 raise
+            if is_timed_out(error) or is_retryable(error):
+                # Others are at it: that is no fault of its own.
+                log.warning("recurring.held_by_others recurring=%s error=%r", key[1], error)
+                self._stuck.add(key)
+                return 0
             log.exception("recurring.failed recurring=%s", key[1])
             problem = UNKNOWN_PROBLEM
         return self._set_aside(key, problem)
 
     def _set_aside(self, key: Key, problem: str) -> int:
-        """What cannot even be set aside is left alone until the next tick."""
+        """Unless not even that can be done."""
         try:
             with self._transaction() as session:
                 set_aside(session, key=key, problem=problem)
         except Exception as error:
-            if is_unavailable(error) or is_locked_out(error):
+            if is_unavailable(error):
                 raise
             log.exception("recurring.not_set_aside recurring=%s", key[1])
             self._stuck.add(key)

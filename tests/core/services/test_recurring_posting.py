@@ -5,12 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import available_timezones
 
+import psycopg
 import pytest
 import time_machine
 from sqlalchemy import event, insert, select, update
+from sqlalchemy.exc import OperationalError
 
 from core.database import Database
-from core.models import DailySpending, Expense, OutboxRow, RecurringExpense, RecurringOccurrence
+from core.models import DailySpending, Expense, OutboxRow, RecurringExpense, RecurringOccurrence, User
 from core.models.spending import MAX_DAILY_TOTAL_MINOR, UNCATEGORISED
 from core.queries.invariants import spending_differences
 from core.rules.expense_rules import Action
@@ -345,6 +347,45 @@ def test_one_that_cannot_even_be_set_aside_does_not_keep_the_tick_busy(
         tick(database)
     assert me.posted() == ["2026-03-01"]
     assert "recurring.not_set_aside" in caplog.text
+
+
+def test_whoever_is_held_for_long_keeps_nobody_else_waiting(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database.dialect == "sqlite":
+        pytest.skip("there is one write lock for all")
+    monkeypatch.setattr(task, "BATCH", 1)
+    held, free = Bookkeeper(database), Bookkeeper(database)
+    url = database.engine.url.render_as_string(hide_password=False)
+    impatient = Database(url, pool_size=2, lock_timeout_ms=200)
+    with at("2026-03-01T12:00:00"):
+        held.recur("FREQ=DAILY")
+        free.recur("FREQ=DAILY", starts_on=date(2026, 3, 2))
+    with at("2026-03-02T12:00:00"):
+        with database.transaction() as session:
+            session.execute(select(User.id).where(User.id == held.id).with_for_update())
+            tick(impatient)
+            assert (held.posted(), free.posted()) == ([], ["2026-03-02"])
+        tick(database)
+    assert held.posted() == ["2026-03-01", "2026-03-02"]
+    impatient.close()
+
+
+def test_a_deadlock_is_no_fault_of_the_recurring_expense(
+    me: Bookkeeper, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise OperationalError("…", {}, psycopg.errors.DeadlockDetected())
+
+    with at("2026-03-01T12:00:00"):
+        gym = me.recur("FREQ=DAILY")
+        with monkeypatch.context() as patched:
+            patched.setattr(task, "post_due", fail)
+            patched.setattr(task, "post_one", fail)
+            assert tick(database) == 0
+        assert me.find(gym).problem is None
+        assert tick(database) == 1, "at once, not after an hour"
+    assert me.posted() == ["2026-03-01"]
 
 
 def test_a_move_to_another_time_zone_posts_nothing_twice_and_loses_nothing(database: Database) -> None:
