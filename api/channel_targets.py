@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from uuid import UUID
 
 from core import clock
@@ -18,8 +20,12 @@ from core.rules.deliveries import Fate, Outcome
 LOOK_UP_S = 3.0
 """Names that are not found by then are taken: they are looked up again for each message."""
 
+LOOK_UP_THREADS = 4
+"""Names whose servers are silent hold one for half a minute; meanwhile others are taken without."""
+
 MAX_TESTS = 4
-"""Messages that a process tries out at a time: each may take as long as its receiver likes, up to 12 s."""
+"""Messages that a process tries out at a time, one of a user: each may take as long as its receiver likes, up
+to 25 s."""
 
 TITLE, BODY = "Outlay", "This is a test: notifications arrive here."
 
@@ -30,7 +36,14 @@ class ChannelTargets:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._policy = Policy(settings.private_targets == "allow")
-        self._testing = 0
+        # Apart from each other and from all else that waits for threads, such as files.
+        self._looking_up = ThreadPoolExecutor(LOOK_UP_THREADS, thread_name_prefix="look-up")
+        self._trying_out = ThreadPoolExecutor(MAX_TESTS, thread_name_prefix="try-out")
+        self._testing: set[UUID] = set()
+
+    def close(self) -> None:
+        for threads in (self._looking_up, self._trying_out):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def host_of_webhook(self, url: str) -> str:
         """The host that a webhook's URL leads to.
@@ -57,31 +70,40 @@ class ChannelTargets:
         return service.host
 
     async def _check_name(self, host: str, port: int) -> None:
+        checking = asyncio.get_running_loop().run_in_executor(
+            self._looking_up, check_name, host, port, self._policy
+        )
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.to_thread(check_name, host, port, self._policy), LOOK_UP_S)
+            await asyncio.wait_for(checking, LOOK_UP_S)
 
     async def try_out(self, channel: ChannelRecord, address: str | None) -> Outcome:
         """Send a test message now; `address` is the user's, for mails.
 
         Raises:
-            Conflict: the address is not verified.
+            Conflict: the address is not verified, or a channel of the user's is being tried out.
             Overloaded: too many are being tried out.
         """
-        if self._testing >= MAX_TESTS:
+        if channel.user_id in self._testing:
+            raise Conflict("a channel of yours is being tried out")
+        if len(self._testing) >= MAX_TESTS:
             raise Overloaded("too many channels are being tried out", retry_after_s=10)
-        self._testing += 1
+        self._testing.add(channel.user_id)
         try:
-            match channel.kind:
-                case "webhook":
-                    return await self._try_webhook(channel)
-                case "push":
-                    return await asyncio.to_thread(self._try_push, channel.url)
-                case "email":
-                    if address is None:
-                        raise Conflict("the address of this account is not verified")
-                    return await asyncio.to_thread(self._try_mail, address, new_id())
+            return await self._try(channel, address)
         finally:
-            self._testing -= 1
+            self._testing.remove(channel.user_id)
+
+    async def _try(self, channel: ChannelRecord, address: str | None) -> Outcome:
+        in_thread = partial(asyncio.get_running_loop().run_in_executor, self._trying_out)
+        match channel.kind:
+            case "webhook":
+                return await self._try_webhook(channel)
+            case "push":
+                return await in_thread(self._try_push, channel.url)
+            case "email":
+                if address is None:
+                    raise Conflict("the address of this account is not verified")
+                return await in_thread(self._try_mail, address, new_id())
 
     async def _try_webhook(self, channel: ChannelRecord) -> Outcome:
         now = clock.now()

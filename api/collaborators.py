@@ -64,6 +64,7 @@ class Collaborators:
         self.transactions.close()
         self.passwords.close()
         self.charts.close()
+        self.channel_targets.close()
         self.wake_ups.close()
         self.database.close()
         self.writer_database.close()

@@ -1,5 +1,7 @@
 """Push channels and the one for mails over the API."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx
 import pytest
 
@@ -9,6 +11,7 @@ from core.services.channels import MAX_PUSHES
 from tests.api.calls import PUSH_URL, problem, read, wrong_fields
 from tests.api.test_webhooks import open_cast  # noqa: F401 - a fixture
 from tests.cast import Cast
+from tests.processes import eventually
 from tests.receiver import Receiver
 
 
@@ -102,3 +105,25 @@ def test_a_push_channel_is_tried_out_at_once(
     [request] = receiver.received
     assert b"This is a test" in request.body
     assert problem(open_cast.stranger.client.post(f"/v1/channels/{channel['id']}/test"), 404)
+
+
+def test_a_user_tries_out_one_channel_at_a_time(
+    open_cast: Cast,  # noqa: F811
+    settings: Settings,
+    database: Database,
+) -> None:
+    me, other = open_cast.owner.client, open_cast.stranger.client
+    receiver = Receiver()
+    with receiver.running():
+        url = f"gotify://127.0.0.1:{receiver.port}/token"
+        mine, another = (one.post("/v1/channels", json={"url": url}).json()["id"] for one in (me, other))
+        receiver.gate.clear()
+        with ThreadPoolExecutor(2) as threads:
+            first = threads.submit(me.post, f"/v1/channels/{mine}/test")
+            assert eventually(lambda: len(receiver.received) == 1)
+            assert problem(me.post(f"/v1/channels/{mine}/test"), 409)
+            second = threads.submit(other.post, f"/v1/channels/{another}/test")
+            assert eventually(lambda: len(receiver.received) == 2)
+            receiver.gate.set()
+            assert [one.result().json()["is_sent"] for one in (first, second)] == [True, True]
+        assert me.post(f"/v1/channels/{mine}/test").json()["is_sent"]
