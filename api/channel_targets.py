@@ -10,7 +10,8 @@ from core import clock
 from core.config import Settings
 from core.errors import Conflict, FieldError, InvalidInput, Overloaded
 from core.ids import new_id
-from core.mailer import Mail, MailBroken, MailDeferred, MailRefused, MailUnavailable, new_mailer
+from core.mail_messages import Mail, MailRefused
+from core.mailer import MailBroken, MailDeferred, MailUnavailable, new_mailer
 from core.outgoing.push import read_push_url, send_push
 from core.outgoing.targets import Policy, TargetRefused, check_name, read_target
 from core.outgoing.webhooks import post_once, webhook_body, webhook_secret

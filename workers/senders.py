@@ -8,7 +8,8 @@ from typing import Protocol, Self
 
 from core import clock
 from core.charts.renderer import ChartRenderer
-from core.mailer import AddressRefused, MailBroken, MailDeferred, MailRefused, MailUnavailable, new_mailer
+from core.mail_messages import AddressRefused, MailRefused
+from core.mailer import MailBroken, MailDeferred, MailUnavailable, new_mailer
 from core.mails.composing import load_content, write_mail
 from core.outgoing.push import send_push
 from core.outgoing.targets import Policy

@@ -7,7 +7,7 @@ from uuid import UUID
 from core.charts.renderer import ChartError, ChartRenderer
 from core.database import Reader
 from core.errors import NotFound, Overloaded
-from core.mailer import Mail
+from core.mail_messages import Mail
 from core.mails.digest import digest_letter, digest_picture
 from core.mails.notifications import Told, notifications_letter, told_at
 from core.queries.digest_documents import DigestFigures

@@ -7,7 +7,7 @@ from core.charts.dates import range_text, short_day
 from core.charts.money_text import money_text
 from core.charts.picture import Spec
 from core.charts.spending_over_time import IntervalAmount, spending_over_time
-from core.mailer import InlineImage, message_line
+from core.mail_messages import InlineImage, message_line
 from core.mails.notifications import Told
 from core.mails.pages import render_page, render_text
 from core.queries.digest_documents import DigestBudget, DigestCategory, DigestFigures

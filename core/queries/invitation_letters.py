@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from core.mailer import message_line
+from core.mail_messages import message_line
 from core.queries.invitations import sent_invitation
 from core.queries.letters import Letter, Links, until
 

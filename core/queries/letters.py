@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from core.mailer import InlineImage
+from core.mail_messages import InlineImage
 from core.security import derive_token
 
 

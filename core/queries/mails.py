@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from core.mailer import Mail
+from core.mail_messages import Mail
 from core.queries.account_letters import verification_letter
 from core.queries.invitation_letters import invitation_letter
 from core.queries.letters import Letter, Links

@@ -13,19 +13,8 @@ import pytest
 
 from core import clock
 from core.errors import OutlayError
-from core.mailer import (
-    AddressRefused,
-    FolderMailer,
-    Mail,
-    MailBroken,
-    MailDeferred,
-    MailRefused,
-    MailUnavailable,
-    SmtpMailer,
-    message_line,
-    new_mailer,
-    parse_address,
-)
+from core.mail_messages import AddressRefused, Mail, MailRefused, message_line, parse_address
+from core.mailer import FolderMailer, MailBroken, MailDeferred, MailUnavailable, SmtpMailer, new_mailer
 from tests.mail_server import (
     MAIL_FROM,
     MailServer,

@@ -4,7 +4,8 @@ from celery import shared_task
 
 from core.database import Database
 from core.job_names import SEND_MAIL
-from core.mailer import MailBroken, MailDeferred, Mailer, MailRefused, MailUnavailable, new_mailer
+from core.mail_messages import MailRefused
+from core.mailer import MailBroken, MailDeferred, Mailer, MailUnavailable, new_mailer
 from core.queries.letters import Links
 from core.queries.mails import compose_mail
 from core.services.outbox import ClaimedRow
