@@ -1,6 +1,6 @@
 """A digest as clients read it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated
 
@@ -11,12 +11,14 @@ from api.schemas.common import Amount, Currency, Cursor, Day, Id, Instant, Limit
 from core.queries.digest_documents import DigestCategory, DigestFigures
 from core.queries.digests import DigestRecord
 from core.queries.report_documents import OpenDebt
+from core.queries.spending_totals import Sum
 from core.rules.digests import Frequency
 from core.rules.money import format_amount
 from core.rules.thresholds import BudgetStatus, percent_tenths
 
 Label = Annotated[str, Meta(examples=["Food / Groceries"])]
 Payee = Annotated[str | None, Meta(examples=["Corner Bakery"])]
+More = Annotated[int, Meta(description="How many there are beyond those that are told.", examples=[0])]
 
 
 class DigestListQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -62,7 +64,7 @@ class DigestAnomaly(msgspec.Struct):
 
 
 class DigestBudgetOut(msgspec.Struct):
-    """A budget in its running period."""
+    """A budget in its period of the last day that the digest tells of."""
 
     name: Annotated[str, Meta(examples=["Groceries"])]
     currency: Currency
@@ -115,10 +117,16 @@ class DigestFiguresOut(msgspec.Struct):
     unconverted: Annotated[
         list[DigestUnconverted], Meta(description="Spent in other currencies on days without a rate.")
     ]
+    unconverted_before: Annotated[
+        list[DigestUnconverted], Meta(description="The same of the period before; not in `spent_before`.")
+    ]
     budgets: list[DigestBudgetOut]
+    more_budgets: More
     owed_by_me: list[DigestDebt]
     owed_to_me: list[DigestDebt]
+    more_debts: More
     upcoming: list[DigestUpcoming]
+    more_upcoming: More
     upcoming_until: Annotated[Day, Meta(description="The first day after those of `upcoming`.")]
     anomalies: list[DigestAnomaly]
 
@@ -145,14 +153,15 @@ class DigestFiguresOut(msgspec.Struct):
                 )
                 for one in figures.largest
             ],
-            unconverted=[
-                DigestUnconverted(other, format_amount(one.minor, other))
-                for other, one in sorted(figures.unconverted.items())
-            ],
+            unconverted=_unconverted(figures.unconverted),
+            unconverted_before=_unconverted(figures.before_unconverted),
             budgets=_budgets(figures),
+            more_budgets=figures.more_budgets,
             owed_by_me=_debts(figures.debts, is_owed_by_me=True),
             owed_to_me=_debts(figures.debts, is_owed_by_me=False),
+            more_debts=figures.more_debts,
             upcoming=_upcoming(figures),
+            more_upcoming=figures.more_upcoming,
             upcoming_until=figures.upcoming_until,
             anomalies=_anomalies(figures),
         )
@@ -196,6 +205,12 @@ def _category(one: DigestCategory, currency: str) -> DigestCategoryOut:
     return DigestCategoryOut(
         one.label, format_amount(one.minor, currency), format_amount(one.before_minor, currency)
     )
+
+
+def _unconverted(by_currency: Mapping[str, Sum]) -> list[DigestUnconverted]:
+    return [
+        DigestUnconverted(code, format_amount(one.minor, code)) for code, one in sorted(by_currency.items())
+    ]
 
 
 def _budgets(figures: DigestFigures) -> list[DigestBudgetOut]:

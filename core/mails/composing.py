@@ -15,6 +15,7 @@ from core.queries.digests import load_digest
 from core.queries.letters import Letter, Links
 from core.queries.users import MailRecipient, find_mail_recipient
 from core.rules.messages import Message, Part
+from core.rules.notification_kinds import subject_of
 from core.rules.notification_texts import short_text
 from core.unsubscribing import Subscription, unsubscribe_url
 
@@ -54,12 +55,15 @@ def write_mail(content: Content, message: Message, *, links: Links, renderer: Ch
     kinds = frozenset(part.kind for part in message.parts if not part.kind.startswith(SECURITY))
     subscription = Subscription(message.receiver.user_id, kinds)
     url = unsubscribe_url(links.secret, links.public_url, subscription) if kinds else ""
+    subjects = "; ".join(subject_of(kind) for kind in sorted(kinds))
     to, timezone = content.recipient.email, content.recipient.timezone
     told = [
         Told(*short_text(part.kind, part.data), told_at(part.created_at, timezone)) for part in content.others
     ]
     if content.digest is None:
-        letter = notifications_letter(told, to=to, public_url=links.public_url, unsubscribe_url=url)
+        letter = notifications_letter(
+            told, to=to, public_url=links.public_url, unsubscribe_url=url, subjects=subjects
+        )
     else:
         letter = digest_letter(
             content.digest,
@@ -68,6 +72,7 @@ def write_mail(content: Content, message: Message, *, links: Links, renderer: Ch
             png=_drawn(content.digest, renderer),
             public_url=links.public_url,
             unsubscribe_url=url,
+            subjects=subjects,
         )
     return _mail(letter, message)
 

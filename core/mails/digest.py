@@ -13,9 +13,10 @@ from core.mails.pages import render_page, render_text
 from core.queries.digest_documents import DigestBudget, DigestCategory, DigestFigures
 from core.queries.letters import Letter
 from core.queries.report_documents import OpenDebt
+from core.queries.spending_totals import Sum
+from core.rules.notification_texts import DIGEST_TITLES
 from core.rules.thresholds import percent_tenths
 
-TITLES: Mapping[str, str] = {"daily": "Your day", "weekly": "Your week", "monthly": "Your month"}
 UNITS: Mapping[str, str] = {"daily": "day", "weekly": "week", "monthly": "month"}
 
 COLORS: Mapping[str, str] = {"ok": "#1f8a55", "warning": "#b26a00", "exceeded": "#c8372d"}
@@ -44,9 +45,13 @@ def digest_letter(
     png: bytes | None,
     public_url: str,
     unsubscribe_url: str,
+    subjects: str,
 ) -> Letter:
-    """The mail with the digest, and with what else was to be told at the same time."""
-    subject = f"{TITLES[figures.frequency]}: {money_text(figures.whole.minor, figures.currency)} spent"
+    """The mail with the digest, and with what else was to be told at the same time.
+
+    `subjects` is what the link to unsubscribe is about.
+    """
+    subject = f"{DIGEST_TITLES[figures.frequency]}: {money_text(figures.whole.minor, figures.currency)} spent"
     images = (
         () if png is None else (InlineImage(PICTURE, png, f"Spending by day, {range_text(figures.period)}"),)
     )
@@ -58,6 +63,7 @@ def digest_letter(
         "picture": next(iter(images), None),
         "public_url": public_url,
         "unsubscribe_url": unsubscribe_url,
+        "subjects": subjects,
     }
     return Letter(
         to,
@@ -73,19 +79,21 @@ def _values(figures: DigestFigures) -> dict[str, Any]:
     code = figures.currency
     change = _change(figures)
     return {
-        "title": TITLES[figures.frequency],
+        "title": DIGEST_TITLES[figures.frequency],
         "range": range_text(figures.period),
         "preheader": change or f"{_count(figures.whole.count)} in {range_text(figures.period)}",
         "spent": money_text(figures.whole.minor, code),
         "count": _count(figures.whole.count),
         "change": change,
-        "unconverted": [money_text(one.minor, other) for other, one in sorted(figures.unconverted.items())],
+        "unconverted": _amounts(figures.unconverted),
         "categories": _categories(figures),
         "budgets": [_budget(one) for one in figures.budgets],
+        "more_budgets": figures.more_budgets,
         "upcoming": [
             _row(one.payee, one.amount_minor, one.currency, short_day(one.due_on), is_about=one.is_variable)
             for one in figures.upcoming
         ],
+        "more_upcoming": figures.more_upcoming,
         "anomalies": [
             _row(
                 one.payee,
@@ -96,6 +104,7 @@ def _values(figures: DigestFigures) -> dict[str, Any]:
             for one in figures.anomalies
         ],
         "debts": [_debt(one) for one in figures.debts],
+        "more_debts": figures.more_debts,
         "largest": [
             _row(one.payee, one.amount_minor, one.currency, short_day(one.spent_on))
             for one in figures.largest
@@ -125,13 +134,19 @@ def _count(count: int) -> str:
 def _change(figures: DigestFigures) -> str:
     """Against the period before; nothing where neither has anything."""
     before, now, code = figures.before.minor, figures.whole.minor, figures.currency
-    when = _before(figures)
+    when, others = _before(figures), ", ".join(_amounts(figures.before_unconverted))
+    besides = f"; {others} {when} had no exchange rate" if others else ""
     if not figures.before.count:
-        return f"nothing {when}" if figures.whole.count else ""
+        is_nothing = figures.whole.count and not others
+        return f"nothing {when}" if is_nothing else besides.removeprefix("; ")
     if before == now:
-        return f"as much as {when}"
+        return f"as much as {when}{besides}"
     word = "more" if now > before else "less"
-    return f"{money_text(abs(now - before), code)} {word} than {when} ({money_text(before, code)})"
+    return f"{money_text(abs(now - before), code)} {word} than {when} ({money_text(before, code)}){besides}"
+
+
+def _amounts(by_currency: Mapping[str, Sum]) -> list[str]:
+    return [money_text(one.minor, code) for code, one in sorted(by_currency.items())]
 
 
 def _categories(figures: DigestFigures) -> list[dict[str, Any]]:

@@ -24,8 +24,10 @@ def told_at(instant: datetime, timezone: str) -> str:
     return f"{short_day(local.date())} {local.year}, {local:%H:%M}"
 
 
-def notifications_letter(told: Sequence[Told], *, to: str, public_url: str, unsubscribe_url: str) -> Letter:
-    """The mail of one or more notifications, in their order."""
+def notifications_letter(
+    told: Sequence[Told], *, to: str, public_url: str, unsubscribe_url: str, subjects: str
+) -> Letter:
+    """The mail of one or more notifications, in their order; `subjects` is what the link is about."""
     subject = told[0].title if len(told) == 1 else f"{len(told)} notifications"
     values = {
         "subject": subject,
@@ -33,6 +35,7 @@ def notifications_letter(told: Sequence[Told], *, to: str, public_url: str, unsu
         "told": told,
         "public_url": public_url,
         "unsubscribe_url": unsubscribe_url,
+        "subjects": subjects,
     }
     return Letter(
         to,

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -34,7 +34,7 @@ class DigestCategory:
 
 @dataclass(frozen=True, slots=True)
 class DigestBudget:
-    """A budget in its running period, in minor units of its own currency."""
+    """A budget in its period of the last day that is told, in minor units of its own currency."""
 
     name: str
     currency: str
@@ -61,7 +61,8 @@ class DigestFigures:
     """Minor units of `currency` where nothing else is said; sums are those of analytics.
 
     `categories` are those with the largest amounts, `rest` is that of all others. `upcoming` are the expenses
-    of the days from the period's end up to `upcoming_until`, itself excluded.
+    of the days from the period's end up to `upcoming_until`, itself excluded. `more_…` is how many there are
+    beyond those that are told.
     """
 
     frequency: Frequency
@@ -75,9 +76,13 @@ class DigestFigures:
     rest: DigestCategory | None
     largest: Sequence[LargestExpense]
     unconverted: Mapping[str, Sum]
+    before_unconverted: Mapping[str, Sum] = field(default_factory=dict)
     budgets: Sequence[DigestBudget]
+    more_budgets: int = 0
     debts: Sequence[OpenDebt]
+    more_debts: int = 0
     upcoming: Sequence[UpcomingExpense]
+    more_upcoming: int = 0
     upcoming_until: date
     anomalies: Sequence[Anomaly]
 

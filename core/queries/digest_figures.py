@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from uuid import UUID
 
 from core.database import Reader
-from core.queries.analytics import Home, homes_of_users, labels_of_users, largest_expenses, load_home
+from core.queries.analytics import homes_of_users, labels_of_users, largest_expenses, load_home
 from core.queries.budget_figures import BudgetFigures, current_figures
 from core.queries.budgets import BudgetRecord, active_budgets
 from core.queries.debts import users_in_groups
@@ -31,6 +31,8 @@ MAX_BUDGETS = 20
 MAX_ANOMALIES = 5
 MAX_DEBTS = 20
 MAX_UPCOMING = 20
+MAX_COUNTED = 200
+"""Beyond those that are told; of more than these it is said only that there are as many."""
 
 EARLIEST_DIGEST = MIN_DAY + timedelta(days=100)
 """Before it lie two months of supported days, one to tell of and one to compare with."""
@@ -53,7 +55,7 @@ def digest_figures(
         ],
     )
     labels = labels_of_users(session, user_ids=homes)
-    budgets = _budgets(session, homes)
+    budgets = _budgets(session, {user_id: period.last_day for user_id, _, period in digests})
     debtors = users_in_groups(session, user_ids=homes)
     repeating = users_with_recurring(session, user_ids=homes)
     return {
@@ -64,7 +66,7 @@ def digest_figures(
             spent=spent[user_id],
             labels=labels[user_id],
             budgets=budgets.get(user_id, []),
-            debts=open_debts(session, user_id=user_id)[:MAX_DEBTS] if user_id in debtors else [],
+            debts=open_debts(session, user_id=user_id) if user_id in debtors else [],
             upcoming_expenses=_upcoming(session, user_id, period_ahead(frequency, period))
             if user_id in repeating
             else [],
@@ -100,9 +102,13 @@ def _figures(
             session, scope, converted=spent.converted, count=spent.whole.count, limit=MAX_LARGEST
         ),
         unconverted=spent.unconverted,
-        budgets=budgets,
-        debts=debts,
-        upcoming=upcoming_expenses,
+        before_unconverted=spent.before_unconverted,
+        budgets=budgets[:MAX_BUDGETS],
+        more_budgets=len(budgets[MAX_BUDGETS:]),
+        debts=debts[:MAX_DEBTS],
+        more_debts=len(debts[MAX_DEBTS:]),
+        upcoming=upcoming_expenses[:MAX_UPCOMING],
+        more_upcoming=len(upcoming_expenses[MAX_UPCOMING:]),
         upcoming_until=period_ahead(frequency, wanted.period).end,
         anomalies=_anomalies(session, scope, labels),
     )
@@ -144,19 +150,21 @@ def _by_day(sums: Mapping[date, Sum], period: Period) -> list[Slice]:
     return [Slice(day, one.minor, one.count) for day in days for one in [sums.get(day, Sum())]]
 
 
-def _budgets(session: Reader, homes: Mapping[UUID, Home]) -> dict[UUID, list[DigestBudget]]:
-    """By user the running ones, those that are nearest to their limit, or furthest beyond it, first."""
+def _budgets(session: Reader, last_days: Mapping[UUID, date]) -> dict[UUID, list[DigestBudget]]:
+    """By user the budgets' periods of the last day that is told, so that a month's digest has that month's.
+
+    Those that are nearest to their limit, or furthest beyond it, come first.
+    """
     by_day: defaultdict[date, list[BudgetRecord]] = defaultdict(list)
-    for budget in active_budgets(session, user_ids=homes):
-        by_day[homes[budget.user_id].today].append(budget)
+    for budget in active_budgets(session, user_ids=last_days):
+        by_day[last_days[budget.user_id]].append(budget)
     found: defaultdict[UUID, list[DigestBudget]] = defaultdict(list)
-    for today, budgets in by_day.items():
-        for budget, figures in zip(budgets, current_figures(session, budgets, today=today), strict=True):
-            if today in figures.period:
+    for last_day, budgets in by_day.items():
+        for budget, figures in zip(budgets, current_figures(session, budgets, today=last_day), strict=True):
+            if last_day in figures.period:
                 found[budget.user_id].append(_budget(budget, figures))
     for told in found.values():
         told.sort(key=lambda one: (-(percent_tenths(one.spent_minor, one.limit_minor) or 0), one.name))
-        del told[MAX_BUDGETS:]
     return found
 
 
@@ -173,7 +181,8 @@ def _budget(budget: BudgetRecord, figures: BudgetFigures) -> DigestBudget:
 
 
 def _upcoming(session: Reader, user_id: UUID, days: Period) -> list[UpcomingExpense]:
-    found = upcoming(session, user_id=user_id, first=days.start, last=days.last_day, limit=MAX_UPCOMING)
+    limit = MAX_UPCOMING + MAX_COUNTED
+    found = upcoming(session, user_id=user_id, first=days.start, last=days.last_day, limit=limit)
     return [
         UpcomingExpense(one.payee, one.due_on, one.amount_minor, one.currency, one.is_variable)
         for one in found

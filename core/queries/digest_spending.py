@@ -66,7 +66,7 @@ class Wanted:
 
 @dataclass(slots=True)
 class Spent:
-    """Sums as analytics have them; `converted` and `unconverted` are of the period itself."""
+    """Sums as analytics have them; `converted` is of the period itself."""
 
     whole: Sum = field(default_factory=Sum)
     before: Sum = field(default_factory=Sum)
@@ -75,6 +75,7 @@ class Spent:
     by_day: dict[date, Sum] = field(default_factory=dict)
     converted: Sequence[Converted] = ()
     unconverted: Mapping[str, Sum] = field(default_factory=dict)
+    before_unconverted: Mapping[str, Sum] = field(default_factory=dict)
 
 
 def spending_of_users(session: Reader, wanted: Sequence[Wanted]) -> dict[UUID, Spent]:
@@ -135,4 +136,5 @@ def _converted(session: Reader, wanted: Wanted) -> Spent:
         by_day=sum_by_day(session, scope).by_key,
         converted=sums.converted,
         unconverted=sums.unconverted,
+        before_unconverted=before.unconverted,
     )

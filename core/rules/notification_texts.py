@@ -1,7 +1,10 @@
 """Notifications in a line, for push services and wherever else there is no room for more."""
 
 from collections.abc import Callable, Mapping
+from datetime import date, timedelta
 from typing import Any
+
+DIGEST_TITLES: Mapping[str, str] = {"daily": "Your day", "weekly": "Your week", "monthly": "Your month"}
 
 MAX_TITLE = 100
 MAX_BODY = 500
@@ -160,8 +163,26 @@ def _report(data: Data) -> Text:
 
 
 def _digest(data: Data) -> Text:
-    period = " to ".join(filter(None, (_of(data, "period_start"), _of(data, "period_end"))))
-    return "Your summary is ready", period
+    title, days = DIGEST_TITLES.get(_of(data, "frequency")), _days(data)
+    if title is None:
+        return "Your summary is ready", days
+    exceeded, coming = data.get("budgets_exceeded"), data.get("upcoming")
+    return f"{title}: {_money(data, 'spent')} spent", _joined(
+        days,
+        f"{_money(data, 'spent_before')} in the time before" if data.get("spent_before") else "",
+        f"{exceeded} {'budget' if exceeded == 1 else 'budgets'} exceeded" if exceeded else "",
+        f"{coming} recurring coming up" if coming else "",
+    )
+
+
+def _days(data: Data) -> str:
+    """The half-open period by its first and its last day."""
+    start = _of(data, "period_start")
+    try:
+        last = str(date.fromisoformat(_of(data, "period_end")) - timedelta(days=1))
+    except (ValueError, OverflowError):
+        return start
+    return last if start == last else f"{start} to {last}"
 
 
 def _disabled(data: Data) -> Text:

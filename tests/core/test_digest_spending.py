@@ -29,13 +29,19 @@ def test_sums_of_many_users_are_those_that_analytics_have_of_each(database: Data
             assert spent.before == sum_expenses(session, before)
             sums = sum_by_category(session, scope)
             assert spent.by_category == sums.by_key
-            assert spent.before_by_category == sum_by_category(session, before).by_key
+            sums_before = sum_by_category(session, before)
+            assert spent.before_by_category == sums_before.by_key
             assert spent.by_day == sum_by_day(session, scope).by_key
-            assert {key: one.minor for key, one in spent.unconverted.items()} == {
-                key: one.minor for key, one in sums.unconverted.items()
-            }
+            for told, others in (
+                (spent.unconverted, sums.unconverted),
+                (spent.before_unconverted, sums_before.unconverted),
+            ):
+                assert {code: one.minor for code, one in told.items()} == {
+                    code: one.minor for code, one in others.items()
+                }
     assert any(found[me.id].whole.count for me in people)
     assert any(found[me.id].unconverted for me in people)
+    assert any(found[me.id].before_unconverted for me in people)
 
 
 def _spend(me: Spender, random: Random, *, currencies: tuple[str, ...]) -> None:

@@ -113,6 +113,8 @@ def test_a_mail_of_several_kinds_has_a_link_that_ends_all_but_those_of_security(
         tell(database, user_id, "debt.reminder")  # it waits for the channel's rest
         assert client.post(url).status_code == 200
         tell(database, user_id, "security.new_login")
+        for words in (visible(page_of(server.received[0])), " ".join(plain_of(server.received[0]).split())):
+            assert "You get mails about budgets that reach a threshold; debts that somebody reminds" in words
     kinds = ("debt.reminder", "budget.threshold", "security.new_login", "digest.ready")
     assert wants_mails(database, user_id, *kinds) == [False, False, True, True]
     assert states(database) == ["sent", "sent", "sent", "dead", "pending"]
@@ -178,6 +180,7 @@ def test_a_weekly_digest_comes_with_its_figures_and_its_chart(
         me.spend("10.00", "2026-05-03", category="travel")
         me.spend("90.00", "2026-05-04", category="groceries", payee="Market & Sons")
         me.spend("20.00", "2026-05-10", category="dining")
+        me.spend("7.00", "2026-05-02", currency="USD")  # of which there is no rate
     with at("2026-05-11T06:10:00"):
         desk.run()
         publish(desk)
@@ -191,7 +194,7 @@ def test_a_weekly_digest_comes_with_its_figures_and_its_chart(
     assert 'src="cid:spending"' in page_of(mail)
     for words in (visible(page_of(mail)), " ".join(plain_of(mail).split())):
         assert "4\N{EN DASH}10 May 2026" in words
-        assert "€100.00 more than the week before (€10.00)" in words
+        assert "€100.00 more than the week before (€10.00); $7.00 the week before had no" in words
         assert "food / groceries" in words
         assert "€110.00 of €100.00 in May 2026" in words
         assert "€10.00 over" in words

@@ -19,7 +19,9 @@ SETTLEMENT = {
 }  # fmt: skip
 
 plain = st.none() | st.text(max_size=200) | st.integers() | st.booleans()
-names = st.sampled_from([*EXPENSE, *SETTLEMENT, "threshold", "percent", "name", "kind"])
+names = st.sampled_from(
+    [*EXPENSE, *SETTLEMENT, "threshold", "percent", "name", "kind", "frequency", "period_start", "period_end"]
+)
 
 
 def test_every_kind_has_a_text() -> None:
@@ -54,6 +56,26 @@ def test_every_kind_has_a_text() -> None:
             {"payee": "Rent", "amount": "900.00", "currency": "EUR", "due_on": "2026-06-01"},
             "Rent is due",
             "900.00 EUR on 2026-06-01",
+        ),
+        (
+            "digest.ready",
+            {
+                "frequency": "weekly", "period_start": "2026-05-04", "period_end": "2026-05-11",
+                "currency": "EUR", "spent": "50.00", "spent_before": "10.00", "budgets_exceeded": 1,
+                "upcoming": 2,
+            },
+            "Your week: 50.00 EUR spent",
+            ("2026-05-04 to 2026-05-10; 10.00 EUR in the time before; 1 budget exceeded; "
+            "2 recurring coming up"),
+        ),
+        (
+            "digest.ready",
+            {
+                "frequency": "daily", "period_start": "2026-05-04", "period_end": "2026-05-05",
+                "currency": "EUR", "spent": "5.00", "budgets_exceeded": 0, "upcoming": 0,
+            },
+            "Your day: 5.00 EUR spent",
+            "2026-05-04",
         ),
         ("some.new_kind", {"kind": "monthly"}, "Some new kind", ""),
     ],
