@@ -41,18 +41,7 @@ LEAVES = {
 }  # fmt: skip
 """Modules of core that import none of its layers but the rules; every layer above the models may use them."""
 
-CORE_OF_PROCESSES = {
-    "core",
-    "core.rules",
-    "core.charts",
-    "core.sheets",
-    "core.models",
-    "core.queries",
-    "core.services",
-    "core.reports",
-    "core.mails",
-    "leaf",
-}
+CORE_OF_PROCESSES = {"core", *LAYERS, "leaf"} - {"core.commands"}
 
 MAY_IMPORT = {
     "core.rules": {"core.rules"},
@@ -160,11 +149,22 @@ class Source:
                 yield node
 
 
-@cache
 def sources(*folders: str) -> list[Source]:
-    return [Source(path) for folder in folders for path in sorted((REPOSITORY / folder).rglob("*.py"))]
+    return [source for folder in folders for source in _sources_in(folder)]
 
 
+@cache
+def _sources_in(folder: str) -> list[Source]:
+    return [_source(path) for path in sorted((REPOSITORY / folder).rglob("*.py"))]
+
+
+@cache
+def _source(path: Path) -> Source:
+    """Each is read and parsed once for all the tests here."""
+    return Source(path)
+
+
+@cache
 def _is_package(module: str) -> bool:
     return module in PRODUCT or (REPOSITORY / module.replace(".", "/") / "__init__.py").exists()
 

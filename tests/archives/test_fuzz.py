@@ -56,7 +56,8 @@ def mutated(found: Document, data: st.DataObject) -> Document:
             case "move" if isinstance(holder, dict):
                 holder[data.draw(st.text(max_size=3))] = holder.pop(place[-1])
             case _:
-                holder[place[-1]] = data.draw(odd_values)
+                # A list of its own: those that are sampled are the same object each time.
+                holder[place[-1]] = copy.deepcopy(data.draw(odd_values))
     return changed
 
 

@@ -20,6 +20,9 @@ from tests.ws_gateway.world import World
 
 REPOSITORY = Path(__file__).parents[2]
 
+START_S = 60
+"""For a process that ends by itself: its imports alone take seconds on a machine that is busy."""
+
 
 def start(world: World, **changes: str) -> subprocess.Popen[str]:
     settings = {name: str(value) for name, value in msgspec.structs.asdict(world.settings).items()} | changes
@@ -135,7 +138,7 @@ async def test_the_most_talkative_log_holds_no_token(world: World) -> None:
 )
 def test_wrong_settings_end_it_with_one_line(world: World, changes: dict[str, str], complaint: str) -> None:
     with process(world, **changes) as running:
-        _, said = running.communicate(timeout=10)
+        _, said = running.communicate(timeout=START_S)
         assert running.returncode == 2
         assert len(said.splitlines()) == 1
         assert complaint in said
@@ -143,7 +146,7 @@ def test_wrong_settings_end_it_with_one_line(world: World, changes: dict[str, st
 
 def test_a_taken_port_ends_it_with_one_line(world: World) -> None:
     with sockets.create_server(("127.0.0.1", world.settings.ws_port)), process(world) as running:
-        _, said = running.communicate(timeout=10)
+        _, said = running.communicate(timeout=START_S)
         assert running.returncode == 1
         assert len(said.splitlines()) == 1
         assert "gateway.not_started" in said
