@@ -22,9 +22,14 @@ from core.models import (
     DailySpending,
     DigestRun,
     Expense,
+    Group,
+    GroupMember,
     NotificationSettings,
+    PairBalance,
+    RecurringExpense,
     User,
 )
+from core.models.spending import UNCATEGORISED
 from core.queries.digest_figures import digest_figures
 from core.rules.digests import DigestPlan, told_period
 from workers.tasks.digests import stage_digests
@@ -35,6 +40,9 @@ EXPENSES = 40
 begun a while ago."""
 CATEGORIES = 5
 BUDGETS = 2
+HOUSEHOLD_EVERY = 3
+"""One user of so many shares a group with another one, has something recurring, and spends abroad."""
+RECURRING = 3
 ALONE = 500
 TICKS = 50
 BATCH_USERS = 500
@@ -46,7 +54,9 @@ def digesting(dialect: Dialect) -> list[Row]:
         database = Database(system.database_url, pool_size=2)
         people = [new_id() for _ in range(USERS)]
         for first in range(0, USERS, BATCH_USERS):
-            _fill(database, people[first : first + BATCH_USERS])
+            of_batch = people[first : first + BATCH_USERS]
+            _fill(database, of_batch)
+            _fill_households(database, of_batch[::HOUSEHOLD_EVERY])
         if dialect == "postgresql":
             with database.engine.begin() as connection:
                 connection.execute(text("ANALYZE"))
@@ -156,6 +166,67 @@ def _fill(database: Database, people: list[UUID]) -> None:
     with database.transaction() as session:
         for model, of_model in rows.items():
             session.execute(insert(model.__table__), of_model)
+
+
+def _fill_households(database: Database, people: list[UUID]) -> None:
+    """A group for each two of them, with a debt; three recurring expenses, and an expense in dollars."""
+    now, today = clock.now(), clock.now().date()
+    stamps = {"created_at": now, "updated_at": now, "version": 1}
+    rows: dict[Any, list[dict[str, Any]]] = {
+        model: [] for model in (Group, GroupMember, PairBalance, RecurringExpense, Expense, DailySpending)
+    }
+    for pair in zip(people[::2], people[1::2], strict=False):
+        group_id, members = new_id(), (new_id(), new_id())
+        rows[Group].append({"id": group_id} | _group() | stamps)
+        rows[GroupMember] += [
+            {"group_id": group_id, "id": member, "user_id": user_id, "display_name": "Somebody"}
+            | {"role": "owner", "mirrors_expenses": True, **stamps}
+            for member, user_id in zip(members, pair, strict=True)
+        ]
+        rows[PairBalance] += [
+            {"group_id": group_id, "member_id": one, "counterparty_id": other, "currency": "EUR"}
+            | {"amount_minor": minor}
+            for one, other, minor in ((*members, 1_250), (*reversed(members), -1_250))
+        ]
+    day = today - timedelta(days=1)
+    for user_id in people:
+        own = {"user_id": user_id}
+        rows[RecurringExpense] += [own | _recurring(today, number) | stamps for number in range(RECURRING)]
+        spent = {"currency": "USD", "amount_minor": 2_000, "category_id": UNCATEGORISED}
+        rows[Expense].append(own | _expense(day) | spent | {"category_id": None} | stamps)
+        rows[DailySpending].append({**own, **spent, "day": day, "count": 1})
+    with database.transaction() as session:
+        for model, of_model in rows.items():
+            session.execute(insert(model.__table__), of_model)
+
+
+def _group() -> dict[str, Any]:
+    return {
+        "name": "Flat",
+        "currency": "EUR",
+        "simplify_debts": True,
+        "default_split": {"method": "equal"},
+        "settlement_days": 7,
+    }
+
+
+def _recurring(today: date, number: int) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "amount_minor": 90_000,
+        "currency": "EUR",
+        "payee": "Landlord",
+        "tags": [],
+        "lines": [],
+        "rule": "FREQ=MONTHLY",
+        "starts_on": today + timedelta(days=1 + number),
+        "next_on": today + timedelta(days=1 + number),
+        "next_at": clock.now() + timedelta(days=1 + number),
+        "is_variable": False,
+        "is_paused": False,
+        "handled_through": today,
+        "reminded_through": today,
+    }
 
 
 def _settings(now: Any, today: date) -> dict[str, Any]:
