@@ -137,15 +137,28 @@ def _due(data: Data) -> Text:
     name, amount = _of(data, "payee", "A recurring expense"), _money(data, "amount")
     day = f"on {_of(data, 'due_on', '?')}"
     if data.get("problem"):
-        return f"{name} could not be recorded", _joined(_of(data, "problem"), f"{amount} {day}")
+        body = _joined(_of(data, "problem"), f"{amount} {day}", _missed(data))
+        return f"{name} could not be recorded", body
     if data.get("needs_confirmation"):
-        return f"{name} waits for its amount", f"due {day}; the last one was {amount}"
+        body = _joined(f"due {day}", f"the last one was {amount}", _missed(data))
+        return f"{name} waits for its amount", body
     return f"{name} is due", f"{amount} {day}"
 
 
 def _posted(data: Data) -> Text:
     name = _of(data, "payee", "A recurring expense")
-    return f"{name} has been recorded", f"{_money(data, 'amount')} on {_of(data, 'due_on', '?')}"
+    body = _joined(f"{_money(data, 'amount')} on {_of(data, 'due_on', '?')}", _missed(data))
+    return f"{name} has been recorded", body
+
+
+def _missed(data: Data) -> str:
+    """What was too long ago to be recorded any more."""
+    count, first, last = (_of(data, name) for name in ("missed", "missed_from", "missed_to"))
+    if not count:
+        return ""
+    if count == "1":
+        return f"1 earlier one ({first or '?'}) was not recorded"
+    return f"{count} earlier ones ({first or '?'} to {last or '?'}) were not recorded"
 
 
 def _import(data: Data) -> Text:

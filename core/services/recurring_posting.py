@@ -216,10 +216,13 @@ def _settle(turn: _Turn, state: str, expense_id: UUID | None) -> None:
 
 
 def _stop(turn: _Turn, problem: str) -> None:
-    """The occurrence waits; its user is told once, and the log says so each time."""
+    """The occurrence waits; its user is told once, and the log says so each time.
+
+    What is too long ago meanwhile is told as well: it waits no more.
+    """
     record, due_on = turn.record, turn.due_on or turn.today
     log.warning("recurring.not_posted recurring=%s due_on=%s problem=%s", record.id, due_on, problem)
-    if record.problem is None:
+    if record.problem is None or turn.missed:
         message = notices.stopped(record, due_on, problem)
         turn.messages.insert(0, notices.with_missed(message, turn.missed))
     if turn.missed:

@@ -17,10 +17,24 @@ SETTLEMENT = {
     "group_name": "Flat", "by": "Lee", "from_name": "Lee", "to_name": "Kim", "amount": "12.00",
     "currency": "EUR", "balance": "0.51",
 }  # fmt: skip
+MISSED = {"missed": 12, "missed_from": "2026-01-01", "missed_to": "2026-01-12"}
 
 plain = st.none() | st.text(max_size=200) | st.integers() | st.booleans()
 names = st.sampled_from(
-    [*EXPENSE, *SETTLEMENT, "threshold", "percent", "name", "kind", "frequency", "period_start", "period_end"]
+    [
+        *EXPENSE,
+        *SETTLEMENT,
+        "threshold",
+        "percent",
+        "name",
+        "kind",
+        "frequency",
+        "period_start",
+        "period_end",
+        "missed",
+        "missed_from",
+        "missed_to",
+    ]
 )
 
 
@@ -76,6 +90,21 @@ def test_every_kind_has_a_text() -> None:
             },
             "Your day: 5.00 EUR spent",
             "2026-05-04",
+        ),
+        (
+            "recurring.posted",
+            {"payee": "Rent", "amount": "900.00", "currency": "EUR", "due_on": "2026-06-01", **MISSED},
+            "Rent has been recorded",
+            "900.00 EUR on 2026-06-01; 12 earlier ones (2026-01-01 to 2026-01-12) were not recorded",
+        ),
+        (
+            "recurring.due",
+            {
+                "payee": "Rent", "amount": "900.00", "currency": "EUR", "due_on": "2026-06-01",
+                "problem": "too much", "missed": 1, "missed_from": "2026-01-01", "missed_to": "2026-01-01",
+            },
+            "Rent could not be recorded",
+            "too much; 900.00 EUR on 2026-06-01; 1 earlier one (2026-01-01) was not recorded",
         ),
         ("some.new_kind", {"kind": "monthly"}, "Some new kind", ""),
     ],

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from core.database import Database
 from core.models import DailySpending, RecurringExpense, RecurringOccurrence, User
 from core.models.spending import MAX_DAILY_TOTAL_MINOR, UNCATEGORISED
-from core.services.recurring_posting import RETRY_AFTER
+from core.services.recurring_posting import MAX_CAUGHT_UP, RETRY_AFTER
 from tests.core.services.bookkeeper import Bookkeeper, tick
 from tests.core.services.spender import at
 from workers.tasks import recurring_expenses as task
@@ -62,6 +62,36 @@ def test_one_that_cannot_be_posted_waits_is_told_once_and_stops_no_other(
         tick(database)
         assert me.states(stuck) == {"2026-03-01": "posted", "2026-03-02": "posted"}
         assert me.find(stuck).problem is None
+
+
+def test_what_is_too_long_ago_while_one_waits_is_told_once(me: Bookkeeper, database: Database) -> None:
+    def told() -> list[tuple[int, str, str]]:
+        return [
+            (data["missed"], data["missed_from"], data["missed_to"])
+            for _kind, data in me.messages()
+            if "missed" in data
+        ]
+
+    first = date(2026, 3, 1)
+    with at("2026-03-01T12:00:00"):
+        stuck = me.recur("FREQ=DAILY")
+        for days in range(MAX_CAUGHT_UP + 9):
+            fill_up(database, me, str(first + days * DAY))
+        tick(database)
+        assert (len(me.heard()), told()) == (1, [])
+    with time_machine.travel(datetime(2026, 3, 6, 12, tzinfo=UTC) + MAX_CAUGHT_UP * DAY, tick=False):
+        tick(database)
+        assert told() == [(6, "2026-03-01", "2026-03-06")]
+        assert list(me.states(stuck).values()) == ["missed"] * 6
+        assert me.messages()[-1][1]["problem"]
+    with time_machine.travel(
+        datetime(2026, 3, 6, 12, tzinfo=UTC) + MAX_CAUGHT_UP * DAY + RETRY_AFTER, tick=False
+    ):
+        assert tick(database) == 1
+        assert len(me.heard()) == 2
+    with time_machine.travel(datetime(2026, 3, 7, 12, tzinfo=UTC) + MAX_CAUGHT_UP * DAY, tick=False):
+        tick(database)
+        assert told()[1:] == [(1, "2026-03-07", "2026-03-07")]
 
 
 def test_one_whose_posting_fails_in_an_unknown_way_is_set_aside(
