@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
-from uuid import UUID
 
+from core.queries.expenses import ExpenseRecord
 from core.queries.recurring_expenses import RecurringRecord
 from core.rules.money import format_amount
 from core.services.notifications import NewNotification
@@ -13,9 +13,10 @@ DUE = "recurring.due"
 POSTED = "recurring.posted"
 
 
-def posted(record: RecurringRecord, due_on: date, expense_id: UUID) -> NewNotification:
-    """That an occurrence was recorded as an expense."""
-    return _told(record, POSTED, due_on, expense_id=str(expense_id))
+def posted(record: RecurringRecord, due_on: date, expense: ExpenseRecord) -> NewNotification:
+    """That an occurrence was recorded as an expense, with the amount that it has there."""
+    amount = format_amount(expense.amount_minor, expense.currency)
+    return _told(record, POSTED, due_on, expense_id=str(expense.id), amount=amount)
 
 
 def awaiting(record: RecurringRecord, due_on: date) -> NewNotification:

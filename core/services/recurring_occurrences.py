@@ -18,9 +18,11 @@ from core.queries.recurring_expenses import (
     load_recurring,
 )
 from core.rules.recurrence import occurrences_between
+from core.services import recurring_notices as notices
 from core.services.expense_drafts import draft_expenses
 from core.services.expenses import store_expenses
 from core.services.locks import LockedUser, lock_user
+from core.services.notifications import notify
 from core.services.recurring_expenses import keep
 from core.services.recurring_posting import as_input
 
@@ -58,13 +60,13 @@ def skip_occurrence(
 def confirm_occurrence(
     session: Session, *, user_id: UUID, recurring_id: UUID, due_on: date, amount: str
 ) -> ExpenseRecord:
-    """Record the expense of an occurrence that awaits its amount, dated on its day.
+    """Record the expense of an occurrence that awaits its amount, dated on its day; told as posting is.
 
     Raises:
         NotFound, InvalidInput
         Conflict: nothing awaits an amount on that day.
     """
-    _lock(session, user_id)
+    user = _lock(session, user_id)
     record = load_recurring(session, user_id=user_id, recurring_id=recurring_id)
     found = _find(session, record, due_on)
     if found is None or found.state != "awaiting":
@@ -75,6 +77,7 @@ def confirm_occurrence(
         raise draft
     store_expenses(session, [draft])
     _set_state(session, found, "posted", draft.id)
+    notify(session, [notices.posted(record, due_on, draft)], users={user_id: user})
     return draft
 
 

@@ -153,7 +153,7 @@ def _post(session: Session, records: Sequence[RecurringRecord], users: Mapping[U
     drafts = draft_expenses(session, inputs, with_rules=True) if inputs else []
     for turn, draft in zip(posting, drafts, strict=True):
         if isinstance(draft, ExpenseRecord):
-            _settle(turn, "posted", draft.id)
+            _settle(turn, "posted", draft)
         else:
             _stop(turn, _reason(draft))
     for turn in turns:
@@ -203,14 +203,12 @@ def as_input(record: RecurringRecord, due_on: date | None, *, amount: str | None
     )
 
 
-def _settle(turn: _Turn, state: str, expense_id: UUID | None) -> None:
+def _settle(turn: _Turn, state: str, expense: ExpenseRecord | None) -> None:
     record, due_on = turn.record, turn.due_on
     if due_on is None:
         return
-    turn.rows.append(_row(turn, due_on, state, expense_id))
-    message = (
-        notices.awaiting(record, due_on) if expense_id is None else notices.posted(record, due_on, expense_id)
-    )
+    turn.rows.append(_row(turn, due_on, state, None if expense is None else expense.id))
+    message = notices.awaiting(record, due_on) if expense is None else notices.posted(record, due_on, expense)
     turn.messages.insert(0, notices.with_missed(message, turn.missed))
     turn.progress = _handled(turn.progress, due_on)
 

@@ -102,6 +102,8 @@ def test_a_variable_one_is_confirmed_once(me: httpx.Client, database: Database, 
     assert me.post(path, json=body, headers={"Idempotency-Key": "power"}).content == answer.content
     assert problem(me.post(path, json=body), 409)
     assert read(me, answer.headers["Location"]) == answer.json()
+    (told,) = read(me, "/v1/notifications", kind="recurring.posted")["items"]
+    assert (told["data"]["expense_id"], told["data"]["amount"]) == (answer.json()["id"], "61.20")
 
 
 def test_skipping_pausing_and_resuming(me: httpx.Client, database: Database, today: date) -> None:

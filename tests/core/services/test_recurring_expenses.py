@@ -136,6 +136,13 @@ def test_a_variable_one_awaits_its_amount(me: Bookkeeper, database: Database) ->
         (expense,) = me.expenses()
         assert (expense.id, expense.amount_minor, str(expense.spent_on)) == (expense_id, 6_120, "2026-01-15")
         assert expense.source == "recurring"
+        assert me.messages()[-1] == (
+            "recurring.posted",
+            {
+                "recurring_id": str(power), "expense_id": str(expense_id), "payee": "Power",
+                "amount": "61.20", "currency": "EUR", "due_on": "2026-01-15",
+            },
+        )  # fmt: skip
         with pytest.raises(Conflict):
             me.confirm(power, "2026-01-15", "61.20")
         me.skip(power, "2026-02-15")
