@@ -140,9 +140,10 @@ def _due(data: Data) -> Text:
         body = _joined(_of(data, "problem"), f"{amount} {day}", _missed(data))
         return f"{name} could not be recorded", body
     if data.get("needs_confirmation"):
-        body = _joined(f"due {day}", f"the last one was {amount}", _missed(data))
+        body = _joined(f"due {day}", f"{amount} expected", _missed(data))
         return f"{name} waits for its amount", body
-    return f"{name} is due", f"{amount} {day}"
+    expected = " expected" if data.get("is_variable") else ""
+    return f"{name} is due", f"{amount}{expected} {day}"
 
 
 def _posted(data: Data) -> Text:

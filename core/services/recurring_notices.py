@@ -25,8 +25,8 @@ def awaiting(record: RecurringRecord, due_on: date) -> NewNotification:
 
 
 def reminder(record: RecurringRecord, due_on: date) -> NewNotification:
-    """That an occurrence will fall due."""
-    return _told(record, DUE, due_on, needs_confirmation=False)
+    """That an occurrence will fall due; of a variable one the amount is what is expected."""
+    return _told(record, DUE, due_on, needs_confirmation=False, is_variable=record.is_variable)
 
 
 def stopped(record: RecurringRecord, due_on: date, problem: str) -> NewNotification:

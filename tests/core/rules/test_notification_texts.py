@@ -92,6 +92,24 @@ def test_every_kind_has_a_text() -> None:
             "2026-05-04",
         ),
         (
+            "recurring.due",
+            {
+                "payee": "Power", "amount": "50.00", "currency": "EUR", "due_on": "2026-06-01",
+                "needs_confirmation": True,
+            },
+            "Power waits for its amount",
+            "due on 2026-06-01; 50.00 EUR expected",
+        ),
+        (
+            "recurring.due",
+            {
+                "payee": "Power", "amount": "50.00", "currency": "EUR", "due_on": "2026-06-01",
+                "needs_confirmation": False, "is_variable": True,
+            },
+            "Power is due",
+            "50.00 EUR expected on 2026-06-01",
+        ),
+        (
             "recurring.posted",
             {"payee": "Rent", "amount": "900.00", "currency": "EUR", "due_on": "2026-06-01", **MISSED},
             "Rent has been recorded",

@@ -228,6 +228,16 @@ def test_what_should_have_been_reminded_of_before_is_not(me: Bookkeeper, databas
         assert me.heard() == ["due 2026-01-17", "posted 2026-01-17"]
 
 
+def test_a_reminder_says_whether_the_amount_is_only_expected(me: Bookkeeper, database: Database) -> None:
+    with at("2026-01-15T12:00:00"):
+        me.recur("FREQ=YEARLY", starts_on="2026-01-18", remind_days_before=2, is_variable=True)
+        me.recur("FREQ=YEARLY", starts_on="2026-01-18", remind_days_before=2)
+    with at("2026-01-16T12:00:00"):
+        tick(database)
+    told = [data["is_variable"] for _kind, data in me.messages() if data["due_on"] == "2026-01-18"]
+    assert sorted(told) == [False, True]
+
+
 def test_a_reminder_that_is_late_comes_unless_the_day_is_there(me: Bookkeeper, database: Database) -> None:
     with at("2026-01-01T12:00:00"):
         me.recur(starts_on="2026-01-20", remind_days_before=10)
