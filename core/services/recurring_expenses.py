@@ -4,6 +4,7 @@ Every change holds the lock of the user's row, as posting does. What was posted 
 happens here.
 """
 
+import logging
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -15,15 +16,18 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.database import insert_rows
 from core.errors import Conflict, NotFound, invalid
 from core.ids import new_id
 from core.queries.recurring_expenses import (
+    OCCURRENCES,
     RECURRING,
+    OccurrenceRecord,
     RecurringRecord,
     load_recurring,
     progress_of,
 )
-from core.rules.recurring_plans import Progress, newest_day, plan
+from core.rules.recurring_plans import Progress, due_days, newest_day, plan
 from core.services.changes import delete_for_good
 from core.services.expense_drafts import ExpenseInput
 from core.services.locks import LockedUser, lock_user
@@ -34,13 +38,15 @@ from core.services.recurring_input import (
     checked_schedule,
     checked_template,
 )
-from core.services.recurring_posting import as_input
+from core.services.recurring_posting import MAX_KEPT_MISSED, as_input
 from core.services.versions import check_version
 
 MAX_RECURRING = 200
 """Of one user: more than any household has, and few enough to look at all of them for what is upcoming."""
 
 _DAY = timedelta(days=1)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +114,8 @@ def change_recurring(
 ) -> RecurringRecord:
     """Change fields of the template or the rule from now on; nothing new leaves the version as it is.
 
-    A new rule holds from today on: what the old one has left over from earlier days is dropped.
+    A new rule holds from today on: what the old one has left over from earlier days is missed. Another end
+    changes nothing about what is due already.
 
     Raises:
         NotFound, StaleVersion, InvalidInput
@@ -127,7 +134,7 @@ def change_recurring(
     if not news:
         return record
     if schedule.keys() & news.keys():
-        news["handled_through"] = max(record.handled_through, today - _DAY)
+        news["handled_through"] = _handled_by_change(session, record, news.keys(), today)
     if news.get("remind_days_before") is not None:
         news["reminded_through"] = _reminded_through(today, news["remind_days_before"])
     return keep(session, structs.replace(record, **news, problem=None), user)
@@ -213,6 +220,28 @@ def _lock(session: Session, user_id: UUID) -> tuple[LockedUser, date]:
 def _reminded_through(today: date, remind_days: int | None) -> date:
     """Of what should have been reminded of before today, nobody is reminded any more."""
     return today + timedelta(days=max((remind_days or 0) - 1, 0))
+
+
+def _handled_by_change(session: Session, record: RecurringRecord, changed: Set[str], today: date) -> date:
+    """Through which day it is handled as its rule changes: nothing that the new one adds is before today."""
+    is_late = record.next_on is not None and record.next_on < today
+    if is_late and not changed & {"rule", "starts_on"}:
+        return record.handled_through
+    if is_late:
+        _miss(session, record, today)
+    return max(record.handled_through, today - _DAY)
+
+
+def _miss(session: Session, record: RecurringRecord, today: date) -> None:
+    """Leave a trace of what was due before today, and is not going to be posted."""
+    now = clock.now()
+    missed = due_days(record.recurrence, progress_of(session, record), today=today - _DAY)
+    log.warning("recurring.missed recurring=%s occurrences=%d", record.id, len(missed))
+    rows = (
+        OccurrenceRecord(record.user_id, record.id, day, "missed", None, now, now)
+        for day in missed[-MAX_KEPT_MISSED:]
+    )
+    insert_rows(session, OCCURRENCES, (structs.asdict(row) for row in rows))
 
 
 def _consistent(changes: Mapping[str, Any]) -> dict[str, Any]:

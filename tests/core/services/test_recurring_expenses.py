@@ -68,6 +68,46 @@ def test_an_end_may_be_set_changed_and_taken_away(me: Bookkeeper) -> None:
             me.alter(rent, rrule="FREQ=MONTHLY;UNTIL=20270101", count=3)
 
 
+def test_another_end_changes_nothing_about_what_is_due_already(me: Bookkeeper, database: Database) -> None:
+    with at("2026-03-01T12:00:00"):
+        papers = me.recur("FREQ=DAILY", count=31)
+        ended = me.recur("FREQ=DAILY", count=1, category="food")
+        tick(database)
+    with at("2026-03-04T12:00:00"):
+        assert me.alter(papers, ends_on=date(2026, 3, 5)).next_on == date(2026, 3, 2)
+        assert me.alter(papers, count=4).next_on == date(2026, 3, 2)
+        # What an end let be until now is not made up for.
+        assert me.alter(ended, count=5).next_on == date(2026, 3, 4)
+    with at("2026-03-05T12:00:00"):
+        tick(database)
+    assert me.states(papers) == {f"2026-03-0{day}": "posted" for day in range(1, 5)}
+    assert me.states(ended) == {f"2026-03-0{day}": "posted" for day in (1, 4, 5)}
+
+
+@pytest.mark.parametrize("changes", [{"rrule": "FREQ=DAILY;INTERVAL=2"}, {"starts_on": date(2026, 3, 4)}])
+def test_what_a_new_rule_drops_leaves_a_trace(
+    me: Bookkeeper, database: Database, changes: dict[str, Any]
+) -> None:
+    with at("2026-03-01T12:00:00"):
+        papers = me.recur("FREQ=DAILY;INTERVAL=3")
+        skipping = me.recur("FREQ=DAILY")
+        paused = me.recur("FREQ=DAILY")
+        tick(database)
+        me.skip(skipping, "2026-03-04")
+        me.pause(paused)
+    with at("2026-03-07T12:00:00"):
+        for one in (papers, skipping, paused):
+            assert me.alter(one, **changes).next_on == (None if one == paused else date(2026, 3, 7))
+        tick(database)
+    assert me.states(papers) == {
+        "2026-03-01": "posted", "2026-03-04": "missed", "2026-03-07": "posted",
+    }  # fmt: skip
+    assert list(me.states(skipping).values()) == [
+        "posted", "missed", "missed", "skipped", "missed", "missed", "posted",
+    ]  # fmt: skip
+    assert me.states(paused) == {"2026-03-01": "posted"}
+
+
 def test_nothing_new_is_no_new_version(me: Bookkeeper) -> None:
     with at("2026-01-15T12:00:00"):
         rent = me.recur("FREQ=MONTHLY;INTERVAL=1", payee="Landlord", tags=("home",))
