@@ -127,6 +127,11 @@ class RecurringIn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 NOT_EMPTIED = ("every", "unit")
+PATCHED_COUNT = Meta(
+    description="How many occurrences there are from `starts_on` on; null: no end. Without it a new rule "
+    "has as many ahead as the old one had left, and `starts_on` becomes its first day.",
+    examples=[None],
+)
 AS_IT_IS = Meta(description="Instead of `rrule`; null leaves it as it is.", examples=[None])
 
 
@@ -145,7 +150,7 @@ class RecurringPatch(msgspec.Struct, forbid_unknown_fields=True):
     unit: Annotated[Unit | None, AS_IT_IS] | UnsetType = UNSET
     starts_on: StartsOn | UnsetType = UNSET
     ends_on: EndsOn | UnsetType | None = UNSET
-    count: Annotated[Count | None, Meta(examples=[None])] | UnsetType = UNSET
+    count: Annotated[Count | None, PATCHED_COUNT] | UnsetType = UNSET
     remind_days_before: RemindDays | UnsetType | None = UNSET
     is_variable: IsVariable | UnsetType = UNSET
 

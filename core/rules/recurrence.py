@@ -117,6 +117,24 @@ def day_of_count(rule: RecurrenceRule, count: int) -> date | None:
     return next(islice(occurrences_from(rule, rule.starts_on), count - 1, None), None)
 
 
+def later_start(rule: RecurrenceRule, first: date) -> date | None:
+    """A start, as late as may be, from which the rule would have the same days from `first` on.
+
+    That is the first of these days, unless it was clamped: who starts on the 28th never comes to a 31st. None
+    if there is no such day.
+    """
+    following = next(occurrences_from(rule, first), None)
+    if following is None or following.day == rule.starts_on.day or not _has_day_of_start(rule.pattern):
+        return following
+    earlier = occurrences_from(rule, rule.starts_on, following)
+    return max((day for day in earlier if day.day == rule.starts_on.day), default=rule.starts_on)
+
+
+def _has_day_of_start(pattern: Pattern) -> bool:
+    """Whether its days have the number in the month that the start has."""
+    return pattern.frequency in ("monthly", "yearly") and not (pattern.by_day or pattern.by_month_day)
+
+
 def _period_starts(rule: RecurrenceRule, first: date) -> Iterator[date]:
     """First days of the periods in question, from that which `first` lies in or a later one."""
     start, interval = rule.starts_on, rule.pattern.interval

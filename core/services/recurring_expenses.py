@@ -128,7 +128,7 @@ def change_recurring(
     if "is_variable" in changes or changes.keys() & set(TEMPLATE_FIELDS):
         template = replace(as_input(record, today), **_consistent(changes))
         wanted |= checked_template(session, template, is_variable=is_variable, today=today)
-    schedule = changed_schedule(record, changes)
+    schedule = changed_schedule(record, changes, today=today)
     wanted |= schedule
     news = {name: value for name, value in wanted.items() if value != getattr(record, name)}
     if not news:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -10,7 +10,13 @@ from sqlalchemy.orm import Session
 from core.errors import FieldError, InvalidInput, invalid
 from core.queries.expenses import ExpenseRecord
 from core.queries.recurring_expenses import RecurringRecord, kept_line
-from core.rules.recurrence import Pattern, RecurrenceError
+from core.rules.recurrence import (
+    Pattern,
+    RecurrenceError,
+    RecurrenceRule,
+    later_start,
+    occurrences_between,
+)
 from core.rules.recurrence_texts import (
     Unit,
     complete_rule,
@@ -24,6 +30,8 @@ from core.services.expense_drafts import ExpenseInput, draft_expenses
 ENDS = ("ends_on", "count")
 RULE_FIELDS = ("rrule", "every", "unit", "starts_on", *ENDS)
 """What makes a rule. All else is the template of the expenses, and how they are told."""
+
+_DAY = timedelta(days=1)
 
 TEMPLATE_FIELDS = ("amount", "currency", "category_id", "payee", "note", "tags", "lines")
 
@@ -54,11 +62,13 @@ def checked_schedule(given: ScheduleInput, *, today: date) -> dict[str, Any]:
     return _columns(fields, pattern=None, starts_on=today)
 
 
-def changed_schedule(record: RecurringRecord, changes: Mapping[str, Any]) -> dict[str, Any]:
+def changed_schedule(record: RecurringRecord, changes: Mapping[str, Any], *, today: date) -> dict[str, Any]:
     """The columns of the rule with some of its fields changed; what is None is taken away.
 
+    Of a count that is not given anew, a new rule has from today on what the old one has left.
+
     Raises:
-        InvalidInput
+        InvalidInput: also where a count leaves a new rule nothing from today on.
     """
     if not changes.keys() & set(RULE_FIELDS):
         return {}
@@ -66,7 +76,37 @@ def changed_schedule(record: RecurringRecord, changes: Mapping[str, Any]) -> dic
     if changes.get("ends_on") is not None or changes.get("count") is not None:
         kept = {}
     fields = {name: changes[name] for name in RULE_FIELDS if name in changes}
-    return _columns({**kept, **fields}, pattern=record.pattern, starts_on=record.starts_on)
+    found = _columns({**kept, **fields}, pattern=record.pattern, starts_on=record.starts_on)
+    if found["count"] is None or all(found[name] == getattr(record, name) for name in ("rule", "starts_on")):
+        return found
+    first = max(record.handled_through + _DAY, today)
+    if kept.get("count") is not None and "count" not in changes:
+        return _with_rest_of_count(record, found, first=first, is_start_given="starts_on" in changes)
+    if found["last_on"] is not None and found["last_on"] < first:
+        field = "rrule" if changes.get("count") is None else "count"
+        detail = f"counts from {found['starts_on']} on, and leaves no occurrence from today on"
+        raise invalid(f"/{field}", detail)
+    return found
+
+
+def _with_rest_of_count(
+    record: RecurringRecord, found: Mapping[str, Any], *, first: date, is_start_given: bool
+) -> dict[str, Any]:
+    """The columns of a new rule, having from `first` on as many occurrences as the old one would have had.
+
+    As a count counts from the start on, the start moves on with it, unless a client has just said it.
+    """
+    pattern, starts_on = read_rule(found["rule"]).pattern, found["starts_on"]
+    left = (record.count or 0) - len(occurrences_between(record.recurrence, record.starts_on, first - _DAY))
+    if left < 1:
+        detail = f"has no occurrence left of {record.count}: say how many there are to be, or null"
+        raise invalid("/count", detail)
+    if not is_start_given:
+        rule = RecurrenceRule(pattern=pattern, starts_on=starts_on)
+        starts_on = later_start(rule, first) or starts_on
+    rule = RecurrenceRule(pattern=pattern, starts_on=starts_on)
+    count = left + len(occurrences_between(rule, starts_on, first - _DAY))
+    return _columns({"count": count}, pattern=pattern, starts_on=starts_on)
 
 
 def _columns(fields: Mapping[str, Any], *, pattern: Pattern | None, starts_on: date) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from core.rules.recurrence import (
     RecurrenceError,
     RecurrenceRule,
     day_of_count,
+    later_start,
     next_occurrence,
     occurrences_between,
     occurrences_from,
@@ -192,6 +193,22 @@ def test_the_days_around_any_day_are_those_of_a_run_from_the_start(
     day = min(starts_on + offset * DAY, MAX_DAY - 400 * DAY)
     near = occurrences_between(rule, day, day + 400 * DAY)
     assert near == [one for one in occurrences_from(rule, starts_on, day + 400 * DAY) if one >= day]
+
+
+@patient
+@given(pattern=patterns(), starts_on=starts, offset=st.integers(-40, 2_000))
+@example(pattern=Pattern(frequency="monthly"), starts_on=date(2024, 1, 31), offset=20)
+@example(pattern=Pattern(frequency="yearly"), starts_on=date(2024, 2, 29), offset=400)
+def test_a_later_start_changes_nothing_from_then_on(pattern: Pattern, starts_on: date, offset: int) -> None:
+    rule, first = RecurrenceRule(pattern=pattern, starts_on=starts_on), starts_on + offset * DAY
+    expected = list(islice(occurrences_from(rule, first), 40))
+    later = later_start(rule, first)
+    if later is None:
+        assert expected == []
+        return
+    assert starts_on <= later <= expected[0]
+    moved = RecurrenceRule(pattern=pattern, starts_on=later)
+    assert list(islice(occurrences_from(moved, first), 40)) == expected
 
 
 @patient

@@ -68,6 +68,64 @@ def test_an_end_may_be_set_changed_and_taken_away(me: Bookkeeper) -> None:
             me.alter(rent, rrule="FREQ=MONTHLY;UNTIL=20270101", count=3)
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"unit": "week"}, ("2026-06-11", 6, "2026-07-16")),
+        ({"rrule": "FREQ=WEEKLY;BYDAY=MO"}, ("2026-06-15", 6, "2026-07-20")),
+        # A start that is given stays as it is, whether it is ahead or only the phase.
+        ({"starts_on": date(2026, 7, 15)}, ("2026-07-15", 6, "2026-12-15")),
+        ({"unit": "week", "starts_on": date(2026, 6, 2)}, ("2026-06-02", 8, "2026-07-21")),
+        ({"unit": "month", "ends_on": None}, ("2026-01-01", 12, "2026-12-01")),
+        ({"unit": "week", "count": 24}, ("2026-01-01", 24, "2026-06-11")),
+        ({"unit": "week", "count": None}, ("2026-01-01", None, None)),
+        ({"unit": "week", "ends_on": date(2026, 7, 1)}, ("2026-01-01", None, "2026-07-01")),
+    ],
+    ids=str,
+)
+def test_a_new_rule_has_what_is_left_of_the_count(
+    me: Bookkeeper, database: Database, changes: dict[str, Any], expected: tuple[str, int | None, str | None]
+) -> None:
+    with at("2026-01-01T12:00:00"):
+        rent = me.recur(count=12)
+    with at("2026-06-10T12:00:00"):
+        tick(database)
+        assert len(me.posted()) == 6
+        found = me.alter(rent, **changes)
+        last_on = None if found.last_on is None else str(found.last_on)
+        assert (str(found.starts_on), found.count, last_on) == expected
+        assert found.next_on is not None
+
+
+def test_a_count_is_used_up_over_all_rules(me: Bookkeeper, database: Database) -> None:
+    with at("2026-01-31T12:00:00"):
+        rent = me.recur("FREQ=WEEKLY", count=5)
+        tick(database)
+    with at("2026-02-10T12:00:00"):
+        # The occurrence of 7 February is missed; the 31st is not forgotten in February.
+        monthly = me.alter(rent, unit="month")
+        assert (monthly.starts_on, monthly.count) == (date(2026, 1, 31), 4)
+        assert monthly.next_on == date(2026, 2, 28)
+    with at("2026-03-31T12:00:00"):
+        tick(database)
+        assert me.alter(rent, rrule="FREQ=DAILY;INTERVAL=2").count == 1
+    with at("2026-04-02T12:00:00"):
+        tick(database)
+        assert me.states(rent) == {
+            "2026-01-31": "posted", "2026-02-07": "missed", "2026-02-28": "posted", "2026-03-31": "posted",
+            "2026-04-01": "posted",
+        }  # fmt: skip
+        for changes, pointer in (
+            ({"unit": "week"}, "/count"),
+            ({"unit": "week", "count": 1}, "/count"),
+            ({"rrule": "FREQ=WEEKLY;COUNT=1", "count": None}, "/rrule"),
+        ):
+            with pytest.raises(InvalidInput) as caught:
+                me.alter(rent, **changes)
+            assert [field.pointer for field in caught.value.fields] == [pointer]
+        assert me.alter(rent, unit="week", count=3).next_on == date(2026, 4, 8)
+
+
 def test_another_end_changes_nothing_about_what_is_due_already(me: Bookkeeper, database: Database) -> None:
     with at("2026-03-01T12:00:00"):
         papers = me.recur("FREQ=DAILY", count=31)
