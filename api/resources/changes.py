@@ -27,7 +27,7 @@ from core.queries.budgets import budgets_by_id
 from core.queries.categories import categories_by_id
 from core.queries.changes import Change, ChangePage, Kind, Position, list_changes
 from core.queries.expenses import expenses_by_id
-from core.queries.recurring_expenses import recurring_by_id
+from core.queries.recurring_expenses import awaiting_of, recurring_by_id
 from core.queries.users import local_today
 from core.services.changes import number_changes
 
@@ -110,7 +110,8 @@ def _budgets(session: Session, user_id: UUID, ids: list[UUID]) -> Views:
 
 def _recurring(session: Session, user_id: UUID, ids: list[UUID]) -> Views:
     found = recurring_by_id(session, user_id=user_id, ids=ids)
-    return {one.id: RecurringChange(one.id, False, RecurringOut.of(one)) for one in found}
+    awaiting = awaiting_of(session, found)
+    return {one.id: RecurringChange(one.id, False, RecurringOut.of(one, awaiting[one.id])) for one in found}
 
 
 def _expenses(session: Session, user_id: UUID, ids: list[UUID]) -> Views:

@@ -29,9 +29,11 @@ from api.schemas.recurring_expenses import (
     UpcomingPage,
     UpcomingQuery,
 )
+from core.database import Reader
 from core.errors import FieldError
 from core.queries.recurring_expenses import (
     RecurringRecord,
+    awaiting_of,
     list_occurrences,
     list_recurring,
     load_recurring,
@@ -64,7 +66,9 @@ class RecurringExpenses:
                 if position is None or record.id > position[0]
             ]
             shown, cursor = cut_page(found, limit=query.limit, position=lambda record: (record.id,))
-            return ok(RecurringPage([RecurringOut.of(record) for record in shown], cursor))
+            awaiting = awaiting_of(rows, shown)
+            items = [RecurringOut.of(record, awaiting[record.id]) for record in shown]
+            return ok(RecurringPage(items, cursor))
 
         (await self._transactions.read_rows(page)).send(resp)
 
@@ -94,26 +98,29 @@ class OneRecurringExpense:
     async def on_get(self, req: Request, resp: Response, recurring_id: UUID) -> None:
         """Read a recurring expense."""
         user_id = req.context.principal.user_id
-        record = await self._transactions.read_rows(
-            lambda rows: load_recurring(rows, user_id=user_id, recurring_id=recurring_id)
-        )
-        _answer(record).send(resp)
+
+        def read(rows: Connection) -> Answer:
+            return _answer(rows, load_recurring(rows, user_id=user_id, recurring_id=recurring_id))
+
+        (await self._transactions.read_rows(read)).send(resp)
 
     @endpoint(TAG, json=RecurringPatch, answers={200: RecurringOut})
     async def on_patch(self, req: Request, resp: Response, recurring_id: UUID) -> None:
         """Change a recurring expense from now on; what it has posted stays."""
         user_id = req.context.principal.user_id
         changes = req.context.json.to_changes()
-        record = await self._transactions.write(
-            lambda session: recurring_expenses.change_recurring(
+
+        def change(session: Session) -> Answer:
+            record = recurring_expenses.change_recurring(
                 session,
                 user_id=user_id,
                 recurring_id=recurring_id,
                 changes=changes,
                 expected_versions=expected_versions(req),
             )
-        )
-        _answer(record).send(resp)
+            return _answer(session, record)
+
+        (await self._transactions.write(change)).send(resp)
 
     @endpoint(TAG, answers={204: None})
     async def on_delete(self, req: Request, resp: Response, recurring_id: UUID) -> None:
@@ -142,7 +149,7 @@ class RecurringPause:
         user_id = req.context.principal.user_id
 
         def pause(session: Session) -> Answer:
-            return _answer(self._set(session, user_id=user_id, recurring_id=recurring_id))
+            return _answer(session, self._set(session, user_id=user_id, recurring_id=recurring_id))
 
         (await self._transactions.post(req, user_id, pause)).send(resp)
 
@@ -158,11 +165,10 @@ class RecurringSkip:
         given: SkipIn = req.context.json
 
         def skip(session: Session) -> Answer:
-            return _answer(
-                recurring_occurrences.skip_occurrence(
-                    session, user_id=user_id, recurring_id=recurring_id, due_on=given.due_on
-                )
+            record = recurring_occurrences.skip_occurrence(
+                session, user_id=user_id, recurring_id=recurring_id, due_on=given.due_on
             )
+            return _answer(session, record)
 
         (await self._transactions.post(req, user_id, skip)).send(resp)
 
@@ -254,5 +260,6 @@ def _days(query: UpcomingQuery, today: date) -> tuple[date, date]:
     return first, last
 
 
-def _answer(record: RecurringRecord) -> Answer:
-    return ok(RecurringOut.of(record), version=record.version)
+def _answer(reader: Reader, record: RecurringRecord) -> Answer:
+    awaiting = awaiting_of(reader, [record])[record.id]
+    return ok(RecurringOut.of(record, awaiting), version=record.version)

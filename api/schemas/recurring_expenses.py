@@ -19,7 +19,13 @@ from api.schemas.common import (
     amount_text,
 )
 from api.schemas.expenses import LineOut, Lines, Note, Payee, Tags, TagsOut
-from core.queries.recurring_expenses import OccurrenceRecord, RecurringRecord, Upcoming
+from core.queries.recurring_expenses import (
+    NOTHING_AWAITED,
+    Awaiting,
+    OccurrenceRecord,
+    RecurringRecord,
+    Upcoming,
+)
 from core.rules.money import format_amount
 from core.rules.periods import MAX_EVERY
 from core.rules.recurrence import MAX_COUNT
@@ -203,11 +209,16 @@ class RecurringOut(msgspec.Struct, kw_only=True):
             examples=[None],
         ),
     ]
+    awaiting: Annotated[
+        int,
+        Meta(ge=0, description="How many occurrences wait for `confirm` to say their amount.", examples=[0]),
+    ]
+    first_awaiting_on: Annotated[Day | None, Meta(description="The first day of these.", examples=[None])]
     created_at: Instant
     updated_at: Instant
 
     @classmethod
-    def of(cls, record: RecurringRecord) -> "RecurringOut":
+    def of(cls, record: RecurringRecord, awaiting: Awaiting = NOTHING_AWAITED) -> "RecurringOut":
         unit = unit_of(record.pattern)
         return cls(
             id=record.id,
@@ -233,6 +244,8 @@ class RecurringOut(msgspec.Struct, kw_only=True):
             is_paused=record.is_paused,
             next_on=record.next_on,
             problem=record.problem,
+            awaiting=awaiting.count,
+            first_awaiting_on=awaiting.first_on,
             created_at=record.created_at,
             updated_at=record.updated_at,
         )

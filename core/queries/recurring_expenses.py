@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from core.database import Reader
 from core.errors import NotFound
@@ -108,6 +108,16 @@ class Upcoming:
     is_variable: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Awaiting:
+    """How many occurrences of a recurring expense await their amount, and the day of the first of them."""
+
+    count: int = 0
+    first_on: date | None = None
+
+
+NOTHING_AWAITED = Awaiting()
+
 WITH_RECURRING = (
     select(RECURRING.c.user_id)
     .where(RECURRING.c.user_id.in_(bindparam("user_ids", expanding=True)), RECURRING.c.next_on.is_not(None))
@@ -134,6 +144,16 @@ HANDLED_AHEAD = select(OCCURRENCES.c.due_on).where(
     OCCURRENCES.c.due_on > bindparam("after"),
 )
 
+AWAITING = (
+    select(OCCURRENCES.c.recurring_id, func.count(), func.min(OCCURRENCES.c.due_on))
+    .where(
+        OCCURRENCES.c.user_id == bindparam("user_id"),
+        OCCURRENCES.c.recurring_id.in_(bindparam("ids", expanding=True)),
+        OCCURRENCES.c.state == "awaiting",
+    )
+    .group_by(OCCURRENCES.c.recurring_id)
+)
+
 
 def load_recurring(reader: Reader, *, user_id: UUID, recurring_id: UUID) -> RecurringRecord:
     """The user's recurring expense.
@@ -157,6 +177,18 @@ def recurring_by_id(reader: Reader, *, user_id: UUID, ids: Sequence[UUID]) -> li
     if not ids:
         return []
     return [RecurringRecord(*row) for row in reader.execute(SOME, {"user_id": user_id, "ids": list(ids)})]
+
+
+def awaiting_of(reader: Reader, records: Sequence[RecurringRecord]) -> dict[UUID, Awaiting]:
+    """What awaits its amount, by the ids of one user's recurring expenses; one query for all of them.
+
+    One that varies no more may still have some.
+    """
+    found = {record.id: NOTHING_AWAITED for record in records}
+    if records:
+        rows = reader.execute(AWAITING, {"user_id": records[0].user_id, "ids": list(found)})
+        found.update((recurring_id, Awaiting(count, first_on)) for recurring_id, count, first_on in rows)
+    return found
 
 
 def due_keys(reader: Reader, *, now: datetime, limit: int) -> list[Key]:

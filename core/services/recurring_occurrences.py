@@ -77,6 +77,8 @@ def confirm_occurrence(
         raise draft
     store_expenses(session, [draft])
     _set_state(session, found, "posted", draft.id)
+    # A new version, as what still awaits its amount is part of what clients see.
+    keep(session, record, user)
     notify(session, [notices.posted(record, due_on, draft)], users={user_id: user})
     return draft
 

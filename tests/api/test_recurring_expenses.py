@@ -6,6 +6,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+import time_machine
 from sqlalchemy import insert
 
 from core import clock
@@ -104,6 +105,43 @@ def test_a_variable_one_is_confirmed_once(me: httpx.Client, database: Database, 
     assert read(me, answer.headers["Location"]) == answer.json()
     (told,) = read(me, "/v1/notifications", kind="recurring.posted")["items"]
     assert (told["data"]["expense_id"], told["data"]["amount"]) == (answer.json()["id"], "61.20")
+
+
+def test_what_awaits_its_amount_is_counted_over_all(
+    me: httpx.Client, database: Database, today: date
+) -> None:
+    copy = Copy(me)
+    power, water = (new_recurring(me, unit="day", is_variable=True, payee=payee) for payee in ("P", "W"))
+    fixed = new_recurring(me, unit="day")
+    assert (power["awaiting"], power["first_awaiting_on"]) == (0, None)
+    copy.sync()
+    with time_machine.travel(clock.now() + timedelta(days=1)):
+        tick(database)
+        copy.sync()
+        copy.assert_complete()
+
+        def waiting() -> list[tuple[int, str | None]]:
+            found = [(one["awaiting"], one["first_awaiting_on"]) for one in read(me, PATH)["items"]]
+            ids = (power["id"], water["id"], fixed["id"])
+            each = [read(me, f"{PATH}/{one}") for one in ids]
+            assert [(one["awaiting"], one["first_awaiting_on"]) for one in each] == found
+            return found
+
+        first, second = str(today), str(today + timedelta(days=1))
+        assert waiting() == [(2, first), (2, first), (0, None)]
+        path = f"{PATH}/{power['id']}"
+        tag = me.get(path).headers["ETag"]
+        assert me.post(f"{path}/confirm", json={"due_on": first, "amount": "1.00"}).status_code == 201
+        assert me.get(path).headers["ETag"] != tag
+        copy.sync()
+        copy.assert_complete()
+        skipped = me.post(f"{PATH}/{water['id']}/skip", json={"due_on": second}).json()
+        assert (skipped["awaiting"], skipped["first_awaiting_on"]) == (1, first)
+        fixed_now = me.patch(path, json={"is_variable": False}).json()
+        assert (fixed_now["awaiting"], fixed_now["first_awaiting_on"]) == (1, second)
+        assert waiting() == [(1, second), (1, first), (0, None)]
+        copy.sync()
+        copy.assert_complete()
 
 
 def test_skipping_pausing_and_resuming(me: httpx.Client, database: Database, today: date) -> None:
