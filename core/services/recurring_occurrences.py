@@ -1,5 +1,6 @@
 """Skipping an occurrence of a recurring expense, and saying the amount of one that awaits it."""
 
+from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
@@ -17,9 +18,10 @@ from core.queries.recurring_expenses import (
     RecurringRecord,
     load_recurring,
 )
+from core.rules.money import AmountError, parse_amount
 from core.rules.recurrence import occurrences_between
 from core.services import recurring_notices as notices
-from core.services.expense_drafts import draft_expenses
+from core.services.expense_drafts import ExpenseInput, draft_expenses
 from core.services.expenses import store_expenses
 from core.services.locks import LockedUser, lock_user
 from core.services.notifications import notify
@@ -62,6 +64,8 @@ def confirm_occurrence(
 ) -> ExpenseRecord:
     """Record the expense of an occurrence that awaits its amount, dated on its day; told as posting is.
 
+    Lines that it was given since are left out if they sum up to something else.
+
     Raises:
         NotFound, InvalidInput
         Conflict: nothing awaits an amount on that day.
@@ -72,7 +76,7 @@ def confirm_occurrence(
     if found is None or found.state != "awaiting":
         was = "nothing awaits an amount on" if found is None else f"was {found.state} already:"
         raise Conflict(f"{was} {due_on}")
-    (draft,) = draft_expenses(session, [as_input(record, due_on, amount=amount)], with_rules=True)
+    (draft,) = draft_expenses(session, [_with_amount(record, due_on, amount)], with_rules=True)
     if not isinstance(draft, ExpenseRecord):
         raise draft
     store_expenses(session, [draft])
@@ -81,6 +85,16 @@ def confirm_occurrence(
     keep(session, record, user)
     notify(session, [notices.posted(record, due_on, draft)], users={user_id: user})
     return draft
+
+
+def _with_amount(record: RecurringRecord, due_on: date, amount: str) -> ExpenseInput:
+    """The expense with the amount that was given: lines that were set up since are parts of another one."""
+    given = as_input(record, due_on, amount=amount)
+    try:
+        is_usual = parse_amount(amount, record.currency) == record.amount_minor
+    except AmountError:
+        return given  # drafting says what is wrong with it
+    return given if is_usual else replace(given, lines=())
 
 
 def _find(session: Session, record: RecurringRecord, due_on: date) -> OccurrenceRecord | None:
