@@ -47,7 +47,7 @@ RRule = Annotated[
         max_length=MAX_TEXT_CHARS,
         description="A rule of RFC 5545 with FREQ=DAILY, WEEKLY, MONTHLY or YEARLY, and INTERVAL, BYDAY, "
         "BYMONTHDAY, BYMONTH, BYSETPOS, WKST, COUNT, UNTIL. The 29th to 31st become the last day of shorter "
-        "months.",
+        "months. Of UNTIL the date counts, and a time is not looked at.",
         examples=["FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1"],
     ),
 ]

@@ -1,7 +1,8 @@
 """The days on which something comes back: a subset of the rules of RFC 5545, with days that are clamped.
 
 Monthly on the 31st falls on the last day of shorter months, and yearly on 29 February on the 28th of common
-years, where the RFC would leave them out; whoever pays rent on the 31st pays it in February too.
+years, where the RFC would leave them out; whoever pays rent on the 31st pays it in February too. So do those
+of a list: the 15th and the 31st.
 
 All is reckoned from the period (day, week, month, year) that a day lies in, never from the start on: so the
 next day costs the same after a hundred years, and a rule that never occurs is found out within the supported
@@ -227,11 +228,9 @@ def _days_of_month(rule: RecurrenceRule, year: int, month: int) -> list[date]:
 
 
 def _monthly_days(numbers: Sequence[int], year: int, month: int, last: int) -> list[date]:
-    """Days by their numbers, negative ones from the month's end. One by itself is clamped to the month."""
-    if len(numbers) == 1 and numbers[0] > SHORTEST_MONTH:
-        return [date(year, month, min(numbers[0], last))]
-    found = {number if number > 0 else last + 1 + number for number in numbers}
-    return [date(year, month, number) for number in sorted(found) if 1 <= number <= last]
+    """Days by their numbers, clamped to the month, each once; negative ones count from its end."""
+    found = {min(number, last) if number > 0 else last + 1 + number for number in numbers}
+    return [date(year, month, number) for number in sorted(found) if number >= 1]
 
 
 def _days_of_year(rule: RecurrenceRule, year: int) -> list[date]:

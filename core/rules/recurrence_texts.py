@@ -1,6 +1,7 @@
 """Rules as texts, such as `FREQ=MONTHLY;BYDAY=-1FR`: the part of RFC 5545, section 3.3.10, that has days.
 
-A text is kept in one form, without its end: `COUNT` and `UNTIL` are the same as `count` and `ends_on`.
+A text is kept in one form, without its end: `COUNT` and `UNTIL` are the same as `count` and `ends_on`. Of an
+`UNTIL` with a time, which calendars write, the date counts as it stands there, as occurrences have no time.
 """
 
 import re
@@ -37,7 +38,7 @@ MAX_SET_POS = 366
 PREFIX = "RRULE:"
 DAY = re.compile(r"([+-]?[0-9]{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
 NUMBER = re.compile(r"[+-]?[0-9]{1,3}")
-UNTIL = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
+UNTIL = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:T(?:[01][0-9]|2[0-3])[0-5][0-9](?:[0-5][0-9]|60)Z?)?")
 
 T = TypeVar("T")
 
@@ -202,7 +203,7 @@ def _until(value: str) -> date:
             return date(int(found[1]), int(found[2]), int(found[3]))
     except ValueError:
         pass  # no such day: the same as no date
-    raise _wrong("UNTIL must be a date, such as 20261231")
+    raise _wrong("UNTIL must be a date, such as 20261231, or one with a time, such as 20261231T235959Z")
 
 
 def _check(pattern: Pattern) -> None:

@@ -127,8 +127,8 @@ class Walk:
 
     def _is_number(self, day: date, number: int) -> bool:
         last = (day.replace(day=28) + 4 * DAY).replace(day=1) - DAY
-        is_alone = len(self.pattern.by_month_day) < 2 and not self.pattern.by_day
-        if is_alone and number > last.day and self.pattern.frequency in ("monthly", "yearly"):
+        is_clamped = self.pattern.frequency in ("monthly", "yearly") and not self.pattern.by_day
+        if is_clamped and number > last.day:
             return day == last
         return day.day == (number if number > 0 else last.day + 1 + number)
 
@@ -149,6 +149,7 @@ class Walk:
 @given(pattern=patterns(), starts_on=starts, years=st.integers(1, 6))
 @example(pattern=Pattern(frequency="yearly"), starts_on=date(2024, 2, 29), years=6)
 @example(pattern=Pattern(frequency="monthly", by_month_day=(31,)), starts_on=date(2024, 2, 29), years=2)
+@example(pattern=Pattern(frequency="monthly", by_month_day=(15, 30, 31)), starts_on=date(2023, 2, 1), years=2)
 def test_occurrences_are_those_of_a_walk_day_by_day(pattern: Pattern, starts_on: date, years: int) -> None:
     last = starts_on + years * 366 * DAY
     rule = RecurrenceRule(pattern=pattern, starts_on=starts_on)
@@ -181,7 +182,7 @@ def is_right_in_dateutil(pattern: Pattern, starts_on: date) -> bool:
     if pattern.by_day:
         return len({nth == 0 for _, nth in pattern.by_day}) == 1
     numbers = pattern.by_month_day or (starts_on.day,)
-    return pattern.frequency in ("daily", "weekly") or len(numbers) > 1 or numbers[0] <= SHORTEST_MONTH
+    return pattern.frequency in ("daily", "weekly") or max(numbers) <= SHORTEST_MONTH
 
 
 @patient
@@ -245,7 +246,12 @@ def days_of(text: str, start: str, count: int = 6) -> list[str]:
         ("FREQ=MONTHLY;INTERVAL=3", "2025-11-30", "2025-11-30 2026-02-28 2026-05-30"),
         ("FREQ=YEARLY", "2024-02-29", "2024-02-29 2025-02-28 2026-02-28 2027-02-28 2028-02-29"),
         ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "2026-01-01", "2026-02-28 2027-02-28 2028-02-29"),
-        ("FREQ=MONTHLY;BYMONTHDAY=30,31", "2026-01-01", "2026-01-30 2026-01-31 2026-03-30 2026-03-31"),
+        # In February both are one and the same day.
+        ("FREQ=MONTHLY;BYMONTHDAY=30,31", "2026-01-01", "2026-01-30 2026-01-31 2026-02-28 2026-03-30"),
+        ("FREQ=MONTHLY;BYMONTHDAY=15,31", "2026-02-01", "2026-02-15 2026-02-28 2026-03-15 2026-03-31"),
+        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=1,29", "2026-02-02", "2026-02-28 2027-02-01 2027-02-28"),
+        # Whoever wrote the last day that there is in this way has it still.
+        ("FREQ=MONTHLY;BYMONTHDAY=28,29,30,31;BYSETPOS=-1", "2026-01-01", "2026-01-31 2026-02-28 2026-03-31"),
         ("FREQ=MONTHLY;BYMONTHDAY=-1", "2026-01-01", "2026-01-31 2026-02-28 2026-03-31"),
         # The last working day of the month.
         ("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", "2026-01-01", "2026-01-30 2026-02-27 2026-03-31"),
@@ -283,7 +289,8 @@ def test_a_count_counts_from_the_start() -> None:
     assert next_occurrence(rule, after=date(2026, 3, 31)) is None
     text = read_rule("FREQ=DAILY;COUNT=4")
     assert text.count == 4
-    assert read_rule("FREQ=DAILY;UNTIL=20260131").until == date(2026, 1, 31)
+    for time in ("", "T235959Z", "T000000Z", "T120000"):
+        assert read_rule(f"FREQ=DAILY;UNTIL=20260131{time}").until == date(2026, 1, 31)
 
 
 def test_nothing_is_beyond_the_supported_days() -> None:
@@ -305,7 +312,8 @@ def test_nothing_is_beyond_the_supported_days() -> None:
         "FREQ=WEEKLY;BYMONTHDAY=1", "FREQ=MONTHLY;BYMONTHDAY=0", "FREQ=MONTHLY;BYMONTHDAY=32",
         "FREQ=MONTHLY;BYMONTHDAY=1,,2", "FREQ=MONTHLY;BYMONTH=13", "FREQ=MONTHLY;BYMONTH=-1",
         "FREQ=MONTHLY;BYSETPOS=1", "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=0", "FREQ=DAILY;WKST=1",
-        "FREQ=DAILY;UNTIL=2026", "FREQ=DAILY;UNTIL=20260230", "FREQ=DAILY;UNTIL=20260101T000000Z",
+        "FREQ=DAILY;UNTIL=2026", "FREQ=DAILY;UNTIL=20260230", "FREQ=DAILY;UNTIL=20260230T000000Z",
+        "FREQ=DAILY;UNTIL=20260101T240000Z", "FREQ=DAILY;UNTIL=20260101T", "FREQ=DAILY;UNTIL=20260101Z",
         "FREQ=DAILY;COUNT=0", "FREQ=DAILY;COUNT=-1", "FREQ=DAILY;COUNT=1;UNTIL=20260101",
         "FREQ=MONTHLY;BYMONTHDAY=" + "1," * 500 + "1", "FREQ=DAILY;X-NAME=1", "FREQ=DAILY\0",
         "FREQ=\N{FULLWIDTH LATIN CAPITAL LETTER D}AILY",
@@ -325,7 +333,7 @@ def _ends() -> Iterator[tuple[str, str | None, int | None, str]]:
     yield "FREQ=DAILY", None, 0, "count"
     yield "FREQ=DAILY", None, MAX_COUNT + 1, "count"
     yield "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", None, None, "rrule"
-    yield "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30,31", "2030-01-01", None, "rrule"
+    yield "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=-30,-31", "2030-01-01", None, "rrule"
     yield "FREQ=WEEKLY;BYDAY=MO;BYSETPOS=2", None, None, "rrule"
     yield "FREQ=DAILY;INTERVAL=7;BYDAY=MO", None, None, "rrule"
     yield "FREQ=YEARLY;INTERVAL=366;BYMONTH=2;BYMONTHDAY=28,29;BYDAY=1MO", None, None, "rrule"
