@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from api.schemas.common import Amount, Currency, Cursor, Day, Id, Instant, Limit, NextCursor
-from core.queries.digest_documents import DigestCategory, DigestFigures
+from core.queries.digest_documents import DigestCategory, DigestFigures, DueExpense
 from core.queries.digests import DigestRecord
 from core.queries.report_documents import OpenDebt
 from core.queries.spending_totals import Sum
@@ -84,8 +84,8 @@ class DigestDebt(msgspec.Struct):
     amount: Amount
 
 
-class DigestUpcoming(msgspec.Struct):
-    """A recurring expense."""
+class DigestDue(msgspec.Struct):
+    """An occurrence of a recurring expense."""
 
     payee: Payee
     due_on: Day
@@ -125,7 +125,11 @@ class DigestFiguresOut(msgspec.Struct):
     owed_by_me: list[DigestDebt]
     owed_to_me: list[DigestDebt]
     more_debts: More
-    upcoming: list[DigestUpcoming]
+    awaiting: Annotated[
+        list[DigestDue], Meta(description="What was due and is recorded once its amount is confirmed.")
+    ]
+    more_awaiting: More
+    upcoming: list[DigestDue]
     more_upcoming: More
     upcoming_until: Annotated[Day, Meta(description="The first day after those of `upcoming`.")]
     anomalies: list[DigestAnomaly]
@@ -160,7 +164,9 @@ class DigestFiguresOut(msgspec.Struct):
             owed_by_me=_debts(figures.debts, is_owed_by_me=True),
             owed_to_me=_debts(figures.debts, is_owed_by_me=False),
             more_debts=figures.more_debts,
-            upcoming=_upcoming(figures),
+            awaiting=_due(figures.awaiting),
+            more_awaiting=figures.more_awaiting,
+            upcoming=_due(figures.upcoming),
             more_upcoming=figures.more_upcoming,
             upcoming_until=figures.upcoming_until,
             anomalies=_anomalies(figures),
@@ -243,16 +249,16 @@ def _debts(debts: Sequence[OpenDebt], *, is_owed_by_me: bool) -> list[DigestDebt
     ]
 
 
-def _upcoming(figures: DigestFigures) -> list[DigestUpcoming]:
+def _due(expenses: Sequence[DueExpense]) -> list[DigestDue]:
     return [
-        DigestUpcoming(
+        DigestDue(
             one.payee,
             one.due_on,
             format_amount(one.amount_minor, one.currency),
             one.currency,
             one.is_variable,
         )
-        for one in figures.upcoming
+        for one in expenses
     ]
 
 

@@ -10,7 +10,7 @@ from core.charts.spending_over_time import IntervalAmount, spending_over_time
 from core.mail_messages import InlineImage, message_line
 from core.mails.notifications import Told
 from core.mails.pages import render_page, render_text
-from core.queries.digest_documents import DigestBudget, DigestCategory, DigestFigures
+from core.queries.digest_documents import DigestBudget, DigestCategory, DigestFigures, DueExpense
 from core.queries.letters import Letter
 from core.queries.report_documents import OpenDebt
 from core.queries.spending_totals import Sum
@@ -89,10 +89,9 @@ def _values(figures: DigestFigures) -> dict[str, Any]:
         "categories": _categories(figures),
         "budgets": [_budget(one) for one in figures.budgets],
         "more_budgets": figures.more_budgets,
-        "upcoming": [
-            _row(one.payee, one.amount_minor, one.currency, short_day(one.due_on), is_about=one.is_variable)
-            for one in figures.upcoming
-        ],
+        "awaiting": [_due(one) for one in figures.awaiting],
+        "more_awaiting": figures.more_awaiting,
+        "upcoming": [_due(one) for one in figures.upcoming],
         "more_upcoming": figures.more_upcoming,
         "anomalies": [
             _row(
@@ -110,6 +109,10 @@ def _values(figures: DigestFigures) -> dict[str, Any]:
             for one in figures.largest
         ],
     }
+
+
+def _due(one: DueExpense) -> dict[str, str]:
+    return _row(one.payee, one.amount_minor, one.currency, short_day(one.due_on), is_about=one.is_variable)
 
 
 def _row(

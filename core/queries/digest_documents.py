@@ -46,8 +46,8 @@ class DigestBudget:
 
 
 @dataclass(frozen=True, slots=True)
-class UpcomingExpense:
-    """A recurring expense that falls due; of a variable one the amount is what is expected."""
+class DueExpense:
+    """An occurrence of a recurring expense; of a variable one the amount is what is expected."""
 
     payee: str | None
     due_on: date
@@ -61,7 +61,8 @@ class DigestFigures:
     """Minor units of `currency` where nothing else is said; sums are those of analytics.
 
     `categories` are those with the largest amounts, `rest` is that of all others. `upcoming` are the expenses
-    of the days from the period's end up to `upcoming_until`, itself excluded. `more_…` is how many there are
+    of the days from the period's end up to `upcoming_until`, itself excluded, `awaiting` those that were due
+    and are recorded only once somebody has given their amount. `more_…` is how many there are
     beyond those that are told.
     """
 
@@ -81,7 +82,9 @@ class DigestFigures:
     more_budgets: int = 0
     debts: Sequence[OpenDebt]
     more_debts: int = 0
-    upcoming: Sequence[UpcomingExpense]
+    awaiting: Sequence[DueExpense] = ()
+    more_awaiting: int = 0
+    upcoming: Sequence[DueExpense]
     more_upcoming: int = 0
     upcoming_until: date
     anomalies: Sequence[Anomaly]
@@ -93,6 +96,7 @@ class DigestFigures:
             self.whole.count
             or self.unconverted
             or self.debts
+            or self.awaiting
             or self.upcoming
             or any(budget.status != "ok" for budget in self.budgets)
         )

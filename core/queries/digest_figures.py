@@ -10,11 +10,11 @@ from core.queries.analytics import homes_of_users, labels_of_users, largest_expe
 from core.queries.budget_figures import BudgetFigures, current_figures
 from core.queries.budgets import BudgetRecord, active_budgets
 from core.queries.debts import users_in_groups
-from core.queries.digest_documents import DigestBudget, DigestCategory, DigestFigures, UpcomingExpense
+from core.queries.digest_documents import DigestBudget, DigestCategory, DigestFigures, DueExpense
 from core.queries.digest_spending import Spent, Wanted, spending_of_users
 from core.queries.insights import Anomaly, find_anomalies
 from core.queries.notification_settings import load_settings_of
-from core.queries.recurring_expenses import upcoming, users_with_recurring
+from core.queries.recurring_expenses import Upcoming, awaited_by_users, upcoming, users_with_recurring
 from core.queries.report_documents import OpenDebt, Slice
 from core.queries.report_figures import open_debts
 from core.queries.spending_totals import Scope, Sum
@@ -58,6 +58,7 @@ def digest_figures(
     budgets = _budgets(session, {user_id: period.last_day for user_id, _, period in digests})
     debtors = users_in_groups(session, user_ids=homes)
     repeating = users_with_recurring(session, user_ids=homes)
+    awaited = awaited_by_users(session, user_ids=homes)
     return {
         user_id: _figures(
             session,
@@ -67,6 +68,7 @@ def digest_figures(
             labels=labels[user_id],
             budgets=budgets.get(user_id, []),
             debts=open_debts(session, user_id=user_id) if user_id in debtors else [],
+            awaiting=[_due_expense(one) for one in awaited.get(user_id, [])],
             upcoming_expenses=_upcoming(session, user_id, period_ahead(frequency, period))
             if user_id in repeating
             else [],
@@ -84,7 +86,8 @@ def _figures(
     labels: Mapping[UUID | None, str],
     budgets: list[DigestBudget],
     debts: list[OpenDebt],
-    upcoming_expenses: list[UpcomingExpense],
+    awaiting: list[DueExpense],
+    upcoming_expenses: list[DueExpense],
 ) -> DigestFigures:
     scope = wanted.scope(wanted.period)
     categories, rest = _categories(spent.by_category, spent.before_by_category, labels)
@@ -107,6 +110,8 @@ def _figures(
         more_budgets=len(budgets[MAX_BUDGETS:]),
         debts=debts[:MAX_DEBTS],
         more_debts=len(debts[MAX_DEBTS:]),
+        awaiting=awaiting[:MAX_UPCOMING],
+        more_awaiting=len(awaiting[MAX_UPCOMING:]),
         upcoming=upcoming_expenses[:MAX_UPCOMING],
         more_upcoming=len(upcoming_expenses[MAX_UPCOMING:]),
         upcoming_until=period_ahead(frequency, wanted.period).end,
@@ -180,13 +185,14 @@ def _budget(budget: BudgetRecord, figures: BudgetFigures) -> DigestBudget:
     )
 
 
-def _upcoming(session: Reader, user_id: UUID, days: Period) -> list[UpcomingExpense]:
+def _upcoming(session: Reader, user_id: UUID, days: Period) -> list[DueExpense]:
     limit = MAX_UPCOMING + MAX_COUNTED
     found = upcoming(session, user_id=user_id, first=days.start, last=days.last_day, limit=limit)
-    return [
-        UpcomingExpense(one.payee, one.due_on, one.amount_minor, one.currency, one.is_variable)
-        for one in found
-    ]
+    return [_due_expense(one) for one in found]
+
+
+def _due_expense(one: Upcoming) -> DueExpense:
+    return DueExpense(one.payee, one.due_on, one.amount_minor, one.currency, one.is_variable)
 
 
 def _anomalies(session: Reader, scope: Scope, labels: Mapping[UUID | None, str]) -> list[Anomaly]:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, text
 
 from core.database import Reader
 from core.errors import NotFound
@@ -144,14 +144,35 @@ HANDLED_AHEAD = select(OCCURRENCES.c.due_on).where(
     OCCURRENCES.c.due_on > bindparam("after"),
 )
 
+# Written out, so that the partial index is known to hold all of them.
+IS_AWAITING = text("recurring_occurrences.state = 'awaiting'")
+
 AWAITING = (
     select(OCCURRENCES.c.recurring_id, func.count(), func.min(OCCURRENCES.c.due_on))
     .where(
         OCCURRENCES.c.user_id == bindparam("user_id"),
         OCCURRENCES.c.recurring_id.in_(bindparam("ids", expanding=True)),
-        OCCURRENCES.c.state == "awaiting",
+        IS_AWAITING,
     )
     .group_by(OCCURRENCES.c.recurring_id)
+)
+AWAITED_BY_USERS = (
+    select(
+        OCCURRENCES.c.user_id,
+        OCCURRENCES.c.due_on,
+        OCCURRENCES.c.recurring_id,
+        RECURRING.c.amount_minor,
+        RECURRING.c.currency,
+        RECURRING.c.payee,
+        RECURRING.c.category_id,
+        RECURRING.c.is_variable,
+    )
+    .join(
+        RECURRING,
+        (RECURRING.c.user_id == OCCURRENCES.c.user_id) & (RECURRING.c.id == OCCURRENCES.c.recurring_id),
+    )
+    .where(OCCURRENCES.c.user_id.in_(bindparam("user_ids", expanding=True)), IS_AWAITING)
+    .order_by(OCCURRENCES.c.due_on, OCCURRENCES.c.recurring_id)
 )
 
 
@@ -236,6 +257,14 @@ def list_occurrences(
 def users_with_recurring(reader: Reader, *, user_ids: Collection[UUID]) -> set[UUID]:
     """Those of them for whom something is still to come."""
     return set(reader.execute(WITH_RECURRING, {"user_ids": list(user_ids)}).scalars())
+
+
+def awaited_by_users(reader: Reader, *, user_ids: Collection[UUID]) -> dict[UUID, list[Upcoming]]:
+    """By user what was due and awaits its amount, the oldest first; who has nothing of it is missing."""
+    found: dict[UUID, list[Upcoming]] = {}
+    for user_id, *one in reader.execute(AWAITED_BY_USERS, {"user_ids": list(user_ids)}):
+        found.setdefault(user_id, []).append(Upcoming(*one))
+    return found
 
 
 def upcoming(

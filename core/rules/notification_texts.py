@@ -180,11 +180,12 @@ def _digest(data: Data) -> Text:
     title, days = DIGEST_TITLES.get(_of(data, "frequency")), _days(data)
     if title is None:
         return "Your summary is ready", days
-    exceeded, coming = data.get("budgets_exceeded"), data.get("upcoming")
+    exceeded, awaiting, coming = (data.get(name) for name in ("budgets_exceeded", "awaiting", "upcoming"))
     return f"{title}: {_money(data, 'spent')} spent", _joined(
         days,
         f"{_money(data, 'spent_before')} in the time before" if data.get("spent_before") else "",
         f"{exceeded} {'budget' if exceeded == 1 else 'budgets'} exceeded" if exceeded else "",
+        f"{awaiting} waiting for {'its amount' if awaiting == 1 else 'their amounts'}" if awaiting else "",
         f"{coming} recurring coming up" if coming else "",
     )
 

@@ -204,5 +204,6 @@ def _data(digest: QueuedDigest, figures: DigestFigures) -> dict[str, Any]:
         "spent_before": format_amount(figures.before.minor, currency),
         "count": figures.whole.count,
         "budgets_exceeded": sum(budget.status == "exceeded" for budget in figures.budgets),
+        "awaiting": len(figures.awaiting) + figures.more_awaiting,
         "upcoming": len(figures.upcoming) + figures.more_upcoming,
     }

@@ -12,6 +12,7 @@ from core.queries.digest_documents import read_digest
 from core.services.expense_drafts import ExpenseInput
 from core.services.recurring_expenses import NewRecurring, set_up_recurring
 from core.services.recurring_input import ScheduleInput
+from tests.core.services.bookkeeper import Bookkeeper, tick
 from tests.core.services.spender import Spender, at
 from tests.workers.digest_desk import DigestDesk
 
@@ -120,6 +121,31 @@ def test_a_digest_announces_what_falls_due_in_the_days_after_it(desk: DigestDesk
         ("Rent", 13, False),
         ("Power", 17, True),
     ]
+
+
+def test_what_awaits_its_amount_is_told_until_it_is_confirmed(desk: DigestDesk, database: Database) -> None:
+    me = Bookkeeper(database)
+    with at("2026-05-10T12:00:00"):
+        desk.plan(me, "daily", has_empty_digests=False)
+        power = me.recur(payee="Power", amount="50.00", is_variable=True, count=1)
+        tick(database)
+    with at("2026-05-11T09:00:00"):
+        desk.run()
+        me.confirm(power, "2026-05-10", "61.20")
+    with at("2026-05-12T09:00:00"):
+        desk.run()
+    first, second = (read_digest(run.figures) for run in desk.runs(me))
+    assert first is not None
+    assert [(one.payee, one.due_on.day, one.amount_minor) for one in first.awaiting] == [("Power", 10, 5000)]
+    assert first.whole.count == 0
+    assert second is None, "nothing is left to be said"
+    [data] = [data for kind, data in me.messages() if kind == "digest.ready"]
+    assert data["awaiting"] == 1
+    letter = digest_letter(
+        first, to="ada@example.com", told=(), png=None, public_url="", unsubscribe_url="", subjects=""
+    )
+    assert "10 May: Power, about €50.00" in letter.text
+    assert "Waiting for the amount" in letter.html
 
 
 def test_nothing_to_say_is_not_said_unless_it_is_asked_for(desk: DigestDesk, database: Database) -> None:

@@ -76,11 +76,11 @@ def test_every_kind_has_a_text() -> None:
             {
                 "frequency": "weekly", "period_start": "2026-05-04", "period_end": "2026-05-11",
                 "currency": "EUR", "spent": "50.00", "spent_before": "10.00", "budgets_exceeded": 1,
-                "upcoming": 2,
+                "awaiting": 1, "upcoming": 2,
             },
             "Your week: 50.00 EUR spent",
             ("2026-05-04 to 2026-05-10; 10.00 EUR in the time before; 1 budget exceeded; "
-            "2 recurring coming up"),
+            "1 waiting for its amount; 2 recurring coming up"),
         ),
         (
             "digest.ready",
