@@ -6,6 +6,7 @@ Their URLs are credentials: they are in no log, no error and no answer.
 import logging
 import re
 import threading
+from bisect import bisect
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,14 @@ PARAMETERS = frozenset({
 })  # fmt: skip
 """What may stand behind the `?` of a URL. Others have apprise read files of this machine (`template`), wait,
 try again, follow redirects or trust any certificate."""
+
+MAX_BYTES = 4_000
+"""Of a message's text. ntfy takes 4,096, and of a longer one makes a file, or refuses it; others say in
+`body_maxlen` how little they take."""
+
+SPARE = 32
+"""Characters for what stands between a title and a text where a service has both in one: a line's end, and
+marks that make it bold or a heading."""
 
 FOR_GOOD = frozenset({410})
 FOR_GOOD_OF_PUBLIC_SERVICES = frozenset({401, 404, 410})
@@ -75,6 +84,7 @@ def send_push(
     except TargetRefused as error:
         return Outcome(Fate.FAILED, error=error.detail)
     apprise = _apprise()
+    title, body = fitted(plugin, title if body else "", body or title)
     sender = apprise.Apprise(asset=plugin.asset)
     sender.add(plugin)
     exchange = Exchange(policy)
@@ -84,18 +94,46 @@ def send_push(
     try:
         with exchanging(exchange):
             # Without a time limit of apprise's: for that it would use threads that all pushes share.
-            is_sent = bool(
-                sender.notify(
-                    body=body or title,
-                    title=title if body else "",
-                    body_format=apprise.NotifyFormat.TEXT,
-                )
-            )
+            is_sent = bool(sender.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT))
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything, and its text may hold the URL
         return Outcome(Fate.FAILED, error=f"the service's client failed ({type(error).__name__})")
     finally:
         deadline.cancel()
     return _outcome(is_sent, service, exchange.statuses, exchange.refusal)
+
+
+def fitted(plugin: Any, title: str, body: str) -> tuple[str, str]:
+    """Title and body, cut to what the service takes, at a line's end if one line is not too much already.
+
+    apprise would cut in the middle of a line, and of a letter that is written as several.
+    """
+    if plugin.title_maxlen > 0:
+        title = title[: plugin.title_maxlen]
+    if _fits(plugin, title, body):
+        return title, body
+    lines = body.split("\n")
+
+    def text(kept: int) -> str:
+        return "\n".join([*lines[:kept], f"… and {len(lines) - kept} more"])
+
+    kept = bisect(range(1, len(lines)), 0, key=lambda kept: not _fits(plugin, title, text(kept)))
+    if kept:
+        return title, text(kept)
+    cut = lines[0]
+    while len(cut) > 1 and not _fits(plugin, title, cut):
+        cut = f"{cut[: len(cut) * 9 // 10]}…"
+    return title, cut
+
+
+def _fits(plugin: Any, title: str, body: str) -> bool:
+    """Whether the service takes so much, once apprise has written it in the service's own format."""
+    apprise = _apprise()
+    plain = apprise.NotifyFormat.TEXT
+    written = apprise.conversion.convert_between(plain, plugin.resolve_format(plain), body)
+    if plugin.title_maxlen <= 0 or plugin.overflow_amalgamate_title:
+        in_front = apprise.conversion.convert_between(plain, plugin.resolve_format(plain), title)
+        written = in_front + " " * SPARE + written
+    return len(written) <= plugin.body_maxlen and len(written.encode()) <= MAX_BYTES
 
 
 def _outcome(is_sent: bool, service: PushService, statuses: list[int], refusal: str | None) -> Outcome:
