@@ -57,7 +57,8 @@ class Delivery(Base):
     `pending` has not been tried, `failed` is tried again at `available_at`, `sent` and `dead` are over. While
     somebody sends it `available_at` is the end of their lease, which began at `attempted_at`. Those of one
     message share its `message_id`, which stays the same however often it is sent. `attempts` only counts up,
-    so that two leases are never taken for one another; a round of attempts began at `first_tried_at`.
+    so that two leases are never taken for one another; a round of attempts began at `first_tried_at`, which
+    moves on by what nobody was there to try.
     """
 
     __tablename__ = "deliveries"

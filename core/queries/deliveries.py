@@ -38,7 +38,8 @@ WITH RECURSIVE hosts(host) AS (
 """Each host that something waits for, by one look into the index for each."""
 
 COLUMNS = """
-SELECT due.user_id, due.id, due.channel_id, due.seq, due.attempts, due.first_tried_at, due.host,
+SELECT due.user_id, due.id, due.channel_id, due.seq, due.attempts, due.attempted_at, due.first_tried_at,
+  due.host,
   c.kind AS channel_kind, c.state AS channel_state, c.name AS channel_name, c.url, c.secret_issue,
   c.previous_secret_until, u.is_active, n.kind, n.data, n.created_at
 """
@@ -80,6 +81,7 @@ def _due_statement(statement: str) -> Any:
         "user_id": DELIVERIES.c.user_id.type,
         "id": DELIVERIES.c.id.type,
         "channel_id": DELIVERIES.c.channel_id.type,
+        "attempted_at": UtcDateTime,
         "first_tried_at": UtcDateTime,
         "previous_secret_until": UtcDateTime,
         "is_active": USERS.c.is_active.type,
@@ -87,9 +89,9 @@ def _due_statement(statement: str) -> Any:
         "created_at": UtcDateTime,
     }
     names = (
-        "user_id", "id", "channel_id", "seq", "attempts", "first_tried_at", "host", "channel_kind",
-        "channel_state", "channel_name", "url", "secret_issue", "previous_secret_until", "is_active", "kind",
-        "data", "created_at",
+        "user_id", "id", "channel_id", "seq", "attempts", "attempted_at", "first_tried_at", "host",
+        "channel_kind", "channel_state", "channel_name", "url", "secret_issue", "previous_secret_until",
+        "is_active", "kind", "data", "created_at",
     )  # fmt: skip
     bound = text(statement).bindparams(bindparam("now", type_=UtcDateTime))
     return bound.columns(*(column(name, types.get(name)) for name in names))
@@ -104,6 +106,7 @@ OF_CHANNEL = (
         DELIVERIES.c.channel_id,
         DELIVERIES.c.seq,
         DELIVERIES.c.attempts,
+        DELIVERIES.c.attempted_at,
         DELIVERIES.c.first_tried_at,
         DELIVERIES.c.message_id,
         NOTIFICATIONS.c.kind,

@@ -14,6 +14,10 @@ GIVEN_UP_AFTER = timedelta(days=3)
 JITTER_PERCENT = 20
 """Of each delay on top: what failed together does not come back together."""
 
+LONGEST_GAP = timedelta(hours=10)
+"""Between two tries, where somebody tries: the longest delay with its fifth on top, and what many need that
+wait for the same host. What goes beyond, nobody was there to try, or it was quiet."""
+
 
 class Fate(StrEnum):
     """What became of a message."""
@@ -37,6 +41,17 @@ class Outcome:
     status: int | None = None
     error: str = ""
     retry_after: timedelta | None = None
+
+
+def tried_since(*, first_tried_at: datetime | None, attempted_at: datetime | None, now: datetime) -> datetime:
+    """Since when a message that is tried now counts as tried: of a gap no more than the longest one counts.
+
+    So a system that was off for days does not give up what it has tried once. Quiet hours make gaps as well,
+    if shorter ones; as a part of each counts, they keep nothing alive for ever.
+    """
+    if first_tried_at is None or attempted_at is None:
+        return now
+    return first_tried_at + max(now - attempted_at - LONGEST_GAP, timedelta())
 
 
 def next_try_at(

@@ -25,7 +25,7 @@ class Receiver:
 class Part:
     """A notification of a message, with its delivery; who holds the lease knows `attempts`.
 
-    `first_tried_at` is when this round of attempts began.
+    `first_tried_at` is when this round of attempts began, later by what nobody was there to try.
     """
 
     delivery_id: UUID

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, bindparam, func, select, update
+from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -27,6 +27,7 @@ from core.queries.deliveries import (
     due_on_channel,
     quiet_hours_of,
 )
+from core.rules.deliveries import tried_since
 from core.rules.messages import Message, Part, Receiver
 from core.services.dialects import recordset
 
@@ -50,9 +51,7 @@ LEASE_VALUES = {
     "attempts": DELIVERIES.c.attempts + 1,
     "available_at": bindparam("lease_end"),
     "attempted_at": bindparam("now"),
-    "first_tried_at": func.coalesce(
-        DELIVERIES.c.first_tried_at, bindparam("now", type_=DELIVERIES.c.created_at.type)
-    ),
+    "first_tried_at": bindparam("its_first_try"),
     "message_id": bindparam("its_message"),
 }
 LEASE_ONE = (
@@ -62,12 +61,17 @@ LEASE_ONE = (
 )
 _GIVEN = recordset(
     "rows",
-    {"owner": DELIVERIES.c.user_id.type, "its_id": DELIVERIES.c.id.type, "its_message": DELIVERIES.c.id.type},
+    {
+        "owner": DELIVERIES.c.user_id.type,
+        "its_id": DELIVERIES.c.id.type,
+        "its_message": DELIVERIES.c.id.type,
+        "its_first_try": DELIVERIES.c.first_tried_at.type,
+    },
 )
 LEASE_MANY = (
     update(DELIVERIES)
     .where(DELIVERIES.c.user_id == _GIVEN.c.owner, DELIVERIES.c.id == _GIVEN.c.its_id)
-    .values({**LEASE_VALUES, "message_id": _GIVEN.c.its_message})
+    .values({**LEASE_VALUES, "first_tried_at": _GIVEN.c.its_first_try, "message_id": _GIVEN.c.its_message})
 )
 
 LOCK_CHANNEL = (
@@ -239,7 +243,15 @@ def _message(message_id: UUID, of_channel: Row[Any], rows: Sequence[Row[Any]], n
         of_channel.previous_secret_until,
     )
     parts = (
-        Part(row.id, row.attempts + 1, row.first_tried_at or now, row.seq, row.kind, row.data, row.created_at)
+        Part(
+            row.id,
+            row.attempts + 1,
+            tried_since(first_tried_at=row.first_tried_at, attempted_at=row.attempted_at, now=now),
+            row.seq,
+            row.kind,
+            row.data,
+            row.created_at,
+        )
         for row in rows
     )
     return Message(message_id, of_channel.host, receiver, tuple(parts))
@@ -247,7 +259,12 @@ def _message(message_id: UUID, of_channel: Row[Any], rows: Sequence[Row[Any]], n
 
 def _lease(session: Session, messages: Sequence[Message], now: datetime) -> None:
     rows = [
-        {"owner": message.receiver.user_id, "its_id": part.delivery_id, "its_message": message.id}
+        {
+            "owner": message.receiver.user_id,
+            "its_id": part.delivery_id,
+            "its_message": message.id,
+            "its_first_try": part.first_tried_at,
+        }
         for message in messages
         for part in message.parts
     ]

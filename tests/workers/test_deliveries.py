@@ -11,11 +11,21 @@ from core.config import Settings
 from core.database import Database
 from core.errors import Conflict, NotFound
 from core.models import Channel
+from core.rules.deliveries import GIVEN_UP_AFTER
 from core.services.deliveries import KEPT, PURGE_BATCH, purge_deliveries, retry_delivery
 from core.services.delivery_claims import claim_messages, give_back
 from tests.receiver import Receiver, Reply
 from tests.workers.outbox import add_user
-from tests.workers.outgoing import add_channel, courier, deliveries, quiet_hours, states, tell, user_with_mail
+from tests.workers.outgoing import (
+    add_channel,
+    channel,
+    courier,
+    deliveries,
+    quiet_hours,
+    states,
+    tell,
+    user_with_mail,
+)
 
 
 def test_a_dead_delivery_is_retried_for_another_three_days(settings: Settings, database: Database) -> None:
@@ -38,6 +48,49 @@ def test_a_dead_delivery_is_retried_for_another_three_days(settings: Settings, d
         traveller.shift(timedelta(seconds=10))
         assert sender.run() == 1
     assert len(set(receiver.ids)) == 1
+
+
+@pytest.mark.parametrize("kind", ["webhook", "push"])
+def test_time_in_which_the_system_was_off_gives_nothing_up(
+    settings: Settings, database: Database, kind: str
+) -> None:
+    user_id = add_user(database)
+    receiver = Receiver(lambda _request: Reply(503 if len(receiver.received) < 3 else 200))
+    with receiver.running(), courier(settings) as sender, time_machine.travel(clock.now()) as traveller:
+        url = receiver.url if kind == "webhook" else f"gotify://127.0.0.1:{receiver.port}/token"
+        channel_id = add_channel(database, user_id, url, kind=kind)
+        tell(database, user_id)
+        sender.run()
+        traveller.shift(GIVEN_UP_AFTER + timedelta(days=1))
+        sender.run()
+        [row] = deliveries(database, channel_id)
+        assert (row.state, row.attempts) == ("failed", 2)
+        assert channel(database, channel_id).state == "active"
+        traveller.move_to(row.available_at + timedelta(milliseconds=1))
+        assert sender.run() == 1
+
+
+def test_the_time_off_is_not_forgotten_when_it_is_quiet_at_its_end(
+    settings: Settings, database: Database
+) -> None:
+    user_id = add_user(database)
+    with (
+        Receiver(lambda _request: Reply(503)).running() as receiver,
+        courier(settings) as sender,
+        time_machine.travel("2026-05-10T20:00:00+00:00") as traveller,
+    ):
+        url = f"gotify://127.0.0.1:{receiver.port}/token"
+        channel_id = add_channel(database, user_id, url, kind="push")
+        quiet_hours(database, user_id, 22 * 60, 7 * 60)
+        tell(database, user_id)
+        sender.run()
+        traveller.move_to("2026-05-14T02:00:00+00:00")
+        sender.run()
+        assert len(receiver.received) == 1, "it is quiet"
+        traveller.move_to("2026-05-14T07:00:01+00:00")
+        sender.run()
+    assert len(receiver.received) == 2
+    assert states(database, channel_id) == ["failed"]
 
 
 def test_what_is_being_sent_or_is_over_is_not_retried(settings: Settings, database: Database) -> None:

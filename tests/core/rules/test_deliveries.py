@@ -6,7 +6,15 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.rules.deliveries import FIRST_DELAY, GIVEN_UP_AFTER, JITTER_PERCENT, LONGEST_DELAY, next_try_at
+from core.rules.deliveries import (
+    FIRST_DELAY,
+    GIVEN_UP_AFTER,
+    JITTER_PERCENT,
+    LONGEST_DELAY,
+    LONGEST_GAP,
+    next_try_at,
+    tried_since,
+)
 
 BEGAN = datetime(2026, 5, 10, tzinfo=UTC)
 
@@ -47,3 +55,25 @@ def test_the_next_try_is_within_bounds(
     assert min(now + FIRST_DELAY, end) <= again <= min(now + LONGEST_DELAY * 1.2, end)
     if retry_after is not None:
         assert again >= min(now + min(retry_after, LONGEST_DELAY), end)
+
+
+def test_gaps_of_a_courier_that_runs_count_and_longer_ones_up_to_the_longest() -> None:
+    for gap in (timedelta(), LONGEST_DELAY * (100 + JITTER_PERCENT) / 100, LONGEST_GAP):
+        assert tried_since(first_tried_at=BEGAN, attempted_at=BEGAN, now=BEGAN + gap) == BEGAN
+    later = BEGAN + timedelta(days=30)
+    assert tried_since(first_tried_at=BEGAN, attempted_at=BEGAN, now=later) == later - LONGEST_GAP
+    assert tried_since(first_tried_at=None, attempted_at=BEGAN, now=later) == later
+    before = BEGAN - timedelta(days=1)
+    assert tried_since(first_tried_at=BEGAN, attempted_at=BEGAN, now=before) == BEGAN, (
+        "the clock was put back"
+    )
+
+
+def test_who_is_asked_once_a_day_is_given_up_all_the_same() -> None:
+    """As with quiet hours that last all day but for a minute."""
+    since, now, count = BEGAN, BEGAN, 1
+    while next_try_at(first_tried_at=since, now=now, jitter_percent=0) is not None:
+        now += timedelta(days=1)
+        since = tried_since(first_tried_at=since, attempted_at=now - timedelta(days=1), now=now)
+        count += 1
+    assert count == 1 + -(-GIVEN_UP_AFTER // LONGEST_GAP)
