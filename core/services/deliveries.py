@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.errors import Conflict, NotFound
 from core.job_names import SEND_DELIVERIES
-from core.queries.deliveries import DELIVERIES, DeliveryRecord, load_delivery
+from core.queries.deliveries import CHANNELS, DELIVERIES, DeliveryRecord, load_delivery
 from core.services.delivery_claims import LEASE
 from core.services.outbox import wake_for
 
@@ -30,21 +30,34 @@ def retry_delivery(session: Session, *, user_id: UUID, channel_id: UUID, deliver
 
     Raises:
         NotFound
-        Conflict: it is sent already, waits for its first try, or is being sent at this moment.
+        Conflict: it is sent already, waits for its first try, or is being sent at this moment; or the
+            channel is off.
     """
     row = session.execute(
-        select(DELIVERIES.c.state, DELIVERIES.c.attempted_at, DELIVERIES.c.available_at)
+        select(
+            DELIVERIES.c.state,
+            DELIVERIES.c.attempted_at,
+            DELIVERIES.c.available_at,
+            CHANNELS.c.state.label("channel_state"),
+        )
+        .join(
+            CHANNELS,
+            (CHANNELS.c.user_id == DELIVERIES.c.user_id) & (CHANNELS.c.id == DELIVERIES.c.channel_id),
+        )
         .where(
             DELIVERIES.c.user_id == user_id,
             DELIVERIES.c.channel_id == channel_id,
             DELIVERIES.c.id == delivery_id,
         )
-        .with_for_update()
+        .with_for_update(of=DELIVERIES)
     ).first()
     if row is None:
         raise NotFound("no such delivery")
     if row.state not in ("failed", "dead"):
         raise Conflict(f"only what has failed can be retried; this delivery is {row.state}")
+    if row.channel_state != "active":
+        # A courier would only bury it again.
+        raise Conflict("the channel is off: switch it on first")
     now = clock.now()
     is_leased = row.attempted_at is not None and row.available_at == row.attempted_at + LEASE
     if row.state == "failed" and is_leased and row.available_at > now:

@@ -50,6 +50,29 @@ def test_a_dead_delivery_is_retried_for_another_three_days(settings: Settings, d
     assert len(set(receiver.ids)) == 1
 
 
+def test_on_a_channel_that_is_off_nothing_is_retried(settings: Settings, database: Database) -> None:
+    user_id = add_user(database)
+    replies = [Reply(410), Reply(200)]
+    receiver = Receiver(lambda _request: replies[len(receiver.received) - 1])
+    with receiver.running(), courier(settings) as sender:
+        channel_id = add_channel(database, user_id, receiver.url)
+        tell(database, user_id)
+        sender.run()
+        [row] = deliveries(database)
+
+        def retry() -> None:
+            with database.transaction() as session:
+                retry_delivery(session, user_id=user_id, channel_id=channel_id, delivery_id=row.id)
+
+        with pytest.raises(Conflict, match="switch it on first"):
+            retry()
+        assert deliveries(database)[0].last_error == row.last_error, "it still says why"
+        with database.transaction() as session:
+            session.execute(update(Channel).values(state="active", off_reason=None))
+        retry()
+        assert sender.run() == 1
+
+
 @pytest.mark.parametrize("kind", ["webhook", "push"])
 def test_time_in_which_the_system_was_off_gives_nothing_up(
     settings: Settings, database: Database, kind: str
