@@ -14,7 +14,7 @@ from core.mail_messages import Mail, MailRefused
 from core.mailer import MailBroken, MailDeferred, MailUnavailable, new_mailer
 from core.outgoing.push import read_push_url, send_push
 from core.outgoing.targets import Policy, TargetRefused, check_name, read_target
-from core.outgoing.webhooks import post_once, webhook_body, webhook_secret
+from core.outgoing.webhooks import post_once, signing_secrets, webhook_body
 from core.queries.channels import ChannelRecord
 from core.rules.deliveries import Fate, Outcome
 
@@ -108,12 +108,10 @@ class ChannelTargets:
 
     async def _try_webhook(self, channel: ChannelRecord) -> Outcome:
         now = clock.now()
-        secret = webhook_secret(
-            self._settings.secret, user_id=channel.user_id, channel_id=channel.id, issue=channel.secret_issue
-        )
+        secrets = signing_secrets(self._settings.secret, channel, now)
         body = webhook_body(kind="test", created_at=now, seq=None, data={"message": BODY})
         return await post_once(
-            self._policy, channel.url, message_id=str(new_id()), body=body, secrets=[secret]
+            self._policy, channel.url, message_id=str(new_id()), body=body, secrets=secrets
         )
 
     def _try_push(self, url: str) -> Outcome:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from typing import Protocol, Self
 
 from core import clock
@@ -13,10 +12,10 @@ from core.mailer import MailBroken, MailDeferred, MailUnavailable, new_mailer
 from core.mails.composing import load_content, write_mail
 from core.outgoing.push import send_push
 from core.outgoing.targets import Policy
-from core.outgoing.webhooks import WebhookSender, webhook_body, webhook_secret
+from core.outgoing.webhooks import WebhookSender, signing_secrets, webhook_body
 from core.queries.letters import Links
 from core.rules.deliveries import Fate, Outcome
-from core.rules.messages import Message, Receiver
+from core.rules.messages import Message
 from core.rules.notification_texts import message_text
 from workers.runtime import Runtime
 
@@ -110,14 +109,3 @@ class Senders:
         except MailUnavailable as error:
             return Outcome(Fate.AWAY, error=error.detail)
         return Outcome(Fate.SENT)
-
-
-def signing_secrets(secret: str, receiver: Receiver, now: datetime) -> list[str]:
-    """The newest secret, and during a rotation the one before it."""
-    issues = [receiver.secret_issue]
-    if receiver.previous_secret_until is not None and now < receiver.previous_secret_until:
-        issues.append(receiver.secret_issue - 1)
-    return [
-        webhook_secret(secret, user_id=receiver.user_id, channel_id=receiver.id, issue=issue)
-        for issue in issues
-    ]

@@ -144,7 +144,8 @@ class WebhookRotation:
     async def on_post(self, req: Request, resp: Response, webhook_id: UUID) -> None:
         """Give a webhook a new secret, shown in this answer only.
 
-        For 24 hours messages are signed with the old one as well.
+        For 24 hours messages are signed with the old one as well, and with those that still sign then:
+        whoever has lost this answer rotates again. Five sign at a time.
         """
         user_id = req.context.principal.user_id
 

@@ -88,7 +88,7 @@ class WebhookOut(msgspec.Struct):
     off_at: OffAt
     secret_issue: Annotated[int, Meta(description="How many secrets it has had.", examples=[1])]
     previous_secret_until: Annotated[
-        Instant | None, Meta(description="Until when the secret before signs as well.", examples=[None])
+        Instant | None, Meta(description="Until when secrets before sign as well.", examples=[None])
     ]
     created_at: Instant
     updated_at: Instant

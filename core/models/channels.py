@@ -22,9 +22,9 @@ class Channel(Base):
     Everybody has one of the kind `email`, whose id is their own; its address is the account's. `kinds` are
     the kinds of notification that a webhook is sent (empty: all); mails and pushes go by the user's settings.
     `host` is whom it talks to, so that a slow one never holds up the others. A webhook's secrets are derived
-    and never stored: `secret_issue` counts them, and until `previous_secret_until` the one before signs as
-    well. Of a burst of mails or pushes, what follows within the pause after `sent_at`, when the last message
-    was begun, becomes one message.
+    and never stored: `secret_issue` counts them, and until `previous_secret_until` those from `oldest_issue`
+    on sign as well, or the one before if that is not known. Of a burst of mails or pushes, what follows
+    within the pause after `sent_at`, when the last message was begun, becomes one message.
     """
 
     __tablename__ = "channels"
@@ -45,6 +45,7 @@ class Channel(Base):
     off_at: Mapped[datetime | None]
     secret_issue: Mapped[int]
     previous_secret_until: Mapped[datetime | None]
+    oldest_issue: Mapped[int | None]
     sent_at: Mapped[datetime | None]
     version: Mapped[int]
     created_at: Mapped[datetime]

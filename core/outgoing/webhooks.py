@@ -20,6 +20,7 @@ from standardwebhooks import Webhook
 from core import clock
 from core.outgoing.targets import AddressRefused, Policy, TargetRefused, checked_addresses, read_target
 from core.rules.deliveries import Fate, Outcome
+from core.rules.secret_issues import SecretHolder, signing_issues
 from core.security import derive_key, fingerprint
 
 CONNECT_TIMEOUT_S = 5.0
@@ -52,6 +53,14 @@ def webhook_secret(secret: str, *, user_id: UUID, channel_id: UUID, issue: int) 
     """A webhook's secret, derived from the installation's: it is never stored."""
     parts = (user_id.bytes, channel_id.bytes, str(issue).encode())
     return SECRET_PREFIX + b64encode(fingerprint(derive_key(secret, "webhooks"), *parts)).decode()
+
+
+def signing_secrets(secret: str, webhook: SecretHolder, now: datetime) -> list[str]:
+    """With which each message to a webhook is signed, the newest first."""
+    return [
+        webhook_secret(secret, user_id=webhook.user_id, channel_id=webhook.id, issue=issue)
+        for issue in signing_issues(webhook, now)
+    ]
 
 
 def webhook_body(*, kind: str, created_at: datetime, seq: int | None, data: dict[str, Any]) -> bytes:

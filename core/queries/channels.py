@@ -75,6 +75,7 @@ class ChannelRecord(msgspec.Struct, frozen=True):
     off_at: datetime | None
     secret_issue: int
     previous_secret_until: datetime | None
+    oldest_issue: int | None
     version: int
     created_at: datetime
     updated_at: datetime

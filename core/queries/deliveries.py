@@ -41,7 +41,7 @@ COLUMNS = """
 SELECT due.user_id, due.id, due.channel_id, due.seq, due.attempts, due.attempted_at, due.first_tried_at,
   due.host,
   c.kind AS channel_kind, c.state AS channel_state, c.name AS channel_name, c.url, c.secret_issue,
-  c.previous_secret_until, u.is_active, n.kind, n.data, n.created_at
+  c.previous_secret_until, c.oldest_issue, u.is_active, n.kind, n.data, n.created_at
 """
 JOINS = """
 JOIN channels c ON c.user_id = due.user_id AND c.id = due.channel_id
@@ -91,7 +91,7 @@ def _due_statement(statement: str) -> Any:
     names = (
         "user_id", "id", "channel_id", "seq", "attempts", "attempted_at", "first_tried_at", "host",
         "channel_kind", "channel_state", "channel_name", "url", "secret_issue", "previous_secret_until",
-        "is_active", "kind", "data", "created_at",
+        "oldest_issue", "is_active", "kind", "data", "created_at",
     )  # fmt: skip
     bound = text(statement).bindparams(bindparam("now", type_=UtcDateTime))
     return bound.columns(*(column(name, types.get(name)) for name in names))

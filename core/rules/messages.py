@@ -19,6 +19,7 @@ class Receiver:
     url: str = field(repr=False)
     secret_issue: int = 0
     previous_secret_until: datetime | None = None
+    oldest_issue: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

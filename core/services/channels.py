@@ -16,6 +16,7 @@ from core.models import Channel, table_of
 from core.queries.channels import ChannelRecord, list_channels, load_channel
 from core.queries.deliveries import DELIVERIES, IS_WAITING
 from core.rules.notification_kinds import KINDS, ChannelKind
+from core.rules.secret_issues import signing_issues
 from core.services.locks import lock_user
 from core.services.versions import check_version
 
@@ -29,6 +30,9 @@ MAX_PUSHES = 10
 
 ROTATION_OVERLAP = timedelta(hours=24)
 """So long both the old and the new secret sign, for a receiver to take over the new one."""
+
+MAX_SECRETS = 5
+"""That sign at a time. Who has lost an answer rotates again, and what the receiver knows goes on to sign."""
 
 SWITCHED_OFF = "you have switched it off"
 
@@ -89,6 +93,7 @@ def create_channel(session: Session, *, user_id: UUID, channel: NewChannel) -> C
         off_at=None,
         secret_issue=1 if channel.kind == "webhook" else 0,
         previous_secret_until=None,
+        oldest_issue=None,
         version=1,
         created_at=now,
         updated_at=now,
@@ -146,15 +151,26 @@ def change_channel(
 def rotate_secret(session: Session, *, user_id: UUID, channel_id: UUID) -> ChannelRecord:
     """Give a webhook the next secret; for `ROTATION_OVERLAP` the present one signs as well.
 
+    So do those that sign now: which of them the receiver has is not known, and may be the oldest.
+
     Raises:
         NotFound
+        Conflict: `MAX_SECRETS` sign already.
     """
     found = load_channel(session, user_id=user_id, channel_id=channel_id, kinds=["webhook"], is_locked=True)
+    now = clock.now()
+    issues = signing_issues(found, now)
+    if len(issues) >= MAX_SECRETS:
+        raise Conflict(
+            f"{MAX_SECRETS} secrets sign already; the older ones do so until "
+            f"{found.previous_secret_until:%Y-%m-%d %H:%M} UTC"
+        )
     _update(
         session,
         found,
         secret_issue=found.secret_issue + 1,
-        previous_secret_until=clock.now() + ROTATION_OVERLAP,
+        previous_secret_until=now + ROTATION_OVERLAP,
+        oldest_issue=issues[-1],
     )
     return load_channel(session, user_id=user_id, channel_id=channel_id, kinds=["webhook"])
 

@@ -241,6 +241,7 @@ def _message(message_id: UUID, of_channel: Row[Any], rows: Sequence[Row[Any]], n
         of_channel.url,
         of_channel.secret_issue,
         of_channel.previous_secret_until,
+        of_channel.oldest_issue,
     )
     parts = (
         Part(

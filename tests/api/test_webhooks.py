@@ -203,7 +203,7 @@ def test_deliveries_are_listed_and_retried(open_cast: Cast, settings: Settings, 
 
 def test_a_webhook_is_tried_out_at_once_with_the_result(open_cast: Cast) -> None:
     me = open_cast.owner.client
-    replies = iter([Reply(200), Reply(500)])
+    replies = iter([Reply(200), Reply(500), Reply(200)])
     with Receiver(lambda _request: next(replies)).running() as receiver:
         webhook = new_webhook(me, receiver.url)
         path = f"/v1/webhooks/{webhook['id']}/test"
@@ -212,6 +212,12 @@ def test_a_webhook_is_tried_out_at_once_with_the_result(open_cast: Cast) -> None
         assert (failed["is_sent"], failed["status"]) == (False, 500)
         assert receiver.received[0].verified(webhook["secret"])["type"] == "test"
         assert problem(open_cast.stranger.client.post(path), 404)
+        deployed = webhook["secret"]
+        for _ in range(2):
+            rotated = me.post(f"/v1/webhooks/{webhook['id']}/rotate-secret").json()
+        me.post(path)
+        for secret in (deployed, rotated["secret"]):
+            assert receiver.received[-1].verified(secret)["type"] == "test"
     unreachable = me.post(path).json()
     assert (unreachable["is_sent"], unreachable["status"]) == (False, None)
     assert "no connection" in unreachable["error"]

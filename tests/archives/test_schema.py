@@ -88,6 +88,7 @@ EXPORTED: Mapping[str, tuple[type[Record], Reasons]] = {
             "url": "holds what lets others write to it",
             "secret_issue": COUNTER,
             "previous_secret_until": COUNTER,
+            "oldest_issue": COUNTER,
             "sent_at": "paces what is sent",
             "version": COUNTER,
         },

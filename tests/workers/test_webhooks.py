@@ -11,8 +11,10 @@ from sqlalchemy import update
 from core import clock
 from core.config import Settings
 from core.database import Database
+from core.errors import Conflict
 from core.models import Channel
 from core.rules.deliveries import GIVEN_UP_AFTER, LONGEST_DELAY, Fate, Outcome
+from core.services.channels import MAX_SECRETS, ROTATION_OVERLAP, rotate_secret
 from core.services.delivery_claims import LEASE, claim_messages
 from core.services.delivery_settling import Settled, settle_messages
 from tests.receiver import Received, Receiver, Reply
@@ -196,6 +198,56 @@ def test_during_a_rotation_both_secrets_verify(settings: Settings, database: Dat
     assert receiver.received[0].verified(old) == receiver.received[0].verified(new)
     assert (len(during), len(after)) == (2, 1)
     assert old != new
+
+
+def test_what_the_receiver_knows_goes_on_to_sign_when_it_is_rotated_twice(
+    settings: Settings, database: Database
+) -> None:
+    user_id = add_user(database)
+    with (
+        Receiver().running() as receiver,
+        courier(settings) as sender,
+        time_machine.travel(clock.now()) as traveller,
+    ):
+        channel_id = add_channel(database, user_id, receiver.url)
+        deployed, lost, newest = (secret_of(settings, user_id, channel_id, issue) for issue in (1, 2, 3))
+
+        def rotate() -> None:
+            with database.transaction() as session:
+                rotate_secret(session, user_id=user_id, channel_id=channel_id)
+
+        rotate()
+        traveller.shift(ROTATION_OVERLAP / 2)
+        rotate()
+        traveller.shift(ROTATION_OVERLAP - timedelta(seconds=10))
+        tell(database, user_id)
+        sender.run()
+        for secret in (deployed, lost, newest):
+            assert receiver.received[0].verified(secret)
+        traveller.shift(timedelta(seconds=11))
+        tell(database, user_id)
+        sender.run()
+        assert receiver.received[1].verified(newest)
+        assert len(receiver.received[1].headers["webhook-signature"].split(" ")) == 1
+        rotate()
+        assert channel(database, channel_id).oldest_issue == 3, "those that had ended stay ended"
+
+
+def test_no_more_secrets_sign_than_a_few(settings: Settings, database: Database) -> None:
+    user_id = add_user(database)
+    channel_id = add_channel(database, user_id, "https://example.com/hook")
+
+    def rotate() -> None:
+        with database.transaction() as session:
+            rotate_secret(session, user_id=user_id, channel_id=channel_id)
+
+    with time_machine.travel("2026-05-10T09:30:00+00:00") as traveller:
+        for _ in range(MAX_SECRETS - 1):
+            rotate()
+        with pytest.raises(Conflict, match="until 2026-05-11 09:30 UTC"):
+            rotate()
+        traveller.shift(ROTATION_OVERLAP + timedelta(seconds=1))
+        rotate()
 
 
 def test_a_lost_lease_is_taken_up_again_and_its_late_result_does_not_count(
