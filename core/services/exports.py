@@ -1,13 +1,13 @@
 """Asking for files of one's data, and what becomes of them; `workers/tasks/exports.py` builds them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import delete, update
+from sqlalchemy import Row, bindparam, delete, select, text, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import Update
 
@@ -40,12 +40,16 @@ MAX_KEPT = 50
 MAX_KEPT_BYTES = 2 * 1024**3
 """Of a user: some ten files with a million expenses each. One user must not fill everybody's disk."""
 
+PURGE_BATCH = 1_000
+"""Rows a transaction: on SQLite nobody writes meanwhile."""
+
 NAMES: Mapping[ExportFormat, str] = {
     "csv": "outlay-expenses",
     "xlsx": "outlay-expenses",
     "json": "outlay-archive",
 }
 EXPORTS = table_of(Export)
+ITS_KEY = (EXPORTS.c.user_id == bindparam("owner"), EXPORTS.c.id == bindparam("its_id"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,15 +167,37 @@ def fail_export(session: Session, *, user_id: UUID, export_id: UUID, error: str)
     session.execute(_change(user_id, export_id, state="failed", error=error, finished_at=clock.now()))
 
 
-def purge_exports(session: Session) -> None:
-    """Let go of the files that have been there for long enough, and forget those that have long gone."""
-    now = clock.now()
-    session.execute(
-        update(EXPORTS)
-        .where(EXPORTS.c.state == "succeeded", EXPORTS.c.expires_at <= now)
-        .values(state="expired", sha256=None)
-    )
-    session.execute(delete(EXPORTS).where(EXPORTS.c.finished_at < now - EXPORT_LIFETIME - EXPORT_MEMORY))
+def expire_exports(session: Session) -> int:
+    """Let go of up to `PURGE_BATCH` files that have been there for long enough; answers how many."""
+    # The state stands in the statement: only then is the partial index known to hold all of them.
+    is_over = (text("exports.state = 'succeeded'"), EXPORTS.c.expires_at <= clock.now())
+    rows = session.execute(
+        select(EXPORTS.c.user_id, EXPORTS.c.id)
+        .where(*is_over)
+        .limit(PURGE_BATCH)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if rows:
+        session.execute(update(EXPORTS).where(*ITS_KEY).values(state="expired", sha256=None), _keys(rows))
+    return len(rows)
+
+
+def purge_exports(session: Session) -> int:
+    """Forget up to `PURGE_BATCH` exports whose files have long gone; answers how many."""
+    forgotten_at = clock.now() - EXPORT_LIFETIME - EXPORT_MEMORY
+    rows = session.execute(
+        select(EXPORTS.c.user_id, EXPORTS.c.id)
+        .where(EXPORTS.c.finished_at < forgotten_at)
+        .limit(PURGE_BATCH)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if rows:
+        session.execute(delete(EXPORTS).where(*ITS_KEY), _keys(rows))
+    return len(rows)
+
+
+def _keys(rows: Sequence[Row[UUID, UUID]]) -> list[dict[str, Any]]:
+    return [{"owner": row.user_id, "its_id": row.id} for row in rows]
 
 
 def _check_room(session: Session, user_id: UUID) -> None:

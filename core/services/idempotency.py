@@ -20,6 +20,9 @@ from core.services.dialects import insert_into
 KEY_LIFETIME = timedelta(hours=24)
 """Long enough for any client's retries; after that the same key is a new request."""
 
+PURGE_BATCH = 1_000
+"""Rows a transaction: on SQLite nobody writes meanwhile."""
+
 TABLE = table_of(IdempotencyKey)
 
 
@@ -102,8 +105,19 @@ def release_keys(session: Session, requests: Iterable[KeyedRequest]) -> None:
     )
 
 
-def purge_keys(session: Session) -> None:
-    session.execute(delete(TABLE).where(TABLE.c.created_at < clock.now() - KEY_LIFETIME))
+def purge_keys(session: Session) -> int:
+    """Delete up to `PURGE_BATCH` answers that are past their lifetime; answers how many there were."""
+    is_old = TABLE.c.created_at < clock.now() - KEY_LIFETIME
+    rows = session.execute(select(TABLE.c.user_id, TABLE.c.key).where(is_old).limit(PURGE_BATCH)).all()
+    if rows:
+        # A key that has been claimed anew meanwhile stays.
+        session.execute(
+            delete(TABLE).where(
+                TABLE.c.user_id == bindparam("owner"), TABLE.c.key == bindparam("its_key"), is_old
+            ),
+            [{"owner": row.user_id, "its_key": row.key} for row in rows],
+        )
+    return len(rows)
 
 
 def _stored(

@@ -21,7 +21,7 @@ from core.downloads import LINK_LIFETIME
 from core.files import FileStore
 from core.models import User
 from core.services import exports
-from core.services.exports import EXPORT_LIFETIME, EXPORT_MEMORY, purge_exports
+from core.services.exports import EXPORT_LIFETIME, EXPORT_MEMORY, expire_exports, purge_exports
 from tests.api.calls import new_expense, new_export, problem, read, wrong_fields
 from tests.cast import PASSWORD, Cast, http_client
 from tests.core.test_files import make_old
@@ -73,6 +73,7 @@ def path_of(link: str) -> str:
 
 def purge(database: Database) -> None:
     with database.transaction() as session:
+        expire_exports(session)
         purge_exports(session)
 
 

@@ -1,11 +1,13 @@
 """What keeps the database tidy, and proves that it is right."""
 
 import logging
+from collections.abc import Callable
 
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
+from sqlalchemy.orm import Session
 
-from core.database import is_unavailable
+from core.database import Database, is_unavailable
 from core.job_names import Tick
 from core.services.changes import FORGET_BATCH, forget_deletions
 from core.services.deliveries import PURGE_BATCH as DELIVERY_BATCH
@@ -13,49 +15,80 @@ from core.services.deliveries import purge_deliveries
 from core.services.digests import PURGE_BATCH as DIGEST_BATCH
 from core.services.digests import purge_digests
 from core.services.expenses import PURGE_BATCH, purge_trash
-from core.services.exports import purge_exports
+from core.services.exports import PURGE_BATCH as EXPORT_BATCH
+from core.services.exports import expire_exports, purge_exports
 from core.services.group_purge import purge_groups
+from core.services.idempotency import PURGE_BATCH as KEY_BATCH
 from core.services.idempotency import purge_keys
 from core.services.import_purge import expire_import
 from core.services.invariant_checks import CHECKS, keep_proof, prove
 from core.services.invitation_expiry import PURGE_BATCH as INVITATION_BATCH
 from core.services.invitation_expiry import purge_invitations
-from core.services.sessions import purge_sessions
+from core.services.sessions import PURGE_BATCH as LOGIN_BATCH
+from core.services.sessions import purge_refresh_tokens, purge_sessions
 from workers.process import current_runtime
 
 CHECK_TIME_S = 3_600
 """Nothing waits for it but one of the worker's processes, at night."""
 
-IN_BATCHES = (
+PURGE_TIME_S = 1_800
+"""Whoever has emptied a trash of millions must not keep from being purged what comes after it; over before
+the next tick."""
+
+PURGES: tuple[tuple[Callable[[Session], int], int], ...] = (
     (purge_trash, PURGE_BATCH),
     (forget_deletions, FORGET_BATCH),
     (purge_invitations, INVITATION_BATCH),
     (purge_digests, DIGEST_BATCH),
     (purge_deliveries, DELIVERY_BATCH),
+    (purge_groups, 1),
+    (expire_import, 1),
+    (purge_keys, KEY_BATCH),
+    (purge_refresh_tokens, LOGIN_BATCH),
+    (purge_sessions, LOGIN_BATCH),
+    (expire_exports, EXPORT_BATCH),
+    (purge_exports, EXPORT_BATCH),
 )
 """Each answers how many rows it has removed; fewer than a batch end it."""
 
 log = logging.getLogger(__name__)
 
 
-@shared_task(name=Tick.PURGE)
+class NotPurged(Exception):
+    """Of some kinds nothing, or not all, was removed; the log tells why."""
+
+
+# Acknowledged as it begins: the broker would hand it out again every two minutes until it ends. What a dead
+# worker has not removed the next tick does.
+@shared_task(name=Tick.PURGE, acks_late=False, soft_time_limit=PURGE_TIME_S, time_limit=PURGE_TIME_S + 60)
 def purge_task() -> None:
     """Remove what has outlived its promise: trash, word of deletions, deliveries, groups and their
     invitations, files, answers, logins."""
-    runtime = current_runtime()
-    for purge_some, batch in IN_BATCHES:
-        purged = batch
-        while purged == batch:
-            with runtime.database.transaction() as session:
-                purged = purge_some(session)
-    for purge_one in (purge_groups, expire_import):
-        has_more = True
-        while has_more:
-            with runtime.database.transaction() as session:
-                has_more = purge_one(session)
-    for purge in (purge_keys, purge_sessions, purge_exports):
-        with runtime.database.transaction() as session:
-            purge(session)
+    purge_all(current_runtime().database)
+
+
+def purge_all(database: Database) -> None:
+    """Kind by kind; one that fails stops no other.
+
+    Raises:
+        NotPurged: in the end, if any has failed.
+    """
+    failed = []
+    for purge_some, batch in PURGES:
+        try:
+            purged = batch
+            while purged == batch:
+                with database.transaction() as session:
+                    purged = purge_some(session)
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as error:
+            if is_unavailable(error):
+                raise
+            log.exception("purge.failed step=%s", purge_some.__name__)
+            failed.append(purge_some.__name__)
+    if failed:
+        raise NotPurged(", ".join(failed))
 
 
 # Acknowledged as it begins: the broker would hand it out again every two minutes until it ends. What a dead

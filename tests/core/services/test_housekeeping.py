@@ -28,6 +28,7 @@ from core.services.idempotency import KeyedRequest, claim_keys, purge_keys
 from core.services.sessions import (
     OpenSession,
     open_session,
+    purge_refresh_tokens,
     purge_sessions,
     revoke_session,
     rotate_refresh_token,
@@ -90,6 +91,7 @@ def test_logins_go_a_week_after_their_end(me: Spender, database: Database) -> No
     def left_after_purge() -> set[str]:
         names = {used.session_id: "used", forgotten.session_id: "forgotten", ended.session_id: "ended"}
         with database.transaction() as session:
+            purge_refresh_tokens(session)
             purge_sessions(session)
             return {names[one] for one in session.scalars(select(LoginSession.id))}
 
