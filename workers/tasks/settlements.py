@@ -2,6 +2,7 @@ import logging
 from collections.abc import Sequence
 
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 
 from core.database import Database, is_unavailable
 from core.job_names import DELIVER_NOTIFICATIONS, Tick
@@ -38,6 +39,8 @@ def _nudge_batch(database: Database, keys: Sequence[Key]) -> int:
     try:
         with database.transaction() as session:
             return nudge_receivers(session, keys) if keys else 0
+    except SoftTimeLimitExceeded:
+        raise
     except Exception as error:
         if is_unavailable(error):
             raise

@@ -1,9 +1,12 @@
 """Receivers of payments that wait for too long are asked, and asked again, whoever cannot be."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import Database
@@ -116,6 +119,24 @@ def test_one_that_cannot_be_asked_stops_no_other(
         session.execute(update(Settlement).where(Settlement.id == bad).values(currency="EUR"))
     with at("2026-05-08T01:00:00"):
         assert nudge_all(database) == 1
+
+
+def test_a_tick_whose_time_is_over_ends_instead_of_trying_each_by_itself(
+    home: Household, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def nudge(_session: Session, keys: Sequence[object]) -> int:
+        tried.append(len(keys))
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(task, "nudge_receivers", nudge)
+    with at("2026-05-01T00:00:00"):
+        for _ in range(3):
+            pay(home)
+    with at("2026-05-08T00:00:00"), pytest.raises(SoftTimeLimitExceeded):
+        nudge_all(database)
+    assert tried == [3]
 
 
 def test_whoever_looks_again_asks_nobody_twice(home: Household, database: Database) -> None:
