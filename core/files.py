@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -20,7 +21,7 @@ from typing import BinaryIO, Self
 SPARE_AGE_S = 86_400.0
 """A file is named by a row within seconds of its upload, or never; a day is safe beyond doubt."""
 
-LOCK = "lock"
+LOCK, SWEPT = "lock", "swept"
 BLOBS, DRAFTS = "blobs", "drafts"
 
 
@@ -117,6 +118,19 @@ class FileStore:
                     path.unlink()
                     count += 1
         return count
+
+    def swept_at(self) -> datetime | None:
+        """When the last sweep that has ended began, by our clock."""
+        with suppress(FileNotFoundError):
+            return datetime.fromtimestamp((self.folder / SWEPT).stat().st_mtime, UTC)
+        return None
+
+    def note_sweep(self, began_at: datetime) -> None:
+        # With no folder there is nothing to be swept, and nothing to be spared.
+        with suppress(FileNotFoundError):
+            mark = self.folder / SWEPT
+            mark.touch()
+            os.utime(mark, (began_at.timestamp(), began_at.timestamp()))
 
     @contextmanager
     def locked(self, kind: int) -> Iterator[None]:

@@ -22,6 +22,7 @@ REFRESH_S = 60.0
 """How late a report that has become stale is built anew, beyond the delay that it has anyway."""
 
 
+# What is done once a night is asked for hourly: a machine that is off at night does it by day.
 def beat_schedule() -> dict[str, dict[str, Any]]:
     return {
         **{f"sweep {job}": _every(SWEEP_S, job) for job in (*OUTBOX_JOBS, *CLAIMED_JOBS)},
@@ -31,11 +32,11 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         "refresh reports": _every(REFRESH_S, Tick.REFRESH_REPORTS),
         "fetch rates": _at(Tick.FETCH_RATES, crontab(minute=7)),
         "purge": _at(Tick.PURGE, crontab(minute=17)),
-        "sweep files": _at(Tick.SWEEP_FILES, crontab(hour=4, minute=11)),
+        "sweep files": _at(Tick.SWEEP_FILES, crontab(minute=11)),
         "nudge settlements": _at(Tick.NUDGE_SETTLEMENTS, crontab(minute=27)),
         "remind debtors": _at(Tick.REMIND_DEBTORS, crontab(minute=37)),
         "expire invitations": _at(Tick.EXPIRE_INVITATIONS, crontab(minute=47)),
-        "check invariants": _at(Tick.CHECK_INVARIANTS, crontab(hour=3, minute=41)),
+        "check invariants": _at(Tick.CHECK_INVARIANTS, crontab(minute=41)),
     }
 
 

@@ -16,6 +16,7 @@ from api.problems import RETRY_AFTER_UNAVAILABLE_S
 from api.schemas.common import Instant
 from core import clock
 from core.queries.invariant_checks import check_results
+from core.services.invariant_checks import CHECKS
 from core.services.outbox import oldest_waiting_at
 
 REDIS_TIMEOUT_S = 1
@@ -65,7 +66,7 @@ class Readiness(msgspec.Struct):
         Literal["ok", "degraded", "down"],
         msgspec.Meta(
             description="`degraded`: requests are served, but alerts and notifications are late, or a check "
-            "has found figures that are wrong.",
+            "has found figures that are wrong, or has not been made for three days.",
             examples=["ok"],
         ),
     ]
@@ -113,7 +114,8 @@ class Health:
         """Tell whether requests can be served.
 
         Without the database they cannot: 503, with the same body. Without Redis the API still takes
-        expenses, and so it does when a nightly check has found something wrong: degraded, but ready.
+        expenses, and so it does when a nightly check has found something wrong, or was not made for days:
+        degraded, but ready.
         """
         readiness = await self._transactions.run(self._readiness)
         if readiness.status == "down":
@@ -126,7 +128,10 @@ class Health:
         database, outbox_age_s = self._check_database()
         redis = self._check_redis()
         invariants = self._look_at_checks() if database == "ok" else {}
-        has_failures = any(state.failures for state in invariants.values())
+        # A check that is not made any more stays as it was, and says nothing.
+        has_failures = any(
+            state.failures or (state.is_stale and name in CHECKS) for name, state in invariants.items()
+        )
         status: Literal["ok", "degraded", "down"] = "ok"
         if database == "down":
             status = "down"

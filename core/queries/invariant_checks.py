@@ -12,7 +12,8 @@ from core.models import InvariantCheck, table_of
 CHECKS = table_of(InvariantCheck)
 
 STALE_AFTER = timedelta(days=3)
-"""They are checked every night: one that is missed is no matter, three say that nobody checks any more."""
+"""They are checked every night: one that is missed is no matter, three say that nobody checks any more.
+A machine that was off checks within the hour."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,6 @@ def test_a_check_that_has_found_something_degrades_but_requests_are_served(
     client: httpx.Client, database: Database
 ) -> None:
     proof = keep(database, "daily_spending")
-    keep(database, "group_ledger", age=timedelta(days=4))
     body = ready(client)
     assert body["status"] == "ok"
     assert body["invariants"]["daily_spending"] == {
@@ -67,11 +66,22 @@ def test_a_check_that_has_found_something_degrades_but_requests_are_served(
         "unproved": 0,
         "is_stale": False,
     }
-    assert body["invariants"]["group_ledger"]["is_stale"] is True
     keep(database, "daily_spending", failures=2)
     body = ready(client)
     assert (body["status"], body["invariants"]["daily_spending"]["failures"]) == ("degraded", 2)
     assert "detail" not in client.get("/readyz").text
+    keep(database, "daily_spending")
+    assert ready(client)["status"] == "ok"
+
+
+def test_checks_that_nobody_makes_any_more_degrade(client: httpx.Client, database: Database) -> None:
+    keep(database, "a check of before", age=timedelta(days=400))
+    keep(database, "group_ledger", age=timedelta(days=2))
+    assert ready(client)["status"] == "ok"
+    keep(database, "daily_spending", age=timedelta(days=4))
+    body = ready(client)
+    assert body["status"] == "degraded"
+    assert body["invariants"]["daily_spending"]["is_stale"] is True
     keep(database, "daily_spending")
     assert ready(client)["status"] == "ok"
 

@@ -27,11 +27,12 @@ from core.queries.ledger_invariants import (
     list_group_ids,
 )
 from core.rules.debts import Transfer
+from core.services.invariant_checks import CHECKS
 from core.services.ledger import Entry, post_entries
 from core.services.settlements import NewSettlement, record_settlement
 from tests.core.services.household import Household
 from workers import process
-from workers.tasks.housekeeping import check_invariants_task
+from workers.tasks.housekeeping import check_invariants, check_invariants_task
 
 
 class Ledger:
@@ -353,18 +354,15 @@ def test_every_batch_of_expenses_is_compared(database: Database, monkeypatch: py
     assert {(one.check, one.subject_id) for one in books.differences()} == {("resolved", last)}
 
 
-def test_the_nightly_job_tells_what_it_finds(
-    own_database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_nightly_job_tells_what_it_finds(own_database_url: str, caplog: pytest.LogCaptureFixture) -> None:
     database = Database(own_database_url, pool_size=2)
     books = Books(database)
-    monkeypatch.setattr(process, "_runtime", SimpleNamespace(database=database))
     with caplog.at_level(logging.ERROR):
-        check_invariants_task()
+        check_invariants(database, CHECKS)
         assert "invariant" not in caplog.text
         with database.transaction() as session:
             confirm_without_posting(session, books)
-        check_invariants_task()
+        check_invariants(database, CHECKS)
     assert "invariant.group_ledger" in caplog.text
     assert str(books.pending) in caplog.text
     database.close()

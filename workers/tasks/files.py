@@ -3,17 +3,19 @@ from itertools import islice
 
 from celery import shared_task
 
+from core import clock
 from core.database import Database
 from core.files import FileStore
 from core.job_names import Tick
 from core.queries.files import named_hashes
+from core.rules.nights import is_due
 from workers.process import current_runtime
 
 SWEEP_BATCH = 500
 """Hashes that are looked up at a time."""
 
-SWEEP_TIME_S = 3_600
-"""A million files take a minute or two; nobody waits for it."""
+SWEEP_TIME_S = 3_500
+"""A million files take a minute or two; nobody waits for it. Over before the next tick."""
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +24,19 @@ log = logging.getLogger(__name__)
     name=Tick.SWEEP_FILES, acks_late=False, soft_time_limit=SWEEP_TIME_S, time_limit=SWEEP_TIME_S + 60
 )
 def sweep_files_task() -> None:
-    """A tick: remove files that no row names any more, or never did."""
+    """A tick: once a night, remove files that no row names any more, or never did."""
     runtime = current_runtime()
-    sweep_files(runtime.database, FileStore(runtime.settings.files))
+    sweep_if_due(runtime.database, FileStore(runtime.settings.files))
+
+
+def sweep_if_due(database: Database, files: FileStore) -> int:
+    """Answers how many files went. The folder itself remembers, so that all who share it sweep it once."""
+    now = clock.now()
+    if not is_due(last_at=files.swept_at(), now=now):
+        return 0
+    removed = sweep_files(database, files)
+    files.note_sweep(now)
+    return removed
 
 
 def sweep_files(database: Database, files: FileStore) -> int:

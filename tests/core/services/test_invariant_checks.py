@@ -1,7 +1,6 @@
 """What the nightly checks find is kept: by its name, until the same check has come to its end again."""
 
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +15,7 @@ from core.services import invariant_checks
 from core.services.invariant_checks import CHECKS, MAX_DETAILS, Proof, keep_proof, prove
 from tests.core.services.household import Household
 from tests.core.services.spender import Spender, at
-from workers import process
-from workers.tasks.housekeeping import check_invariants_task
+from workers.tasks.housekeeping import check_invariants, due_checks
 
 NAMES = ["daily_conversions", "daily_spending", "group_ledger", "notification_numbers"]
 
@@ -28,10 +26,8 @@ def me(database: Database) -> Spender:
         return Spender(database)
 
 
-def check_all(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the tick does."""
-    monkeypatch.setattr(process, "_runtime", SimpleNamespace(database=database))
-    check_invariants_task()
+def check_all(database: Database) -> None:
+    check_invariants(database, CHECKS)
 
 
 def failures(database: Database) -> dict[str, int]:
@@ -50,12 +46,10 @@ def falsify(me: Spender) -> None:
         session.execute(update(DailySpending).where(is_mine).values(amount_minor=17_00))
 
 
-def test_every_check_leaves_its_result(
-    me: Spender, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_check_leaves_its_result(me: Spender, database: Database) -> None:
     me.spend("9.00")
     with at("2026-01-02T03:41:00"):
-        check_all(database, monkeypatch)
+        check_all(database)
     with database.reading() as session:
         results = check_results(session)
     assert [one.name for one in results] == NAMES == sorted(CHECKS)
@@ -65,7 +59,7 @@ def test_every_check_leaves_its_result(
 
 
 def test_each_kind_of_damage_is_counted_under_its_name_and_no_longer_once_it_is_mended(
-    me: Spender, database: Database, monkeypatch: pytest.MonkeyPatch
+    me: Spender, database: Database
 ) -> None:
     me.budget("10.00")
     me.spend("9.00")
@@ -79,7 +73,7 @@ def test_each_kind_of_damage_is_counted_under_its_name_and_no_longer_once_it_is_
         session.execute(
             update(PairBalance).where(PairBalance.member_id == home.ids["Ada"]).values(amount_minor=1)
         )
-    check_all(database, monkeypatch)
+    check_all(database)
     found = failures(database)
     assert (found["daily_spending"], found["notification_numbers"], found["daily_conversions"]) == (1, 1, 0)
     assert found["group_ledger"] >= 1
@@ -88,7 +82,7 @@ def test_each_kind_of_damage_is_counted_under_its_name_and_no_longer_once_it_is_
     with database.transaction() as session:
         is_mine = DailySpending.user_id == me.id
         session.execute(update(DailySpending).where(is_mine).values(amount_minor=9_00))
-    check_all(database, monkeypatch)
+    check_all(database)
     assert failures(database)["daily_spending"] == 0
     assert stored(database, "daily_spending").details == []
 
@@ -98,7 +92,7 @@ def test_a_check_that_is_killed_in_the_middle_leaves_the_former_results(
 ) -> None:
     me.spend("9.00")
     with at("2026-01-02T03:41:00"):
-        check_all(database, monkeypatch)
+        check_all(database)
     falsify(me)
 
     def out_of_time(_session: Session) -> Any:
@@ -107,7 +101,7 @@ def test_a_check_that_is_killed_in_the_middle_leaves_the_former_results(
     monkeypatch.setattr(invariant_checks, "CHECKS", CHECKS | {"daily_conversions": out_of_time}, raising=True)
     monkeypatch.setattr("workers.tasks.housekeeping.CHECKS", invariant_checks.CHECKS)
     with at("2026-01-03T03:41:00"), pytest.raises(SoftTimeLimitExceeded):
-        check_all(database, monkeypatch)
+        check_all(database)
     with database.reading() as session:
         days = {one.name: (one.checked_at.day, one.failures) for one in check_results(session)}
     # The first one had come to its end; the others had not, or not begun.
@@ -121,9 +115,24 @@ def test_one_check_that_breaks_stops_no_other(
         raise ZeroDivisionError
 
     monkeypatch.setattr(invariant_checks, "CHECKS", CHECKS | {"daily_spending": broken})
-    check_all(database, monkeypatch)
+    check_all(database)
     assert sorted(failures(database)) == [name for name in NAMES if name != "daily_spending"]
     assert "invariant.daily_spending_not_checked" in caplog.text
+
+
+def test_a_night_that_was_missed_is_made_up_for_by_day_and_once(database: Database) -> None:
+    with at("2026-01-02T10:41:00"):
+        assert due_checks(database) == list(CHECKS), "a fresh installation checks at once"
+        check_all(database)
+        assert due_checks(database) == []
+    with at("2026-01-03T02:41:00"):
+        assert due_checks(database) == []
+    with at("2026-01-03T03:41:00"):
+        check_invariants(database, due_checks(database)[:2])
+    with at("2026-01-03T04:41:00"):
+        assert due_checks(database) == list(CHECKS)[2:], "it goes on with what was not reached"
+    with at("2026-01-05T21:41:00"):
+        assert due_checks(database) == list(CHECKS)
 
 
 def test_of_two_at_once_the_one_that_began_later_counts(database: Database) -> None:
