@@ -12,8 +12,21 @@ from core import clock
 from core.database import Database
 from core.job_names import OUTBOX_JOBS
 from core.queries.invariant_checks import CheckResult, check_results
+from core.queries.lateness import (
+    MOST_COUNTED,
+    count_waiting_deliveries,
+    digest_due_since,
+    oldest_deliveries,
+    recurring_due_since,
+)
 from core.queries.outbox import OutboxCounts, outbox_counts
 from core.services.outbox import oldest_waiting_at
+
+LATE = {
+    "outlay_deliveries_oldest_seconds": "For how long the oldest due delivery waits.",
+    "outlay_recurring_late_seconds": "How late the recurring expense is that is the longest due.",
+    "outlay_digests_late_seconds": "How late the digest is that is the longest due.",
+}
 
 
 class Metrics:
@@ -36,8 +49,20 @@ class _Stored:
         with self._database.reading() as session:
             checks, counts = check_results(session), outbox_counts(session)
             waiting_since = oldest_waiting_at(session)
+            now, waiting = clock.now(), count_waiting_deliveries(session)
+            late_since = {
+                "outlay_deliveries_oldest_seconds": oldest_deliveries(session, now=now).due_since,
+                "outlay_recurring_late_seconds": recurring_due_since(session, now=now),
+                "outlay_digests_late_seconds": digest_due_since(session, now=now),
+            }
         yield from _of_checks(checks)
         yield from _of_outbox(counts, waiting_since)
+        # Not how many are dead: no index knows, and counting them would read all that are kept.
+        deliveries = _gauge("outlay_deliveries", f"Deliveries, up to {MOST_COUNTED}.", "state")
+        deliveries.add_metric(["waiting"], waiting)
+        yield deliveries
+        for name, since in late_since.items():
+            yield GaugeMetricFamily(name, LATE[name], value=_age_s(since))
 
 
 def _of_checks(checks: list[CheckResult]) -> Iterator[Metric]:
@@ -63,12 +88,17 @@ def _of_outbox(counts: Mapping[str, OutboxCounts], waiting_since: datetime | Non
     for job in sorted({*OUTBOX_JOBS, *counts}):
         rows.add_metric([job], of_jobs[job].waiting)
         dead.add_metric([job], of_jobs[job].dead)
-    # The clock of whoever wrote the row may be ahead of ours.
-    age_s = 0.0 if waiting_since is None else max((clock.now() - waiting_since).total_seconds(), 0.0)
     yield from (rows, dead)
     yield GaugeMetricFamily(
-        "outlay_outbox_oldest_seconds", "For how long the oldest due job waits, long ones aside.", value=age_s
+        "outlay_outbox_oldest_seconds",
+        "For how long the oldest due job waits, long ones aside.",
+        value=_age_s(waiting_since),
     )
+
+
+def _age_s(since: datetime | None) -> float:
+    # The clock of whoever wrote the row may be ahead of ours.
+    return 0.0 if since is None else max((clock.now() - since).total_seconds(), 0.0)
 
 
 def _gauge(name: str, documentation: str, label: str) -> GaugeMetricFamily:

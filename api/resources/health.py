@@ -16,6 +16,7 @@ from api.problems import RETRY_AFTER_UNAVAILABLE_S
 from api.schemas.common import Instant
 from core import clock
 from core.queries.invariant_checks import check_results
+from core.queries.lateness import oldest_deliveries
 from core.services.invariant_checks import CHECKS
 from core.services.outbox import oldest_waiting_at
 
@@ -23,6 +24,10 @@ REDIS_TIMEOUT_S = 1
 
 DEGRADED_OUTBOX_AGE_S = 60
 """The sweep comes every five seconds; a job that waits a minute means that no worker is there or keeps up."""
+
+DEGRADED_DELIVERY_AGE_S = 300
+"""Couriers look every five seconds and send hundreds a second, so a morning's digests take a few minutes.
+What waits for longer waits for a courier that is not there, or for the mail server."""
 
 TAG = "Operation"
 
@@ -76,6 +81,14 @@ class Readiness(msgspec.Struct):
         float,
         msgspec.Meta(description="For how long the oldest follow-up job has been waiting.", examples=[0.0]),
     ]
+    delivery_age_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="For how long the oldest due mail, webhook or push has been waiting for a courier, "
+            "or for the mail server.",
+            examples=[0.0],
+        ),
+    ]
     invariants: Annotated[
         dict[str, InvariantState],
         msgspec.Meta(
@@ -125,28 +138,35 @@ class Health:
         resp.content_type = falcon.MEDIA_JSON
 
     def _readiness(self) -> Readiness:
-        database, outbox_age_s = self._check_database()
+        database, outbox_age_s, delivery_age_s = self._check_database()
         redis = self._check_redis()
         invariants = self._look_at_checks() if database == "ok" else {}
         # A check that is not made any more stays as it was, and says nothing.
         has_failures = any(
             state.failures or (state.is_stale and name in CHECKS) for name, state in invariants.items()
         )
+        is_late = outbox_age_s > DEGRADED_OUTBOX_AGE_S or delivery_age_s > DEGRADED_DELIVERY_AGE_S
         status: Literal["ok", "degraded", "down"] = "ok"
         if database == "down":
             status = "down"
-        elif redis == "down" or outbox_age_s > DEGRADED_OUTBOX_AGE_S or has_failures:
+        elif redis == "down" or is_late or has_failures:
             status = "degraded"
-        return Readiness(status, database, redis, round(outbox_age_s, 3), invariants)
+        ages_s = (round(outbox_age_s, 3), round(delivery_age_s, 3))
+        return Readiness(status, database, redis, *ages_s, invariants)
 
-    def _check_database(self) -> tuple[State, float]:
+    def _check_database(self) -> tuple[State, float, float]:
+        """Whether it is there, and how old the oldest job and the oldest delivery are."""
+        now = clock.now()
         try:
             with self._database.reading() as session:
-                waiting_since = oldest_waiting_at(session)
+                since = (oldest_waiting_at(session), oldest_deliveries(session, now=now).left_since)
         except SQLAlchemyError as error:
             log.warning("readiness.database_down error=%s", error)
-            return "down", 0.0
-        return "ok", 0.0 if waiting_since is None else (clock.now() - waiting_since).total_seconds()
+            return "down", 0.0, 0.0
+        outbox_age_s, delivery_age_s = (
+            0.0 if one is None else max((now - one).total_seconds(), 0.0) for one in since
+        )
+        return "ok", outbox_age_s, delivery_age_s
 
     def _look_at_checks(self) -> dict[str, InvariantState]:
         """The results as they are stored: nothing is checked here."""

@@ -22,6 +22,6 @@ class MetricsPage:
 
     @endpoint(TAG, answers={200: Media("text/plain", EXAMPLE)}, is_public=True)
     async def on_get(self, _req: Request, resp: Response) -> None:
-        """Tell Prometheus of the outbox and of what the nightly checks have found."""
+        """Tell Prometheus of the outbox, of deliveries and of what the nightly checks have found."""
         resp.data = await self._transactions.run(self._metrics.text)
         resp.content_type = CONTENT_TYPE_PLAIN_0_0_4

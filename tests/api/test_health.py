@@ -5,14 +5,20 @@ from typing import Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
+from api.resources.health import DEGRADED_DELIVERY_AGE_S
 from core import clock
 from core.database import Database
+from core.ids import new_id
 from core.job_names import OUTBOX_JOBS
-from core.models import OutboxRow
+from core.models import Delivery, OutboxRow, RecurringExpense, User
+from core.services.delivery_claims import claim_messages
 from core.services.invariant_checks import Proof, keep_proof
 from tests.cast import Cast
+from tests.core.services.spender import Spender
+from tests.workers.outbox import add_user
+from tests.workers.outgoing import add_channel, quiet_hours, tell, user_with_mail
 
 
 def keep(database: Database, name: str, *, age: timedelta = timedelta(), failures: int = 0) -> Proof:
@@ -50,7 +56,8 @@ def metrics(client: httpx.Client) -> dict[str, dict[str, float]]:
 
 def test_before_the_first_night_nothing_is_known_of_checks(client: httpx.Client) -> None:
     assert ready(client) == {
-        "status": "ok", "database": "ok", "redis": "ok", "outbox_age_s": 0.0, "invariants": {}
+        "status": "ok", "database": "ok", "redis": "ok", "outbox_age_s": 0.0, "delivery_age_s": 0.0,
+        "invariants": {},
     }  # fmt: skip
 
 
@@ -110,6 +117,88 @@ def test_metrics_tell_of_every_job_and_of_each_check(client: httpx.Client, datab
     assert found["outlay_outbox_dead_rows"]["evaluate_budgets"] == 1
     assert found["outlay_outbox_dead_rows"]["a job of later"] == 1
     assert 30 <= found["outlay_outbox_oldest_seconds"][""] < 60
+
+
+def age_deliveries(database: Database, *, due_s: int, **values: Any) -> None:
+    with database.transaction() as session:
+        due_at = clock.now() - timedelta(seconds=due_s)
+        session.execute(update(Delivery).values(available_at=due_at, **values))
+
+
+def test_deliveries_that_no_courier_sends_degrade(client: httpx.Client, database: Database) -> None:
+    user_id = add_user(database)
+    add_channel(database, user_id, "https://example.com/hook")
+    tell(database, user_id, *["budget.threshold"] * 3)
+    assert ready(client)["status"] == "ok"
+    age_deliveries(database, due_s=DEGRADED_DELIVERY_AGE_S + 60)
+    body = ready(client)
+    assert body["status"] == "degraded"
+    assert DEGRADED_DELIVERY_AGE_S + 60 <= body["delivery_age_s"] < DEGRADED_DELIVERY_AGE_S + 120
+    found = metrics(client)
+    assert found["outlay_deliveries"] == {"waiting": 3}
+    assert 0 < found["outlay_deliveries_oldest_seconds"][""] - DEGRADED_DELIVERY_AGE_S < 120
+    age_deliveries(database, due_s=-3_600)
+    assert ready(client)["status"] == "ok", "they are tried again later"
+    age_deliveries(database, due_s=3_600, state="sent")
+    assert ready(client)["status"] == "ok"
+    assert metrics(client)["outlay_deliveries"] == {"waiting": 0}
+
+
+def test_deliveries_that_wait_behind_others_for_a_slow_host_do_not_degrade(
+    client: httpx.Client, database: Database
+) -> None:
+    user_id = add_user(database)
+    add_channel(database, user_id, "https://slow.example.com/hook")
+    tell(database, user_id, *["budget.threshold"] * 3)
+    age_deliveries(database, due_s=3_600)
+    with database.transaction() as session:
+        claim_messages(session, of_a_host=1, in_all=10)
+    body = ready(client)
+    assert (body["status"], body["delivery_age_s"]) == ("ok", 0.0)
+    assert metrics(client)["outlay_deliveries_oldest_seconds"][""] >= 3_600, "but it is told"
+    add_channel(database, user_id, "https://other.example.com/hook")
+    tell(database, user_id)
+    with database.transaction() as session:
+        others = Delivery.host == "other.example.com"
+        due_at = clock.now() - timedelta(seconds=DEGRADED_DELIVERY_AGE_S + 1)
+        session.execute(update(Delivery).where(others).values(available_at=due_at))
+    assert ready(client)["status"] == "degraded"
+
+
+def test_mails_that_wait_for_a_server_that_is_away_degrade(client: httpx.Client, database: Database) -> None:
+    user_id, other = user_with_mail(database), user_with_mail(database, "grace")
+    for one in (user_id, other):
+        tell(database, one)
+    age_deliveries(database, due_s=3_600)
+    with database.transaction() as session:
+        claim_messages(session, of_a_host=1, in_all=1)
+    assert ready(client)["status"] == "degraded"
+
+
+def test_metrics_tell_how_late_recurring_expenses_and_digests_are(
+    client: httpx.Client, database: Database
+) -> None:
+    late = ("outlay_recurring_late_seconds", "outlay_digests_late_seconds")
+    found = metrics(client)
+    assert [found[name] for name in late] == [{"": 0.0}] * 2
+    me = Spender(database)
+    now, today = clock.now(), clock.now().date()
+    plan = {
+        "user_id": me.id, "id": new_id(), "amount_minor": 100, "currency": "EUR", "tags": [], "lines": [],
+        "rule": "FREQ=DAILY", "starts_on": today, "is_variable": False, "is_paused": False,
+        "handled_through": today, "reminded_through": today, "version": 1, "created_at": now,
+        "updated_at": now,
+    }  # fmt: skip
+    quiet_hours(database, me.id, 0, 1, next_digest_at=now - timedelta(hours=1))
+    with database.transaction() as session:
+        session.execute(insert(RecurringExpense).values(**plan, next_at=now - timedelta(hours=2)))
+    found = metrics(client)
+    assert [round(found[name][""] / 3_600) for name in late] == [2, 1]
+    with database.transaction() as session:
+        session.execute(update(RecurringExpense).values(next_at=now + timedelta(hours=1)))
+        session.execute(update(User).where(User.id == me.id).values(is_active=False))
+    found = metrics(client)
+    assert [found[name] for name in late] == [{"": 0.0}] * 2
 
 
 def test_metrics_are_the_same_for_everybody_and_name_nobody(cast: Cast, client: httpx.Client) -> None:
