@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from core import clock
 from core.database import is_locked_out, is_retryable, is_unavailable
 from core.job_names import SEND_DELIVERIES
+from core.queries.deliveries import is_any_due
 from core.rules.deliveries import Fate, Outcome
 from core.rules.messages import Message
 from core.services.delivery_claims import Claim, claim_messages, give_back
@@ -182,11 +183,14 @@ class _Round:
             self._runtime.lower_flag(SEND_DELIVERIES)
         else:
             self._runtime.hold_flag(SEND_DELIVERIES)
+        first_host = self._next_host or ""
         try:
+            if not self._may_find_any(first_host, full_hosts):
+                return Claim((), 0, None)
             with self._runtime.database.transaction() as session:
                 return claim_messages(
                     session,
-                    first_host=self._next_host or "",
+                    first_host=first_host,
                     full_hosts=full_hosts,
                     of_a_host=CLAIMED_OF_A_HOST,
                     in_all=CLAIMED_IN_ALL,
@@ -197,6 +201,13 @@ class _Round:
             # Somebody else was about the same channels: what is due then is claimed at the next look.
             log.warning("deliveries.not_claimed error=%r", error)
             return Claim((), 0, None)
+
+    def _may_find_any(self, first_host: str, full_hosts: set[str]) -> bool:
+        """For a thread. On SQLite a claim takes the one write lock, and mostly there is nothing to claim."""
+        if self._runtime.database.dialect != "sqlite":
+            return True
+        with self._runtime.database.reading() as session:
+            return is_any_due(session, now=clock.now(), first_host=first_host, full_hosts=full_hosts)
 
     def _host_of(self, message: Message) -> _Host:
         host = self._hosts.get(message.host)

@@ -99,6 +99,19 @@ def _due_statement(statement: str) -> Any:
 
 DUE: dict[str, Any] = {dialect: _due_statement(statement) for dialect, statement in DUE_STATEMENTS.items()}
 
+IS_ANY_DUE: Any = text(
+    f"""
+{HOSTS}
+SELECT EXISTS (
+  SELECT 1 FROM hosts WHERE hosts.host NOT IN (SELECT value FROM json_each(:full_hosts)) AND EXISTS (
+    SELECT 1 FROM deliveries d
+    WHERE d.host = hosts.host AND d.state IN ('pending', 'failed') AND d.available_at <= :now
+  )
+)
+"""  # noqa: S608 - made of constants
+).bindparams(bindparam("now", type_=UtcDateTime))
+"""For SQLite, in whose words it is."""
+
 OF_CHANNEL = (
     select(
         DELIVERIES.c.user_id,
@@ -156,6 +169,16 @@ def due_deliveries(
         "in_all": in_all,
     }
     return session.execute(DUE[dialect_of(session)], parameters).all()
+
+
+def is_any_due(session: Reader, *, now: datetime, first_host: str, full_hosts: Collection[str]) -> bool:
+    """Whether `due_deliveries` would find any, without its locks; on SQLite only."""
+    parameters = {
+        "now": now,
+        "first_host": first_host,
+        "full_hosts": msgspec.json.encode(list(full_hosts)).decode(),
+    }
+    return bool(session.execute(IS_ANY_DUE, parameters).scalar())
 
 
 def due_on_channel(

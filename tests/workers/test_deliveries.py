@@ -10,7 +10,7 @@ from core import clock
 from core.config import Settings
 from core.database import Database
 from core.errors import Conflict, NotFound
-from core.models import Channel
+from core.models import Channel, Delivery, User
 from core.rules.deliveries import GIVEN_UP_AFTER
 from core.services.deliveries import KEPT, PURGE_BATCH, purge_deliveries, retry_delivery
 from core.services.delivery_claims import claim_messages, give_back
@@ -138,6 +138,28 @@ def test_what_is_being_sent_or_is_over_is_not_retried(settings: Settings, databa
             retry()
     with pytest.raises(NotFound), database.transaction() as session:
         retry_delivery(session, user_id=add_user(database), channel_id=channel_id, delivery_id=row.id)
+
+
+def test_whoever_writes_keeps_nobody_from_looking_for_what_is_due(
+    settings: Settings, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On SQLite there is one write lock, and a courier looks twenty times a second."""
+    user_id = add_user(database)
+    with (
+        Receiver().running() as receiver,
+        courier(settings) as sender,
+        time_machine.travel(clock.now()) as traveller,
+    ):
+        add_channel(database, user_id, receiver.url)
+        tell(database, user_id)
+        with database.transaction() as session:
+            session.execute(update(Delivery).values(available_at=clock.now() + timedelta(minutes=1)))
+        with database.transaction() as session:
+            session.execute(update(User).where(User.id == user_id).values(display_name="Ada"))
+            assert sender.run() == 0
+        assert "not_claimed" not in caplog.text
+        traveller.shift(timedelta(minutes=1))
+        assert sender.run() == 1
 
 
 def test_what_was_claimed_and_not_begun_is_given_back(settings: Settings, database: Database) -> None:
