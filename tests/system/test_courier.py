@@ -1,5 +1,7 @@
 """The courier as a real process, killed in the middle of a request."""
 
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -15,7 +17,7 @@ from core.database import Database
 from core.job_names import SEND_DELIVERIES
 from core.models import Delivery
 from tests.cast import register
-from tests.receiver import Receiver
+from tests.receiver import PATIENCE_S, Received, Receiver, Reply
 from tests.servers import TestRedis
 from tests.system.spending import set_budget, spend
 from tests.system.system import API, BEAT, COURIER, WORKER, System
@@ -81,6 +83,46 @@ def test_what_was_under_way_when_it_was_killed_is_sent_again_and_nothing_else(
     for request in receiver.received:
         assert request.body == bodies[request.id]
         request.verified(secret_of(Settings(), user_id, channel_id))
+
+
+def test_what_was_answered_and_noted_before_it_was_killed_is_not_sent_again(
+    system: System, database: Database, own_redis: TestRedis
+) -> None:
+    user_id = add_user(database)
+    answered, goes_on = threading.Semaphore(2), threading.Event()
+
+    def reply(_request: Received) -> Reply:
+        if not answered.acquire(blocking=False):
+            goes_on.wait(PATIENCE_S)
+        return Reply()
+
+    receiver = Receiver(reply)
+    with receiver.running():
+        add_channel(database, user_id, receiver.url)
+        tell(database, user_id, *["budget.threshold"] * 5)
+        system.start(COURIER)
+        wake(own_redis.url())
+        system.wait_until(lambda: len(receiver.received) == 5, "all are under way")
+        system.wait_until(lambda: states(database).count("sent") == 2, "two have been answered and noted")
+        system.kill(COURIER)
+        noted = {str(row.id) for row in deliveries(database) if row.state == "sent"}
+        goes_on.set()
+        with database.transaction() as session:
+            session.execute(
+                update(Delivery).where(Delivery.state == "pending").values(available_at=clock.now())
+            )
+        system.start(COURIER)
+        wake(own_redis.url())
+        system.wait_until(lambda: states(database) == ["sent"] * 5, "the others are sent")
+        wake(own_redis.url())
+        system.terminate(COURIER)
+        assert system.exit_code(COURIER) == 0
+    again = {str(row.id) for row in deliveries(database)} - noted
+    assert len(noted) == 2
+    assert Counter(receiver.ids) == {**dict.fromkeys(noted, 1), **dict.fromkeys(again, 2)}
+    assert [row.attempts for row in deliveries(database)] == [
+        1 if str(row.id) in noted else 2 for row in deliveries(database)
+    ]
 
 
 def test_an_expense_reaches_the_webhook(system: System, database: Database) -> None:
