@@ -73,6 +73,32 @@ def test_a_failure_is_tried_again_with_the_same_id_and_bytes(settings: Settings,
     assert states(database) == ["sent"]
 
 
+def test_a_receiver_that_answers_too_late_is_asked_again_with_the_same_id(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.outgoing.webhooks.TIMEOUT_S", 0.3)
+    user_id = add_user(database)
+    receiver = Receiver()
+    receiver.gate.clear()
+    with receiver.running(), courier(settings) as sender, time_machine.travel(clock.now()) as traveller:
+        channel_id = add_channel(database, user_id, receiver.url)
+        tell(database, user_id)
+        assert sender.run() == 0
+        [row] = deliveries(database)
+        assert (row.state, row.attempts, row.last_status) == ("failed", 1, None)
+        assert row.last_error == "no answer within 0.3 s"
+        receiver.gate.set()
+        assert sender.run() == 0, "not before its time"
+        traveller.move_to(row.available_at + timedelta(milliseconds=1))
+        assert sender.run() == 1
+        assert sender.run() == 0
+    first, second = receiver.received
+    assert first.id == second.id == str(row.id)
+    assert first.body == second.body
+    assert second.verified(secret_of(settings, user_id, channel_id))
+    assert states(database) == ["sent"]
+
+
 def test_what_the_receiver_asks_for_is_heeded_within_bounds(settings: Settings, database: Database) -> None:
     user_id = add_user(database)
     asked = {
