@@ -23,11 +23,16 @@ from core.ids import new_id
 from core.job_names import SEND_MAIL
 from core.mailer import TIMEOUT_S
 from core.models import User
+from core.queries.invitation_letters import INVITATION_PURPOSE
 from core.queries.mails import VERIFY_EMAIL
-from core.security import VERIFICATION_LIFETIME
+from core.security import VERIFICATION_LIFETIME, derive_token
 from core.services.accounts import delete_account
+from core.services.invitation_answers import accept_invitation
+from core.services.invitations import NewInvitation, invite_member
 from core.services.mails import stage_mail
 from core.services.outbox import MAX_ATTEMPTS, delay_after
+from tests.core.services.household import Household
+from tests.core.services.spender import Spender, at
 from tests.mail_server import MAIL_FROM, MailServer, mails_in, silent_server, text_of
 from tests.workers.outbox import add_user, rows, runtime, stage
 from workers.leased import LEASE, PAUSE_S, turn_name
@@ -37,6 +42,24 @@ from workers.tasks.mails import send_mails
 REPOSITORY = Path(__file__).parents[2]
 
 PATIENCE_S = 60.0
+
+INVITATION_TEXT = """Hello,
+
+"Ada" invites you to share expenses in the group
+"Flat "7" Bcc: all@example.com" of Outlay at http://127.0.0.1:8000.
+
+This code accepts the invitation, with any account, so keep this mail to yourself:
+
+    CODE
+
+Enter it where your app asks for it, or send it yourself:
+
+    curl -X POST http://127.0.0.1:8000/v1/invitations/CODE/accept \\
+      -H "Authorization: Bearer $TOKEN"
+
+It works once, until 18 May 2026, 10:30 UTC.
+If you do not want to join, leave it: without the code nothing happens.
+"""
 
 SEND_AND_DIE = """
 import os, signal
@@ -95,6 +118,46 @@ def test_a_mail_that_waits_is_sent_once(settings: Settings, database: Database) 
     assert "curl -X POST http://127.0.0.1:8000/v1/auth/verify-email" in text_of(message)
     assert max(map(len, text_of(message).splitlines())) < 100
     assert rows(database) == []
+
+
+def test_an_invitation_arrives_word_by_word_and_its_code_accepts_it(
+    settings: Settings, database: Database
+) -> None:
+    home, guest = Household(database, "Ada", name='Flat "7"\r\nBcc: all@example.com'), Spender(database)
+
+    def token_of(group_id: UUID, invitation_id: UUID, issue: int) -> str:
+        parts = (str(group_id), str(invitation_id), str(issue))
+        return derive_token(settings.secret, INVITATION_PURPOSE, *parts)
+
+    new = NewInvitation(email="grace@example.com", member_id=None, role="member", acceptable_by="link")
+    with at("2026-05-04T10:30:00"), database.transaction() as session:
+        invited = invite_member(
+            session,
+            user_id=home.people["Ada"].id,
+            group_id=home.id,
+            invitation=new,
+            token_of=token_of,
+        )
+    [row] = rows(database)
+    with (
+        MailServer().running() as server,
+        mailing(settings, server.url) as worker,
+        at("2026-05-04T10:31:00"),
+    ):
+        assert send_mails(worker) == 1
+    [message] = server.received
+    assert server.recipients == ["grace@example.com"]
+    assert {name: str(message[name]) for name in ("To", "From", "Subject", "Message-ID")} == {
+        "To": "grace@example.com",
+        "From": MAIL_FROM,
+        "Subject": "Invitation to a group in Outlay",
+        "Message-ID": f"<{row.payload['mail_id']}@example.org>",
+    }
+    assert message["Bcc"] is None
+    token = token_of(home.id, invited.id, 1)
+    assert text_of(message) == INVITATION_TEXT.replace("CODE", token)
+    with at("2026-05-05T00:00:00"), database.transaction() as session:
+        assert accept_invitation(session, user_id=guest.id, token=token).group.id == home.id
 
 
 def test_a_refused_recipient_is_not_tried_again_and_holds_nobody_up(
