@@ -11,6 +11,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Text,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -85,6 +86,14 @@ class RecurringOccurrence(Base):
             ondelete="CASCADE",
         ),
         CheckConstraint("state IN ('posted', 'skipped', 'awaiting', 'missed')", name="state"),
+        Index(
+            "ix_recurring_occurrences_awaiting",
+            "user_id",
+            "recurring_id",
+            "due_on",
+            postgresql_where=text("state = 'awaiting'"),
+            sqlite_where=text("state = 'awaiting'"),
+        ),
     )
 
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
