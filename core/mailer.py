@@ -24,8 +24,9 @@ TIMEOUT_S = 10.0
 """For connecting and for each answer. A submission server gives them within a second or two; the minutes of
 RFC 5321, section 4.5.3.2, are for relays, and longer than a task may live."""
 
-MAIL_TIME_S = 15.0
-"""A server that is slow with every answer is asked nothing more after this: a task has more mails to send."""
+STEPS_TIME_S = 10.0
+"""A server that is slow with every answer is asked nothing more after this, neither while a connection is
+made ready nor for the mail itself: a task has more mails to send, and a minute."""
 
 GOODBYE_TIMEOUT_S = 1.0
 """The mail has been taken by then: nothing is lost if the server does not say goodbye."""
@@ -73,13 +74,14 @@ class Mailer(Protocol):
 
 
 class _Connection(smtplib.SMTP):
-    """Asks for nothing more once the time of a mail is over."""
+    """Asks for nothing more once the time for that is over."""
 
     ends_at = math.inf
 
     def putcmd(self, cmd: str, args: str = "") -> None:
         if time.monotonic() > self.ends_at:
-            raise TimeoutError("it takes too long")
+            # As if the server had gone: then smtplib tells what it has said before.
+            raise smtplib.SMTPServerDisconnected("it takes too long")
         super().putcmd(cmd, args)
 
 
@@ -98,12 +100,13 @@ class SmtpMailer:
     username: str = ""
     password: str = field(default="", repr=False)
     timeout_s: float = TIMEOUT_S
-    time_s: float = MAIL_TIME_S
+    steps_time_s: float = STEPS_TIME_S
 
     def send(self, mail: Mail) -> None:
         to = parse_address(mail.to)
         message = written_message(mail, to, self.sender)
         with self._connection() as connection:
+            connection.ends_at = time.monotonic() + self.steps_time_s
             try:
                 connection.send_message(message, _mailbox(self.sender), [_mailbox(to)])
             except smtplib.SMTPNotSupportedError as error:
@@ -125,7 +128,7 @@ class SmtpMailer:
         log.info("mail.sent to=%s message_id=%s", to.addr_spec, mail.message_id)
 
     @contextmanager
-    def _connection(self) -> Iterator[smtplib.SMTP]:
+    def _connection(self) -> Iterator[_Connection]:
         try:
             connection = self._connect()
         except smtplib.SMTPResponseException as error:
@@ -137,12 +140,12 @@ class SmtpMailer:
         finally:
             _hang_up(connection)
 
-    def _connect(self) -> smtplib.SMTP:
+    def _connect(self) -> _Connection:
         # This machine's own name would be asked of the name servers, which takes its time.
         connect: Callable[..., _Connection] = _Connection
         if self.security == "implicit":
             connect = partial(_TlsConnection, context=ssl.create_default_context())
-        ends_at = time.monotonic() + self.time_s
+        ends_at = time.monotonic() + self.steps_time_s
         connection = connect(self.host, self.port, local_hostname=self.sender.domain, timeout=self.timeout_s)
         connection.ends_at = ends_at
         try:

@@ -90,18 +90,23 @@ class _Host:
 
 
 class Courier:
-    """One a process. It remembers which hosts are slow, and until when one is left alone."""
+    """One a process. It remembers which hosts are slow, which one is left alone until when, and whose turn
+    it is."""
 
     def __init__(self, runtime: Runtime, sender: Sender | None = None) -> None:
         self._runtime = runtime
         self._sender = sender or Senders(runtime)
         self._left_alone: dict[str, datetime] = {}
         self._slow: set[str] = set()
+        self._next_host: str | None = None
 
     def run(self) -> int:
         """Send until nothing is due or the time is over; answers how many messages got through."""
+        this = _Round(self._runtime, self._sender, self._left_alone, self._slow, self._next_host)
         with asyncio.Runner(loop_factory=_new_loop) as runner:
-            return runner.run(_Round(self._runtime, self._sender, self._left_alone, self._slow).run())
+            sent = runner.run(this.run())
+        self._next_host = this.next_host
+        return sent
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -116,7 +121,12 @@ class _Round:
     """What a task does."""
 
     def __init__(
-        self, runtime: Runtime, sender: Sender, left_alone: dict[str, datetime], slow: set[str]
+        self,
+        runtime: Runtime,
+        sender: Sender,
+        left_alone: dict[str, datetime],
+        slow: set[str],
+        next_host: str | None,
     ) -> None:
         self._runtime = runtime
         self._sender = sender
@@ -127,7 +137,7 @@ class _Round:
         self._running_of: Counter[str] = Counter()
         self._results: list[Settled] = []
         self._sent = 0
-        self._next_host: str | None = None
+        self.next_host = next_host
         self._is_over = False
         self._has_all_results = False
         self._is_beginning = False
@@ -157,7 +167,7 @@ class _Round:
                 await self._pause()
                 continue
             claim = await self._in_thread(partial(self._claim, self._full_hosts(), is_last=is_last))
-            self._next_host = claim.next_host
+            self.next_host = claim.next_host
             for message in claim.messages:
                 self._host_of(message).waiting.append(message)
             self._begin()
@@ -183,7 +193,7 @@ class _Round:
             self._runtime.lower_flag(SEND_DELIVERIES)
         else:
             self._runtime.hold_flag(SEND_DELIVERIES)
-        first_host = self._next_host or ""
+        first_host = self.next_host or ""
         try:
             if not self._may_find_any(first_host, full_hosts):
                 return Claim((), 0, None)

@@ -18,7 +18,12 @@ from core.rules.thresholds import BudgetStatus, percent_tenths
 
 Label = Annotated[str, Meta(examples=["Food / Groceries"])]
 Payee = Annotated[str | None, Meta(examples=["Corner Bakery"])]
-More = Annotated[int, Meta(description="How many there are beyond those that are told.", examples=[0])]
+More = Annotated[
+    int,
+    Meta(
+        description="How many there are beyond those that are told; 200 at least if it is 200.", examples=[0]
+    ),
+]
 
 
 class DigestListQuery(msgspec.Struct, forbid_unknown_fields=True):

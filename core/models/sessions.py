@@ -1,7 +1,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, LargeBinary, String
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.models.base import Base
@@ -11,6 +11,15 @@ class LoginSession(Base):
     """A login on one device: the family of its refresh tokens. Access tokens die with it."""
 
     __tablename__ = "sessions"
+    __table_args__ = (
+        Index("ix_sessions_expires_at", "expires_at"),
+        Index(
+            "ix_sessions_revoked_at",
+            "revoked_at",
+            postgresql_where=text("revoked_at IS NOT NULL"),
+            sqlite_where=text("revoked_at IS NOT NULL"),
+        ),
+    )
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -30,6 +39,7 @@ class RefreshToken(Base):
         ForeignKeyConstraint(
             ["user_id", "session_id"], ["sessions.user_id", "sessions.id"], ondelete="CASCADE"
         ),
+        Index("ix_refresh_tokens_expires_at", "expires_at"),
     )
 
     user_id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -107,8 +107,8 @@ def fitted(plugin: Any, title: str, body: str) -> tuple[str, str]:
 
     apprise would cut in the middle of a line, and of a letter that is written as several.
     """
-    if plugin.title_maxlen > 0:
-        title = title[: plugin.title_maxlen]
+    # Where a title goes in front of the text, half of the place is the text's.
+    title = title[: plugin.title_maxlen if plugin.title_maxlen > 0 else plugin.body_maxlen // 2]
     if _fits(plugin, title, body):
         return title, body
     lines = body.split("\n")
@@ -121,7 +121,7 @@ def fitted(plugin: Any, title: str, body: str) -> tuple[str, str]:
         return title, text(kept)
     cut = lines[0]
     while len(cut) > 1 and not _fits(plugin, title, cut):
-        cut = f"{cut[: len(cut) * 9 // 10]}…"
+        cut = f"{cut[: len(cut) * 9 // 10 - 1]}…"
     return title, cut
 
 

@@ -78,6 +78,7 @@ class DigestFigures:
     largest: Sequence[LargestExpense]
     unconverted: Mapping[str, Sum]
     before_unconverted: Mapping[str, Sum] = field(default_factory=dict)
+    budgets_exceeded: int = 0
     budgets: Sequence[DigestBudget]
     more_budgets: int = 0
     debts: Sequence[OpenDebt]

@@ -32,7 +32,7 @@ MAX_ANOMALIES = 5
 MAX_DEBTS = 20
 MAX_UPCOMING = 20
 MAX_COUNTED = 200
-"""Beyond those that are told; of more than these it is said only that there are as many."""
+"""Beyond those that are told; of more than these it is said that there are as many at least."""
 
 EARLIEST_DIGEST = MIN_DAY + timedelta(days=100)
 """Before it lie two months of supported days, one to tell of and one to compare with."""
@@ -58,7 +58,7 @@ def digest_figures(
     budgets = _budgets(session, {user_id: period.last_day for user_id, _, period in digests})
     debtors = users_in_groups(session, user_ids=homes)
     repeating = users_with_recurring(session, user_ids=homes)
-    awaited = awaited_by_users(session, user_ids=homes)
+    awaited = awaited_by_users(session, user_ids=homes, limit=MAX_UPCOMING + MAX_COUNTED)
     return {
         user_id: _figures(
             session,
@@ -106,6 +106,7 @@ def _figures(
         ),
         unconverted=spent.unconverted,
         before_unconverted=spent.before_unconverted,
+        budgets_exceeded=sum(budget.status == "exceeded" for budget in budgets),
         budgets=budgets[:MAX_BUDGETS],
         more_budgets=len(budgets[MAX_BUDGETS:]),
         debts=debts[:MAX_DEBTS],

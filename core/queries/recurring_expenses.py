@@ -156,11 +156,23 @@ AWAITING = (
     )
     .group_by(OCCURRENCES.c.recurring_id)
 )
-AWAITED_BY_USERS = (
+_AWAITED = (
     select(
         OCCURRENCES.c.user_id,
-        OCCURRENCES.c.due_on,
         OCCURRENCES.c.recurring_id,
+        OCCURRENCES.c.due_on,
+        func.row_number()
+        .over(partition_by=OCCURRENCES.c.user_id, order_by=(OCCURRENCES.c.due_on, OCCURRENCES.c.recurring_id))
+        .label("place"),
+    )
+    .where(OCCURRENCES.c.user_id.in_(bindparam("user_ids", expanding=True)), IS_AWAITING)
+    .subquery()
+)
+AWAITED_BY_USERS = (
+    select(
+        _AWAITED.c.user_id,
+        _AWAITED.c.due_on,
+        _AWAITED.c.recurring_id,
         RECURRING.c.amount_minor,
         RECURRING.c.currency,
         RECURRING.c.payee,
@@ -169,10 +181,10 @@ AWAITED_BY_USERS = (
     )
     .join(
         RECURRING,
-        (RECURRING.c.user_id == OCCURRENCES.c.user_id) & (RECURRING.c.id == OCCURRENCES.c.recurring_id),
+        (RECURRING.c.user_id == _AWAITED.c.user_id) & (RECURRING.c.id == _AWAITED.c.recurring_id),
     )
-    .where(OCCURRENCES.c.user_id.in_(bindparam("user_ids", expanding=True)), IS_AWAITING)
-    .order_by(OCCURRENCES.c.due_on, OCCURRENCES.c.recurring_id)
+    .where(_AWAITED.c.place <= bindparam("most"))
+    .order_by(_AWAITED.c.user_id, _AWAITED.c.place)
 )
 
 
@@ -259,10 +271,10 @@ def users_with_recurring(reader: Reader, *, user_ids: Collection[UUID]) -> set[U
     return set(reader.execute(WITH_RECURRING, {"user_ids": list(user_ids)}).scalars())
 
 
-def awaited_by_users(reader: Reader, *, user_ids: Collection[UUID]) -> dict[UUID, list[Upcoming]]:
+def awaited_by_users(reader: Reader, *, user_ids: Collection[UUID], limit: int) -> dict[UUID, list[Upcoming]]:
     """By user what was due and awaits its amount, the oldest first; who has nothing of it is missing."""
     found: dict[UUID, list[Upcoming]] = {}
-    for user_id, *one in reader.execute(AWAITED_BY_USERS, {"user_ids": list(user_ids)}):
+    for user_id, *one in reader.execute(AWAITED_BY_USERS, {"user_ids": list(user_ids), "most": limit}):
         found.setdefault(user_id, []).append(Upcoming(*one))
     return found
 

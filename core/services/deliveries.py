@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -20,8 +20,10 @@ PURGE_BATCH = 1_000
 """Rows a transaction: on SQLite nobody writes meanwhile."""
 
 
+# One that its user has had tried again meanwhile is not over any more.
+IS_OVER = or_(DELIVERIES.c.state == "sent", DELIVERIES.c.state == "dead")
 DELETE = delete(DELIVERIES).where(
-    DELIVERIES.c.user_id == bindparam("owner"), DELIVERIES.c.id == bindparam("its_id")
+    DELIVERIES.c.user_id == bindparam("owner"), DELIVERIES.c.id == bindparam("its_id"), IS_OVER
 )
 
 
@@ -75,7 +77,7 @@ def purge_deliveries(session: Session) -> int:
     """Delete up to `PURGE_BATCH` old ones that are over; answers how many there were."""
     old = (
         select(DELIVERIES.c.user_id, DELIVERIES.c.id)
-        .where(DELIVERIES.c.state.in_(("sent", "dead")), DELIVERIES.c.created_at < clock.now() - KEPT)
+        .where(IS_OVER, DELIVERIES.c.created_at < clock.now() - KEPT)
         .limit(PURGE_BATCH)
     )
     rows = session.execute(old).all()

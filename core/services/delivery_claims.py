@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import Row, bindparam, case, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -153,8 +153,11 @@ def give_back(session: Session, messages: Iterable[Message], *, available_at: da
             )
             .values(
                 available_at=available_at or clock.now(),
-                # The first try is still to come.
-                **({"first_tried_at": None} if part.attempts == 1 else {}),
+                # Where the round of attempts began with this lease, its first try is still to come.
+                first_tried_at=case(
+                    (DELIVERIES.c.first_tried_at == DELIVERIES.c.attempted_at, None),
+                    else_=DELIVERIES.c.first_tried_at,
+                ),
             )
         )
 

@@ -203,7 +203,7 @@ def _data(digest: QueuedDigest, figures: DigestFigures) -> dict[str, Any]:
         "spent": format_amount(figures.whole.minor, currency),
         "spent_before": format_amount(figures.before.minor, currency),
         "count": figures.whole.count,
-        "budgets_exceeded": sum(budget.status == "exceeded" for budget in figures.budgets),
+        "budgets_exceeded": figures.budgets_exceeded,
         "awaiting": len(figures.awaiting) + figures.more_awaiting,
         "upcoming": len(figures.upcoming) + figures.more_upcoming,
     }

@@ -223,7 +223,8 @@ def _reminded_through(today: date, remind_days: int | None) -> date:
 
 
 def _handled_by_change(session: Session, record: RecurringRecord, changed: Set[str], today: date) -> date:
-    """Through which day it is handled as its rule changes: nothing that the new one adds is before today."""
+    """Through which day it is handled as its rule changes: nothing that a new one adds is before today, and
+    what is late goes on from where it is if only its end changes."""
     is_late = record.next_on is not None and record.next_on < today
     if is_late and not changed & {"rule", "starts_on"}:
         return record.handled_through

@@ -189,8 +189,16 @@ def test_a_server_that_is_slow_with_every_answer_is_given_up() -> None:
         mailer = new_mailer(server.url, MAIL_FROM)
         assert isinstance(mailer, SmtpMailer)
         with pytest.raises(MailBroken, match="takes too long"):
-            replace(mailer, time_s=1.0).send(MAIL)
+            replace(mailer, steps_time_s=1.0).send(MAIL)
     assert server.received == []
+
+
+def test_what_a_slow_server_has_said_counts() -> None:
+    with MailServer(thinks_for_s=1.5, mail_reply="550 nobody may").running() as server:
+        mailer = new_mailer(server.url, MAIL_FROM)
+        assert isinstance(mailer, SmtpMailer)
+        with pytest.raises(MailUnavailable, match="nobody may"):
+            replace(mailer, steps_time_s=1.0).send(MAIL)
 
 
 def test_a_server_that_is_not_there_is_unavailable() -> None:

@@ -33,6 +33,15 @@ URLS = {
 }
 
 
+@pytest.mark.parametrize(
+    "url", ["aprs://DF1ABC:12345@DF1DEF", f"plivo://{'a' * 25}@{'b' * 40}/15551234567/15551234568"]
+)
+def test_a_service_with_room_for_a_few_words_gets_these(url: str) -> None:
+    plugin: Any = apprise.Apprise.instantiate(url)
+    title, body = fitted(plugin, "T" * 100, "word " * 100)
+    assert 1 < len(title) + len(body) <= plugin.body_maxlen
+
+
 def sent(scheme: str, title: str, body: str) -> tuple[str, str]:
     """Title and body as the service's plugin is handed them in the end."""
     plugin: Any = apprise.Apprise.instantiate(URLS[scheme])

@@ -1,7 +1,9 @@
 """What keeps the database tidy, and proves that it is right."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
@@ -32,12 +34,14 @@ from core.services.sessions import purge_refresh_tokens, purge_sessions
 from workers.process import current_runtime
 
 CHECK_TIME_S = 3_500
-"""Nothing waits for it but one of the worker's processes, at night. Over before the next tick, which goes on
-with the checks that were not reached."""
+"""Nothing waits for it but one of the worker's processes, at night. Over before the next tick, which tries
+again what has not come to its end, after all others."""
+
+KIND_TIME_S = 120.0
+"""For each kind: a trash of millions must not keep from being purged what comes after it."""
 
 PURGE_TIME_S = 1_800
-"""Whoever has emptied a trash of millions must not keep from being purged what comes after it; over before
-the next tick."""
+"""More than all kinds take, and over before the next tick."""
 
 PURGES: tuple[tuple[Callable[[Session], int], int], ...] = (
     (purge_trash, PURGE_BATCH),
@@ -54,6 +58,8 @@ PURGES: tuple[tuple[Callable[[Session], int], int], ...] = (
     (purge_exports, EXPORT_BATCH),
 )
 """Each answers how many rows it has removed; fewer than a batch end it."""
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +86,8 @@ def purge_all(database: Database) -> None:
     failed = []
     for purge_some, batch in PURGES:
         try:
-            purged = batch
-            while purged == batch:
+            purged, ends_at = batch, time.monotonic() + KIND_TIME_S
+            while purged == batch and time.monotonic() < ends_at:
                 with database.transaction() as session:
                     purged = purge_some(session)
         except SoftTimeLimitExceeded:
@@ -110,11 +116,13 @@ def check_invariants_task() -> None:
 
 
 def due_checks(database: Database) -> list[str]:
-    """Those that have not come to their end since the last night."""
+    """Those that have not come to their end since the last night; those that have not for longest come last,
+    as they may not ever."""
     with database.reading() as session:
         checked = {one.name: one.checked_at for one in check_results(session)}
     now = clock.now()
-    return [name for name in CHECKS if is_due(last_at=checked.get(name), now=now)]
+    due = [name for name in CHECKS if is_due(last_at=checked.get(name), now=now)]
+    return sorted(due, key=lambda name: checked.get(name, LONG_AGO), reverse=True)
 
 
 def check_invariants(database: Database, names: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.database import Database, is_locked_out, is_retryable, is_timed_out, is_unavailable
+from core.database import Database, is_locked_out, is_retryable, is_unavailable
 from core.errors import OutlayError
 from core.job_names import Tick
 from core.queries.recurring_expenses import Key, due_keys
@@ -106,7 +106,7 @@ class _Round:
         except Exception as error:
             if is_unavailable(error):
                 raise
-            if is_timed_out(error) or is_retryable(error):
+            if is_locked_out(error) or is_retryable(error):
                 # Others are at it: that is no fault of its own.
                 log.warning("recurring.held_by_others recurring=%s error=%r", key[1], error)
                 self._stuck.add(key)
