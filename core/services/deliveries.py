@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -12,19 +12,10 @@ from core.job_names import SEND_DELIVERIES
 from core.queries.deliveries import CHANNELS, DELIVERIES, DeliveryRecord, load_delivery
 from core.services.delivery_claims import LEASE
 from core.services.outbox import wake_for
+from core.services.purging import delete_some
 
 KEPT = timedelta(days=90)
 """Deliveries that are over."""
-
-PURGE_BATCH = 1_000
-"""Rows a transaction: on SQLite nobody writes meanwhile."""
-
-
-# One that its user has had tried again meanwhile is not over any more.
-IS_OVER = or_(DELIVERIES.c.state == "sent", DELIVERIES.c.state == "dead")
-DELETE = delete(DELIVERIES).where(
-    DELIVERIES.c.user_id == bindparam("owner"), DELIVERIES.c.id == bindparam("its_id"), IS_OVER
-)
 
 
 def retry_delivery(session: Session, *, user_id: UUID, channel_id: UUID, delivery_id: UUID) -> DeliveryRecord:
@@ -74,13 +65,6 @@ def retry_delivery(session: Session, *, user_id: UUID, channel_id: UUID, deliver
 
 
 def purge_deliveries(session: Session) -> int:
-    """Delete up to `PURGE_BATCH` old ones that are over; answers how many there were."""
-    old = (
-        select(DELIVERIES.c.user_id, DELIVERIES.c.id)
-        .where(IS_OVER, DELIVERIES.c.created_at < clock.now() - KEPT)
-        .limit(PURGE_BATCH)
-    )
-    rows = session.execute(old).all()
-    if rows:
-        session.execute(DELETE, [{"owner": row.user_id, "its_id": row.id} for row in rows])
-    return len(rows)
+    """Delete some of the old ones that are over; answers how many."""
+    is_over = DELIVERIES.c.state.in_(("sent", "dead"))
+    return delete_some(session, DELIVERIES, is_over, DELIVERIES.c.created_at < clock.now() - KEPT)

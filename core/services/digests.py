@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, delete, select, update
+from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -24,6 +24,7 @@ from core.services.dialects import insert_into
 from core.services.locks import lock_users
 from core.services.notifications import NewNotification, notify
 from core.services.outbox import Job, stage_jobs
+from core.services.purging import delete_some
 
 RUNS = table_of(DigestRun)
 SETTINGS = table_of(NotificationSettings)
@@ -33,8 +34,6 @@ DIGEST_READY = "digest.ready"
 
 KEPT = timedelta(days=400)
 """A year and a month: each can be read beside that of a year before."""
-
-PURGE_BATCH = 1_000
 
 POSTPONED = timedelta(days=1)
 """A user's digests that cannot be planned are tried again then, and meanwhile hold up nobody's."""
@@ -182,13 +181,8 @@ def fail_digest(session: Session, *, user_id: UUID, digest_id: UUID) -> None:
 
 
 def purge_digests(session: Session) -> int:
-    """Delete a batch of those that are older than `KEPT`; answers how many there were."""
-    doomed = session.execute(
-        select(RUNS.c.user_id, RUNS.c.id).where(RUNS.c.created_at < clock.now() - KEPT).limit(PURGE_BATCH)
-    ).all()
-    for row in doomed:
-        session.execute(delete(RUNS).where(RUNS.c.user_id == row.user_id, RUNS.c.id == row.id))
-    return len(doomed)
+    """Delete some of those that are older than `KEPT`; answers how many."""
+    return delete_some(session, RUNS, RUNS.c.created_at < clock.now() - KEPT)
 
 
 def _data(digest: QueuedDigest, figures: DigestFigures) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import structs
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -21,15 +21,13 @@ from core.rules.money import format_amount
 from core.rules.texts import search_key
 from core.services.changes import delete_for_good
 from core.services.expense_drafts import ExpenseInput, LineInput, RateInput, draft_expenses
+from core.services.purging import some_of
 from core.services.report_upkeep import mark_stale
 from core.services.spending import Spending, apply_spending, refusing_large_totals
 from core.services.versions import check_version
 
 TRASH_LIFETIME = timedelta(days=30)
 """Time enough to notice a mistake; after that the expense is gone for good."""
-
-PURGE_BATCH = 1_000
-"""Expenses a transaction: the purge must never hold locks for long."""
 
 GROUPS_OWN = ("amount_minor", "currency", "spent_on", "payee", "lines", "rate")
 """What the group decides of a mirror; the rest is its owner's."""
@@ -208,12 +206,7 @@ def restore_expense(session: Session, *, user_id: UUID, expense_id: UUID) -> Exp
 
 def purge_trash(session: Session) -> int:
     """Delete for good a batch of what has lain in the trash for too long; answers how many there were."""
-    doomed = session.execute(
-        select(EXPENSES.c.user_id, EXPENSES.c.id)
-        .where(EXPENSES.c.deleted_at < clock.now() - TRASH_LIFETIME)
-        .limit(PURGE_BATCH)
-        .with_for_update(skip_locked=True)
-    ).all()
+    doomed = some_of(session, EXPENSES, EXPENSES.c.deleted_at < clock.now() - TRASH_LIFETIME)
     if doomed:
         delete_for_good(session, "expense", [(row.user_id, row.id) for row in doomed])
     return len(doomed)

@@ -1,13 +1,13 @@
 """Asking for files of one's data, and what becomes of them; `workers/tasks/exports.py` builds them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, bindparam, delete, select, text, update
+from sqlalchemy import bindparam, delete, text, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import Update
 
@@ -22,6 +22,7 @@ from core.queries.exports import CsvDialect, ExportFormat, export_usage, load_ex
 from core.services.locks import lock_user
 from core.services.notifications import NewNotification, notify
 from core.services.outbox import Job, stage_jobs
+from core.services.purging import delete_some, some_of
 
 EXPORT_READY = "export.ready"
 
@@ -40,16 +41,17 @@ MAX_KEPT = 50
 MAX_KEPT_BYTES = 2 * 1024**3
 """Of a user: some ten files with a million expenses each. One user must not fill everybody's disk."""
 
-PURGE_BATCH = 1_000
-"""Rows a transaction: on SQLite nobody writes meanwhile."""
-
 NAMES: Mapping[ExportFormat, str] = {
     "csv": "outlay-expenses",
     "xlsx": "outlay-expenses",
     "json": "outlay-archive",
 }
 EXPORTS = table_of(Export)
-ITS_KEY = (EXPORTS.c.user_id == bindparam("owner"), EXPORTS.c.id == bindparam("its_id"))
+EXPIRE = (
+    update(EXPORTS)
+    .where(EXPORTS.c.user_id == bindparam("owner"), EXPORTS.c.id == bindparam("its_id"))
+    .values(state="expired", sha256=None)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,36 +170,20 @@ def fail_export(session: Session, *, user_id: UUID, export_id: UUID, error: str)
 
 
 def expire_exports(session: Session) -> int:
-    """Let go of up to `PURGE_BATCH` files that have been there for long enough; answers how many."""
+    """Let go of some of the files that have been there for long enough; answers how many."""
     # The state stands in the statement: only then is the partial index known to hold all of them.
     is_over = (text("exports.state = 'succeeded'"), EXPORTS.c.expires_at <= clock.now())
-    rows = session.execute(
-        select(EXPORTS.c.user_id, EXPORTS.c.id)
-        .where(*is_over)
-        .limit(PURGE_BATCH)
-        .with_for_update(skip_locked=True)
-    ).all()
+    rows = some_of(session, EXPORTS, *is_over)
     if rows:
-        session.execute(update(EXPORTS).where(*ITS_KEY).values(state="expired", sha256=None), _keys(rows))
+        session.execute(EXPIRE, [{"owner": row.user_id, "its_id": row.id} for row in rows])
     return len(rows)
 
 
 def purge_exports(session: Session) -> int:
-    """Forget up to `PURGE_BATCH` exports whose files have long gone; answers how many."""
-    forgotten_at = clock.now() - EXPORT_LIFETIME - EXPORT_MEMORY
-    rows = session.execute(
-        select(EXPORTS.c.user_id, EXPORTS.c.id)
-        .where(EXPORTS.c.finished_at < forgotten_at)
-        .limit(PURGE_BATCH)
-        .with_for_update(skip_locked=True)
-    ).all()
-    if rows:
-        session.execute(delete(EXPORTS).where(*ITS_KEY), _keys(rows))
-    return len(rows)
-
-
-def _keys(rows: Sequence[Row[UUID, UUID]]) -> list[dict[str, Any]]:
-    return [{"owner": row.user_id, "its_id": row.id} for row in rows]
+    """Forget some of the exports whose files have long gone; answers how many."""
+    return delete_some(
+        session, EXPORTS, EXPORTS.c.finished_at < clock.now() - EXPORT_LIFETIME - EXPORT_MEMORY
+    )
 
 
 def _check_room(session: Session, user_id: UUID) -> None:

@@ -16,12 +16,10 @@ from core import clock
 from core.errors import Conflict, Overloaded
 from core.models import IdempotencyKey, table_of
 from core.services.dialects import insert_into
+from core.services.purging import delete_some
 
 KEY_LIFETIME = timedelta(hours=24)
 """Long enough for any client's retries; after that the same key is a new request."""
-
-PURGE_BATCH = 1_000
-"""Rows a transaction: on SQLite nobody writes meanwhile."""
 
 TABLE = table_of(IdempotencyKey)
 
@@ -106,18 +104,8 @@ def release_keys(session: Session, requests: Iterable[KeyedRequest]) -> None:
 
 
 def purge_keys(session: Session) -> int:
-    """Delete up to `PURGE_BATCH` answers that are past their lifetime; answers how many there were."""
-    is_old = TABLE.c.created_at < clock.now() - KEY_LIFETIME
-    rows = session.execute(select(TABLE.c.user_id, TABLE.c.key).where(is_old).limit(PURGE_BATCH)).all()
-    if rows:
-        # A key that has been claimed anew meanwhile stays.
-        session.execute(
-            delete(TABLE).where(
-                TABLE.c.user_id == bindparam("owner"), TABLE.c.key == bindparam("its_key"), is_old
-            ),
-            [{"owner": row.user_id, "its_key": row.key} for row in rows],
-        )
-    return len(rows)
+    """Delete some of the answers that are past their lifetime; answers how many."""
+    return delete_some(session, TABLE, TABLE.c.created_at < clock.now() - KEY_LIFETIME)
 
 
 def _stored(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, literal_column, select, tuple_
+from sqlalchemy import literal_column, select
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -12,17 +12,14 @@ from core.database import Reader
 from core.queries.groups import GROUPS, GroupLock, lock_groups
 from core.queries.invitations import COLUMNS, INVITATIONS, InvitationRecord
 from core.services.invitations import note_invitation, update_invitation
+from core.services.purging import delete_some
 
 KEPT_FOR = timedelta(days=180)
 """After it has expired, or would have: who invited whom can be looked up for half a year. An address that
 somebody else has written down is kept no longer than it may be of use."""
 
-PURGE_BATCH = 1_000
-"""Rows a transaction."""
-
 # Literally, so that a prepared statement may use what the database knows of so few of them.
 IS_PENDING = INVITATIONS.c.state == literal_column("'pending'")
-KEY = tuple_(INVITATIONS.c.group_id, INVITATIONS.c.id)
 
 
 def groups_with_expired(session: Reader, *, after: UUID | None, limit: int) -> Sequence[UUID]:
@@ -64,14 +61,6 @@ def expire_invitations(session: Session, *, group_id: UUID) -> int:
 
 
 def purge_invitations(session: Session) -> int:
-    """Delete some of those that are over for long; answers how many, `PURGE_BATCH` if there may be more."""
-    keys = session.execute(
-        select(INVITATIONS.c.group_id, INVITATIONS.c.id)
-        .where(INVITATIONS.c.state != "pending", INVITATIONS.c.expires_at < clock.now() - KEPT_FOR)
-        .order_by(INVITATIONS.c.expires_at)
-        .limit(PURGE_BATCH)
-        .with_for_update(skip_locked=True)
-    ).all()
-    if keys:
-        session.execute(delete(INVITATIONS).where(KEY.in_([tuple(key) for key in keys])))
-    return len(keys)
+    """Delete some of those that are over for long; answers how many."""
+    is_over = (INVITATIONS.c.state != "pending", INVITATIONS.c.expires_at < clock.now() - KEPT_FOR)
+    return delete_some(session, INVITATIONS, *is_over)

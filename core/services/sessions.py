@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import delete, exists, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.ids import new_id
 from core.models import LoginSession, RefreshToken, User, table_of
 from core.security import REFRESH_TOKEN_BYTES, hash_token
+from core.services.purging import delete_some
 
 SESSION_LIFETIME = timedelta(days=30)
 """A device that was not used for a month must log in again; each refresh begins the month anew."""
@@ -28,9 +29,6 @@ MAX_ADDRESS_CHARACTERS = 45
 
 ENDED_SESSION_LIFETIME = timedelta(days=7)
 """A spent refresh token that comes back must still be known for what it is."""
-
-PURGE_BATCH = 1_000
-"""Rows a transaction: on SQLite nobody writes meanwhile."""
 
 SESSIONS, TOKENS = table_of(LoginSession), table_of(RefreshToken)
 
@@ -207,27 +205,12 @@ def _address(address: str | None) -> str | None:
 
 
 def purge_sessions(session: Session) -> int:
-    """Delete up to `PURGE_BATCH` logins that have ended long ago, with their refresh tokens; answers how many
-    there were."""
+    """Delete some of the logins that have ended long ago, with their refresh tokens; answers how many."""
     long_ago = clock.now() - ENDED_SESSION_LIFETIME
-    return _delete_some(
-        session, SESSIONS, or_(SESSIONS.c.revoked_at < long_ago, SESSIONS.c.expires_at < long_ago)
-    )
+    has_ended = or_(SESSIONS.c.revoked_at < long_ago, SESSIONS.c.expires_at < long_ago)
+    return delete_some(session, SESSIONS, has_ended)
 
 
 def purge_refresh_tokens(session: Session) -> int:
-    """As `purge_sessions`, the tokens that have expired long ago."""
-    return _delete_some(session, TOKENS, TOKENS.c.expires_at < clock.now() - ENDED_SESSION_LIFETIME)
-
-
-def _delete_some(session: Session, table: Table, is_old: ColumnElement[bool]) -> int:
-    key = tuple(table.primary_key.columns)
-    rows = session.execute(
-        select(*key).where(is_old).limit(PURGE_BATCH).with_for_update(skip_locked=True)
-    ).all()
-    if rows:
-        named = delete(table).where(*(column == bindparam(f"its_{column.name}") for column in key))
-        session.execute(
-            named, [{f"its_{name}": value for name, value in row._mapping.items()} for row in rows]
-        )
-    return len(rows)
+    """Delete some of the tokens that have expired long ago; answers how many."""
+    return delete_some(session, TOKENS, TOKENS.c.expires_at < clock.now() - ENDED_SESSION_LIFETIME)

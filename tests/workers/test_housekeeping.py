@@ -26,6 +26,7 @@ from core.models import (
     LoginSession,
     RefreshToken,
 )
+from core.services import purging
 from core.services.idempotency import KeyedRequest, claim_keys
 from core.services.sessions import open_session
 from tests.core.services.household import Household
@@ -137,7 +138,7 @@ def failing(step: Callable[[Session], int], error: BaseException) -> Callable[[S
 
 def test_of_every_kind_the_old_goes_and_nothing_else(database: Database) -> None:
     grow_old(database)
-    assert left_of(database) == {step.__name__ for step, _ in PURGES} == set(WHERE_OLD)
+    assert left_of(database) == {step.__name__ for step in PURGES} == set(WHERE_OLD)
     purge_all(database)
     assert left_of(database) == set()
     with database.reading() as session:
@@ -150,9 +151,8 @@ def test_a_kind_that_fails_keeps_no_other_from_going(
     database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
 ) -> None:
     grow_old(database)
-    step, batch = PURGES[number]
-    broken = list(PURGES)
-    broken[number] = (failing(step, ValueError("it cannot be done")), batch)
+    step, broken = PURGES[number], list(PURGES)
+    broken[number] = failing(step, ValueError("it cannot be done"))
     monkeypatch.setattr(housekeeping, "PURGES", broken)
     with pytest.raises(NotPurged, match=step.__name__):
         purge_all(database)
@@ -162,24 +162,32 @@ def test_a_kind_that_fails_keeps_no_other_from_going(
 
 def test_a_task_whose_time_is_over_ends(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     grow_old(database)
-    (first, batch), *others = PURGES
-    monkeypatch.setattr(housekeeping, "PURGES", [(failing(first, SoftTimeLimitExceeded()), batch), *others])
+    first, *others = PURGES
+    monkeypatch.setattr(housekeeping, "PURGES", [failing(first, SoftTimeLimitExceeded()), *others])
     with pytest.raises(SoftTimeLimitExceeded):
         purge_all(database)
     assert left_of(database) == set(WHERE_OLD)
 
 
-@pytest.mark.parametrize("module", ["exports", "idempotency", "sessions"])
 def test_what_is_more_than_a_batch_goes_batch_by_batch(
-    database: Database, monkeypatch: pytest.MonkeyPatch, module: str
+    database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):
         grow_old(database)
-    monkeypatch.setattr(f"core.services.{module}.PURGE_BATCH", 1)
-    monkeypatch.setattr(
-        housekeeping,
-        "PURGES",
-        [(step, 1 if step.__module__.endswith(module) else batch) for step, batch in PURGES],
-    )
+    monkeypatch.setattr(purging, "PURGE_BATCH", 1)
     purge_all(database)
+    assert left_of(database) == set()
+
+
+def test_a_kind_of_which_there_is_too_much_keeps_no_other_from_going(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        grow_old(database)
+    monkeypatch.setattr(purging, "PURGE_BATCH", 1)
+    monkeypatch.setattr(housekeeping, "KIND_TIME_S", 0.0)
+    purge_all(database)
+    assert left_of(database) != set(), "there was no time for more than a batch of each"
+    for _ in range(10):
+        purge_all(database)
     assert left_of(database) == set()

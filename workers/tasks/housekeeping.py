@@ -14,22 +14,16 @@ from core.database import Database, is_unavailable
 from core.job_names import Tick
 from core.queries.invariant_checks import check_results
 from core.rules.nights import is_due
-from core.services.changes import FORGET_BATCH, forget_deletions
-from core.services.deliveries import PURGE_BATCH as DELIVERY_BATCH
+from core.services.changes import forget_deletions
 from core.services.deliveries import purge_deliveries
-from core.services.digests import PURGE_BATCH as DIGEST_BATCH
 from core.services.digests import purge_digests
-from core.services.expenses import PURGE_BATCH, purge_trash
-from core.services.exports import PURGE_BATCH as EXPORT_BATCH
+from core.services.expenses import purge_trash
 from core.services.exports import expire_exports, purge_exports
 from core.services.group_purge import purge_groups
-from core.services.idempotency import PURGE_BATCH as KEY_BATCH
 from core.services.idempotency import purge_keys
 from core.services.import_purge import expire_import
 from core.services.invariant_checks import CHECKS, keep_proof, prove
-from core.services.invitation_expiry import PURGE_BATCH as INVITATION_BATCH
 from core.services.invitation_expiry import purge_invitations
-from core.services.sessions import PURGE_BATCH as LOGIN_BATCH
 from core.services.sessions import purge_refresh_tokens, purge_sessions
 from workers.process import current_runtime
 
@@ -43,21 +37,21 @@ KIND_TIME_S = 120.0
 PURGE_TIME_S = 1_800
 """More than all kinds take, and over before the next tick."""
 
-PURGES: tuple[tuple[Callable[[Session], int], int], ...] = (
-    (purge_trash, PURGE_BATCH),
-    (forget_deletions, FORGET_BATCH),
-    (purge_invitations, INVITATION_BATCH),
-    (purge_digests, DIGEST_BATCH),
-    (purge_deliveries, DELIVERY_BATCH),
-    (purge_groups, 1),
-    (expire_import, 1),
-    (purge_keys, KEY_BATCH),
-    (purge_refresh_tokens, LOGIN_BATCH),
-    (purge_sessions, LOGIN_BATCH),
-    (expire_exports, EXPORT_BATCH),
-    (purge_exports, EXPORT_BATCH),
+PURGES: tuple[Callable[[Session], int], ...] = (
+    purge_trash,
+    forget_deletions,
+    purge_invitations,
+    purge_digests,
+    purge_deliveries,
+    purge_groups,
+    expire_import,
+    purge_keys,
+    purge_refresh_tokens,
+    purge_sessions,
+    expire_exports,
+    purge_exports,
 )
-"""Each answers how many rows it has removed; fewer than a batch end it."""
+"""Each removes a few rows, and answers how many; none is left when it has removed none."""
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -84,12 +78,12 @@ def purge_all(database: Database) -> None:
         NotPurged: in the end, if any has failed.
     """
     failed = []
-    for purge_some, batch in PURGES:
+    for purge_some in PURGES:
         try:
-            purged, ends_at = batch, time.monotonic() + KIND_TIME_S
-            while purged == batch and time.monotonic() < ends_at:
+            has_more, ends_at = True, time.monotonic() + KIND_TIME_S
+            while has_more:
                 with database.transaction() as session:
-                    purged = purge_some(session)
+                    has_more = purge_some(session) > 0 and time.monotonic() < ends_at
         except SoftTimeLimitExceeded:
             raise
         except Exception as error:

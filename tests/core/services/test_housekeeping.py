@@ -23,8 +23,9 @@ from core.queries.invariants import SpendingDifference, spending_differences
 from core.queries.ledger_invariants import LedgerDifference
 from core.queries.notifications import numbering_gaps
 from core.services.expense_drafts import ExpenseInput
-from core.services.expenses import PURGE_BATCH, TRASH_LIFETIME, purge_trash, record_expenses
+from core.services.expenses import TRASH_LIFETIME, purge_trash, record_expenses
 from core.services.idempotency import KeyedRequest, claim_keys, purge_keys
+from core.services.purging import PURGE_BATCH
 from core.services.sessions import (
     OpenSession,
     open_session,
