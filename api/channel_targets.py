@@ -25,8 +25,8 @@ LOOK_UP_THREADS = 4
 """Names whose servers are silent hold one for half a minute; meanwhile others are taken without."""
 
 MAX_TESTS = 4
-"""Messages that a process tries out at a time, one of a user: each may take as long as its receiver likes, up
-to 25 s."""
+"""Messages that a process tries out at a time, one of a user: each may take as long as its receiver likes, a
+mail up to 40 s."""
 
 TITLE, BODY = "Outlay", "This is a test: notifications arrive here."
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from api.schemas.common import Amount, Currency, Cursor, Day, Id, Instant, Limit, NextCursor
-from core.queries.digest_documents import DigestCategory, DigestFigures, DueExpense
+from core.queries.digest_documents import MAX_COUNTED, DigestCategory, DigestFigures, DueExpense
 from core.queries.digests import DigestRecord
 from core.queries.report_documents import OpenDebt
 from core.queries.spending_totals import Sum
@@ -18,10 +18,12 @@ from core.rules.thresholds import BudgetStatus, percent_tenths
 
 Label = Annotated[str, Meta(examples=["Food / Groceries"])]
 Payee = Annotated[str | None, Meta(examples=["Corner Bakery"])]
-More = Annotated[
+More = Annotated[int, Meta(description="How many there are beyond those that are told.", examples=[0])]
+MoreDue = Annotated[
     int,
     Meta(
-        description="How many there are beyond those that are told; 200 at least if it is 200.", examples=[0]
+        description=f"How many there are beyond those that are told; {MAX_COUNTED} stands for more as well.",
+        examples=[0],
     ),
 ]
 
@@ -133,9 +135,9 @@ class DigestFiguresOut(msgspec.Struct):
     awaiting: Annotated[
         list[DigestDue], Meta(description="What was due and is recorded once its amount is confirmed.")
     ]
-    more_awaiting: More
+    more_awaiting: MoreDue
     upcoming: list[DigestDue]
-    more_upcoming: More
+    more_upcoming: MoreDue
     upcoming_until: Annotated[Day, Meta(description="The first day after those of `upcoming`.")]
     anomalies: list[DigestAnomaly]
 

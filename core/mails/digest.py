@@ -10,7 +10,7 @@ from core.charts.spending_over_time import IntervalAmount, spending_over_time
 from core.mail_messages import InlineImage, message_line
 from core.mails.notifications import Told
 from core.mails.pages import render_page, render_text
-from core.queries.digest_documents import DigestBudget, DigestCategory, DigestFigures, DueExpense
+from core.queries.digest_documents import MAX_COUNTED, DigestBudget, DigestCategory, DigestFigures, DueExpense
 from core.queries.letters import Letter
 from core.queries.report_documents import OpenDebt
 from core.queries.spending_totals import Sum
@@ -88,11 +88,11 @@ def _values(figures: DigestFigures) -> dict[str, Any]:
         "unconverted": _amounts(figures.unconverted),
         "categories": _categories(figures),
         "budgets": [_budget(one) for one in figures.budgets],
-        "more_budgets": figures.more_budgets,
+        "more_budgets": _more(figures.more_budgets),
         "awaiting": [_due(one) for one in figures.awaiting],
-        "more_awaiting": figures.more_awaiting,
+        "more_awaiting": _more(figures.more_awaiting, is_least=figures.more_awaiting == MAX_COUNTED),
         "upcoming": [_due(one) for one in figures.upcoming],
-        "more_upcoming": figures.more_upcoming,
+        "more_upcoming": _more(figures.more_upcoming, is_least=figures.more_upcoming == MAX_COUNTED),
         "anomalies": [
             _row(
                 one.payee,
@@ -103,7 +103,7 @@ def _values(figures: DigestFigures) -> dict[str, Any]:
             for one in figures.anomalies
         ],
         "debts": [_debt(one) for one in figures.debts],
-        "more_debts": figures.more_debts,
+        "more_debts": _more(figures.more_debts),
         "largest": [
             _row(one.payee, one.amount_minor, one.currency, short_day(one.spent_on))
             for one in figures.largest
@@ -124,6 +124,10 @@ def _row(
         "below": below,
         "tone": "",
     }
+
+
+def _more(count: int, *, is_least: bool = False) -> str:
+    return f"and {count}{' or' if is_least else ''} more" if count else ""
 
 
 def _before(figures: DigestFigures) -> str:

@@ -19,6 +19,9 @@ from core.rules.thresholds import BudgetStatus
 
 log = logging.getLogger(__name__)
 
+MAX_COUNTED = 200
+"""Of what is due or awaits its amount, beyond what is told; there may be more than these."""
+
 FORMAT = 1
 """Of the kept documents; one of another format is shown no more."""
 

@@ -10,7 +10,13 @@ from core.queries.analytics import homes_of_users, labels_of_users, largest_expe
 from core.queries.budget_figures import BudgetFigures, current_figures
 from core.queries.budgets import BudgetRecord, active_budgets
 from core.queries.debts import users_in_groups
-from core.queries.digest_documents import DigestBudget, DigestCategory, DigestFigures, DueExpense
+from core.queries.digest_documents import (
+    MAX_COUNTED,
+    DigestBudget,
+    DigestCategory,
+    DigestFigures,
+    DueExpense,
+)
 from core.queries.digest_spending import Spent, Wanted, spending_of_users
 from core.queries.insights import Anomaly, find_anomalies
 from core.queries.notification_settings import load_settings_of
@@ -31,8 +37,6 @@ MAX_BUDGETS = 20
 MAX_ANOMALIES = 5
 MAX_DEBTS = 20
 MAX_UPCOMING = 20
-MAX_COUNTED = 200
-"""Beyond those that are told; of more than these it is said that there are as many at least."""
 
 EARLIEST_DIGEST = MIN_DAY + timedelta(days=100)
 """Before it lie two months of supported days, one to tell of and one to compare with."""

@@ -114,7 +114,7 @@ def test_a_mail_of_several_kinds_has_a_link_that_ends_all_but_those_of_security(
         assert client.post(url).status_code == 200
         tell(database, user_id, "security.new_login")
         for words in (visible(page_of(server.received[0])), " ".join(plain_of(server.received[0]).split())):
-            assert "You get mails about budgets that reach a threshold; debts that somebody reminds" in words
+            assert "you get mails about budgets that reach a threshold; debts that somebody reminds" in words
     kinds = ("debt.reminder", "budget.threshold", "security.new_login", "digest.ready")
     assert wants_mails(database, user_id, *kinds) == [False, False, True, True]
     assert states(database) == ["sent", "sent", "sent", "dead", "pending"]
