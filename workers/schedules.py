@@ -1,5 +1,6 @@
 """All that beat asks for. Two beats at once do no harm: each task finds out by itself what is due."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from celery.schedules import crontab
@@ -20,6 +21,10 @@ DIGEST_S = 30.0
 
 REFRESH_S = 60.0
 """How late a report that has become stale is built anew, beyond the delay that it has anyway."""
+
+NEVER = datetime.fromtimestamp(0, UTC)
+"""When beat has last asked, as far as it knows when it starts: so it asks at once for all that has an
+interval, and what fell due while the system was off waits no longer."""
 
 
 # What is done once a night is asked for hourly: a machine that is off at night does it by day.
@@ -42,7 +47,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
 
 def _every(seconds: float, task: str) -> dict[str, Any]:
     # Ticks that nobody has picked up by the next one are worthless: they must not pile up.
-    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+    return {"task": task, "schedule": seconds, "last_run_at": NEVER, "options": {"expires": seconds}}
 
 
 def _at(task: str, when: crontab) -> dict[str, Any]:

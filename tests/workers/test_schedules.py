@@ -9,6 +9,7 @@ from celery.schedules import crontab
 from core.config import Settings
 from core.job_names import CLAIMED_JOBS, LONG_JOBS, OUTBOX_JOBS, Tick
 from workers.app import JOBS, LEASED_JOBS, create_app
+from workers.scheduler import CalmScheduler
 from workers.schedules import SWEEP_S, beat_schedule
 
 TABLE = Path(__file__).parents[2] / "docs" / "schedules.md"
@@ -61,6 +62,14 @@ def when(schedule: float | crontab) -> str:
     [minute] = schedule.minute
     assert len(schedule.hour) == 24, "what comes once a day is missed by whoever is off at that hour"
     return f"hourly at :{minute:02}"
+
+
+def test_beat_asks_at_once_for_what_fell_due_while_it_was_off(app: Celery) -> None:
+    entries = CalmScheduler(app, lazy=False).schedule.values()
+    at_once = {entry.task: entry for entry in entries if entry.is_due().is_due}
+    assert set(at_once) >= {*OUTBOX_JOBS, *CLAIMED_JOBS, Tick.POST_RECURRING, Tick.STAGE_DIGESTS}
+    again = [task for task, entry in at_once.items() if entry.next().is_due().is_due]
+    assert not again, "from then on at their times"
 
 
 def test_ticks_that_nobody_takes_do_not_pile_up() -> None:
