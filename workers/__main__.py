@@ -1,10 +1,13 @@
 """`python -m workers worker`, `builder`, `courier` and `beat`."""
 
+import logging
 import os
 import sys
 import warnings
+from typing import Any
 
 from celery.exceptions import SecurityWarning
+from celery.signals import beat_init
 
 from core.broker import LONG_QUEUE, OUTGOING_QUEUE, QUEUE
 from core.config import load_settings
@@ -14,6 +17,8 @@ from workers.app import Role, create_app
 
 QUEUES: dict[Role, str] = {"worker": QUEUE, "builder": LONG_QUEUE, "courier": OUTGOING_QUEUE}
 ROLES = (*QUEUES, "beat")
+
+log = logging.getLogger(__name__)
 
 
 def main(arguments: list[str]) -> int:
@@ -30,6 +35,7 @@ def main(arguments: list[str]) -> int:
     # development run that does, it would be noise.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     if arguments == ["beat"]:
+        beat_init.connect(_say_that_beat_has_started, weak=False)
         create_app(settings).Beat(loglevel=settings.log_level, quiet=True).run()
         return 0
     [role] = (role for role in QUEUES if role == arguments[0])
@@ -37,6 +43,11 @@ def main(arguments: list[str]) -> int:
     app = create_app(settings, role)
     app.worker_main(["--quiet", "worker", *options, f"--loglevel={settings.log_level}"])
     return 0
+
+
+def _say_that_beat_has_started(**_sent: Any) -> None:
+    # The others say so by themselves.
+    log.info("beat.started")
 
 
 if __name__ == "__main__":

@@ -134,6 +134,7 @@ def test_the_worker_can_be_stopped_while_redis_is_away(
 ) -> None:
     own_redis.kill()
     system.wait_until(lambda: attempts(system, WORKER) >= 2, "the worker goes on trying")
+    system.wait_until(lambda: "beat.started" in system.log(BEAT), "beat is there")
     for name in (WORKER, BEAT):
         system.terminate(name)
     assert [system.exit_code(name) for name in (WORKER, BEAT)] == [0, 0]

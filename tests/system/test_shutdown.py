@@ -106,7 +106,8 @@ def test_all_processes_end_well_and_soon(system: System, owner: Person, number: 
     set_budget(owner.client, "Everything", "100.00", currency="EUR", thresholds=[1])
     with Listener(system, owner) as listener:
         spend(owner.client, "1.00", currency="EUR")
-        system.wait_until(lambda: listener.seqs == [1], "all processes are at work")
+        system.wait_until(lambda: listener.seqs == [1], "those that an alert goes through are at work")
+    system.wait_until(lambda: "beat.started" in system.log(BEAT), "so is beat")
     for name in (API, BEAT, WORKER, GATEWAY):
         system.terminate(name, number)
     codes = {name: system.exit_code(name, within_s=END_S) for name in (API, BEAT, WORKER, GATEWAY)}
