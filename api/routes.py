@@ -16,6 +16,7 @@ from api.resources.analytics import (
     Subscriptions,
     Trends,
 )
+from api.resources.api_keys import ApiKeys, OneApiKey
 from api.resources.attachments import Attachments, OneAttachment
 from api.resources.budgets import BudgetArchive, BudgetHistory, Budgets, OneBudget
 from api.resources.categories import Categories, OneCategory
@@ -28,6 +29,7 @@ from api.resources.channels import (
     OneChannel,
 )
 from api.resources.charts import ChartSpecification, PngChart, SvgChart
+from api.resources.credentials import MyEmail, MyPassword, PasswordReset, PasswordResetConfirmation
 from api.resources.debts import Balances, DebtReminder, GroupDebts, MyDebts, SettlementPlan
 from api.resources.digests import DigestPreview, Digests, OneDigest
 from api.resources.exchange_rates import ExchangeRates
@@ -61,6 +63,12 @@ from api.resources.recurring_expenses import (
     UpcomingExpenses,
 )
 from api.resources.reports import OneReport, ReportDownload, Reports
+from api.resources.second_factors import (
+    MySecondFactor,
+    RecoveryCodes,
+    SecondFactorConfirmation,
+    SecondFactorLogin,
+)
 from api.resources.sessions import Login, Logout, OneSession, Refresh, Sessions, Ticket, Token
 from api.resources.settlements import (
     OneSettlement,
@@ -93,6 +101,7 @@ def add_routes(app: falcon.asgi.App[Any, Any], collaborators: Collaborators) -> 
 
 def v1_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
     return [
+        *_account_routes(collaborators),
         *_own_routes(collaborators),
         *_channel_routes(collaborators),
         *_group_routes(collaborators),
@@ -100,19 +109,34 @@ def v1_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
     ]
 
 
-def _own_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
+def _account_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
     return [
         ("/auth/register", Registration(collaborators)),
         ("/auth/login", Login(collaborators)),
+        ("/auth/second-factor", SecondFactorLogin(collaborators)),
         ("/auth/token", Token(collaborators)),
         ("/auth/refresh", Refresh(collaborators)),
         ("/auth/logout", Logout(collaborators)),
         ("/auth/ticket", Ticket(collaborators)),
         ("/auth/verify-email", EmailVerification(collaborators)),
+        ("/auth/password-reset", PasswordReset(collaborators)),
+        ("/auth/password-reset/confirm", PasswordResetConfirmation(collaborators)),
         ("/me", Me(collaborators)),
+        ("/me/password", MyPassword(collaborators)),
+        ("/me/email", MyEmail(collaborators)),
         ("/me/verify-email", VerificationMail(collaborators)),
+        ("/me/second-factor", MySecondFactor(collaborators)),
+        ("/me/second-factor/confirm", SecondFactorConfirmation(collaborators)),
+        ("/me/second-factor/recovery-codes", RecoveryCodes(collaborators)),
         ("/me/sessions", Sessions(collaborators)),
         ("/me/sessions/{session_id:uuid}", OneSession(collaborators)),
+        ("/me/api-keys", ApiKeys(collaborators)),
+        ("/me/api-keys/{key_id:uuid}", OneApiKey(collaborators)),
+    ]
+
+
+def _own_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
+    return [
         ("/categories", Categories(collaborators)),
         ("/categories/{category_id:uuid}", OneCategory(collaborators)),
         ("/expenses", Expenses(collaborators)),
