@@ -6,6 +6,15 @@ import falcon.asgi
 
 from api.collaborators import Collaborators
 from api.resources.accounts import Me, Registration
+from api.resources.activity import MyActivity
+from api.resources.administration import (
+    Accounts,
+    AuditEvents,
+    AuditVerification,
+    JobRetry,
+    Jobs,
+    OneAccount,
+)
 from api.resources.alerts import Alerts
 from api.resources.analytics import (
     Anomalies,
@@ -106,6 +115,7 @@ def v1_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         *_channel_routes(collaborators),
         *_group_routes(collaborators),
         *_insight_routes(collaborators),
+        *_admin_routes(collaborators),
     ]
 
 
@@ -130,6 +140,7 @@ def _account_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/me/second-factor/recovery-codes", RecoveryCodes(collaborators)),
         ("/me/sessions", Sessions(collaborators)),
         ("/me/sessions/{session_id:uuid}", OneSession(collaborators)),
+        ("/me/activity", MyActivity(collaborators)),
         ("/me/api-keys", ApiKeys(collaborators)),
         ("/me/api-keys/{key_id:uuid}", OneApiKey(collaborators)),
     ]
@@ -239,6 +250,17 @@ def _group_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
             SettlementReversal(collaborators),
         ),
         ("/debts", MyDebts(collaborators)),
+    ]
+
+
+def _admin_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
+    return [
+        ("/admin/users", Accounts(collaborators)),
+        ("/admin/users/{user_id:uuid}", OneAccount(collaborators)),
+        ("/admin/audit", AuditEvents(collaborators)),
+        ("/admin/audit/verify", AuditVerification(collaborators)),
+        ("/admin/jobs", Jobs(collaborators)),
+        ("/admin/jobs/{job_id:int(min=1, max=9223372036854775807)}/retry", JobRetry(collaborators)),
     ]
 
 

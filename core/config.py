@@ -35,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: str = "./var"
     files_dir: str = ""
     database_url: str = ""
+    master_key: str = ""
     redis_url: str = ""
     redis_prefix: Annotated[str, Meta(min_length=1)] = "outlay"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -122,6 +123,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         reason, _, field = str(error).partition(" - at `$.")
         raise ConfigurationError(f"{ENVIRONMENT_PREFIX}{field.rstrip('`').upper()}: {reason}") from error
     _check_secret(settings)
+    if settings.master_key and len(settings.master_key.encode()) < MIN_SECRET_BYTES:
+        raise ConfigurationError(f"OUTLAY_MASTER_KEY: needs at least {MIN_SECRET_BYTES} bytes")
     new_mailer(settings.mail, settings.mail_from)  # refuses what is malformed
     if settings.is_production and settings.bcrypt_cost < MIN_PRODUCTION_BCRYPT_COST:
         raise ConfigurationError(

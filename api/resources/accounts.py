@@ -2,6 +2,7 @@ from falcon.asgi import Request, Response
 from sqlalchemy.orm import Session
 
 from api.answers import Answer, created, expected_versions, no_content, ok
+from api.audit import origin_of
 from api.collaborators import Collaborators
 from api.openapi import endpoint
 from api.reauthentication import confirm_password
@@ -28,7 +29,9 @@ class Registration:
         password_hash = await self._passwords.hash(account.password)
 
         def register(session: Session) -> Answer:
-            user = accounts.register(session, account=account, password_hash=password_hash)
+            user = accounts.register(
+                session, account=account, password_hash=password_hash, origin=origin_of(req)
+            )
             return created(UserOut.of(user), location="/v1/me", version=user.version)
 
         (await self._transactions.post(req, accounts.NOBODY, register)).send(resp)

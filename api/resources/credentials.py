@@ -3,6 +3,7 @@
 from falcon.asgi import Request, Response
 
 from api.answers import accepted, no_content
+from api.audit import origin_of
 from api.collaborators import Collaborators
 from api.openapi import endpoint
 from api.reauthentication import confirm_password
@@ -55,7 +56,11 @@ class PasswordResetConfirmation:
         password_hash = await self._passwords.hash(given.password)
         user_id = await self._transactions.write(
             lambda session: reset_password(
-                session, secret=self._secret, token=given.token, password_hash=password_hash
+                session,
+                secret=self._secret,
+                token=given.token,
+                password_hash=password_hash,
+                origin=origin_of(req),
             )
         )
         self._authentication.forget(user_id)

@@ -6,6 +6,7 @@ from falcon.asgi import Request, Response
 from sqlalchemy.orm import Session
 
 from api.answers import created, no_content, ok
+from api.audit import origin_of
 from api.collaborators import Collaborators
 from api.openapi import endpoint
 from api.problems import InvalidGrant
@@ -23,6 +24,7 @@ from api.schemas.credentials import (
 from api.token_issuing import TokenIssuer, send_secret
 from core.queries.second_factors import count_recovery_codes, load_second_factor
 from core.queries.users import is_active_user
+from core.services.audit import Action, Origin, record_action
 from core.services.challenges import take_challenge, try_challenge
 from core.services.second_factors import (
     begin_second_factor,
@@ -51,18 +53,22 @@ class SecondFactorLogin(TokenIssuer):
     async def on_post(self, req: Request, resp: Response) -> None:
         """Complete a login with a code, within five minutes and five attempts."""
         given: SecondFactorLoginIn = req.context.json
-        user_id = await self._transactions.write(lambda session: self._answer_challenge(session, given))
+        user_id = await self._transactions.write(
+            lambda session: self._answer_challenge(session, given, origin_of(req))
+        )
         if user_id is None:
             raise InvalidGrant("the code is wrong, or the login has to begin anew")
         await self.open_session(req, resp, user_id)
 
-    def _answer_challenge(self, session: Session, given: SecondFactorLoginIn) -> UUID | None:
+    def _answer_challenge(self, session: Session, given: SecondFactorLoginIn, origin: Origin) -> UUID | None:
         """Whose login is complete. It answers instead of raising, as the attempt counts."""
         tried = try_challenge(session, purpose="second_factor", token=given.challenge)
         user_id = None if tried is None else tried.user_id
         if user_id is None or not is_active_user(session, user_id=user_id):
             return None
         if not spend_code(session, secret=self._secret, user_id=user_id, code=given.code):
+            # The user should see that somebody knows their password.
+            record_action(session, Action(user_id, "second_factor.failed", origin=origin))
             return None
         is_first = take_challenge(session, purpose="second_factor", token=given.challenge) is not None
         return user_id if is_first else None

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from falcon.asgi import Request, Response
+from sqlalchemy.orm import Session
 
 from api.answers import created, no_content, ok
 from api.collaborators import Collaborators
@@ -124,11 +125,12 @@ class OneSession:
     async def on_delete(self, req: Request, resp: Response, session_id: UUID) -> None:
         """Log one device out."""
         user_id = req.context.principal.user_id
-        is_ended = await self._transactions.write(
-            lambda session: revoke_session(session, user_id=user_id, session_id=session_id)
-        )
-        if not is_ended:
-            raise NotFound("no such session")
+
+        def end(session: Session) -> None:
+            if not revoke_session(session, user_id=user_id, session_id=session_id):
+                raise NotFound("no such session")
+
+        await self._transactions.write(end)
         self._authentication.forget(user_id, session_id)
         no_content().send(resp)
 

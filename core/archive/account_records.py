@@ -6,6 +6,16 @@ from core.archive.fields import Instant
 from core.archive.records import Record
 
 
+class AccountActivityItem(Record):
+    """Something that was done in the account; `details` has the session, the address and what was changed."""
+
+    seq: int
+    at: Instant
+    action: str
+    object_id: UUID | None
+    details: str
+
+
 class ApiKeyItem(Record):
     id: UUID
     name: str

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from core.archive.account_records import (
+    AccountActivityItem,
     ApiKeyItem,
     EmailChangeItem,
     IdentityItem,
@@ -89,6 +90,7 @@ FOR_READING: Mapping[str, type[Record]] = {
     "passkeys": PasskeyItem,
     "identities": IdentityItem,
     "email_changes": EmailChangeItem,
+    "activity": AccountActivityItem,
 }
 """What an import counts and passes over: `docs/decisions/0020-archive.md` says why."""
 

@@ -3,6 +3,7 @@
 from core.models.alerts import Alert, PaceAlert
 from core.models.api_keys import ApiKey
 from core.models.attachments import Attachment
+from core.models.audit import AuditEvent, AuditHead
 from core.models.base import Base, table_of
 from core.models.budgets import Budget, BudgetAmount, BudgetCategory
 from core.models.categories import Category
@@ -36,6 +37,8 @@ __all__ = [
     "Alert",
     "ApiKey",
     "Attachment",
+    "AuditEvent",
+    "AuditHead",
     "Base",
     "Budget",
     "BudgetAmount",

@@ -33,6 +33,7 @@ from core.models import (
     Alert,
     ApiKey,
     Attachment,
+    AuditEvent,
     Category,
     Channel,
     DigestRun,
@@ -286,6 +287,7 @@ SAME = [
 
 ABOUT_LOGINS = (
     "sessions", "known_devices", "api_keys", "second_factors", "passkeys", "identities", "email_changes",
+    "activity",
 )  # fmt: skip
 
 PLAIN: Mapping[str, tuple[Table, tuple[str, ...]]] = {
@@ -306,6 +308,7 @@ PLAIN: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     "passkeys": (table_of(Passkey), ("id",)),
     "identities": (table_of(Identity), ("provider",)),
     "email_changes": (table_of(EmailChange), ("id",)),
+    "activity": (table_of(AuditEvent), ("seq",)),
 }
 """Lists whose records have columns of a table, in this order."""
 

@@ -19,6 +19,8 @@ from core.passwords import password_errors
 from core.queries.mails import VERIFY_EMAIL
 from core.queries.users import account_key
 from core.rules.money import is_currency
+from core.services.audit import EVENTS as AUDIT_EVENTS
+from core.services.audit import UNKNOWN, Action, Origin, erase_trail, record_action
 from core.services.channels import add_mail_channel
 from core.services.default_categories import create_default_categories
 from core.services.dialects import insert_into
@@ -80,7 +82,7 @@ def check_email(email: str) -> None:
         raise InvalidInput(*errors)
 
 
-def register(session: Session, *, account: NewAccount, password_hash: str) -> User:
+def register(session: Session, *, account: NewAccount, password_hash: str, origin: Origin = UNKNOWN) -> User:
     """A new user with the default categories, who is sent a mail to verify the address.
 
     The account has passed `check_new_account`.
@@ -113,6 +115,7 @@ def register(session: Session, *, account: NewAccount, password_hash: str) -> Us
     create_default_categories(session, user_id=user.id, now=now)
     add_mail_channel(session, user_id=user.id, now=now)
     stage_mail(session, key=str(user.id), template=VERIFY_EMAIL, user_id=user.id)
+    record_action(session, Action(user.id, "account.created", actor_id=user.id, origin=origin))
     return user
 
 
@@ -170,9 +173,10 @@ def delete_account(session: Session, *, user_id: UUID, expected_versions: Set[in
     check_released(session, user_id=user_id)
     _forget_registration(session, user)
     for table in reversed(Base.metadata.sorted_tables):
-        if "user_id" in table.primary_key.columns:
+        if "user_id" in table.primary_key.columns and table is not AUDIT_EVENTS:
             session.execute(delete(table).where(table.c.user_id == user_id))
     session.execute(delete(User).where(User.id == user_id))
+    erase_trail(session, user_id=user_id)
     _delete_jobs(session, user_id)
 
 

@@ -47,6 +47,10 @@ class NewKey:
     row: ApiKey
     key: str = field(repr=False)
 
+    @property
+    def id(self) -> UUID:
+        return self.row.id
+
 
 def create_api_key(
     session: Session, *, user_id: UUID, name: str, scopes: Collection[str], expires_at: datetime | None

@@ -14,6 +14,7 @@ from core.models import User
 from core.queries.mails import RESET_PASSWORD
 from core.queries.users import account_key
 from core.services.accounts import NOBODY
+from core.services.audit import UNKNOWN, Action, Origin, record_action
 from core.services.mails import stage_mail
 from core.services.notifications import NewNotification, notify
 from core.services.sessions import revoke_sessions
@@ -83,7 +84,9 @@ def user_of_reset(session: Session, *, secret: str, token: str) -> User:
     return user
 
 
-def reset_password(session: Session, *, secret: str, token: str, password_hash: str) -> UUID:
+def reset_password(
+    session: Session, *, secret: str, token: str, password_hash: str, origin: Origin = UNKNOWN
+) -> UUID:
     """Take the code of a mail for a new password; answers whose it is. All logins end.
 
     Who has got the mail has shown to read what comes to the address.
@@ -103,6 +106,7 @@ def reset_password(session: Session, *, secret: str, token: str, password_hash: 
             .where(User.id == user.id)
             .values(email_verified_at=clock.now(), version=User.version + 1)
         )
+    record_action(session, Action(user.id, "password.reset", actor_id=user.id, origin=origin))
     return user.id
 
 

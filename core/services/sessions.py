@@ -15,6 +15,7 @@ from core import clock
 from core.ids import new_id
 from core.models import LoginSession, RefreshToken, User, table_of
 from core.security import REFRESH_TOKEN_BYTES, hash_token
+from core.services.audit import Action, Origin, record_action
 from core.services.devices import Device, remember_device
 from core.services.purging import delete_some
 
@@ -73,6 +74,8 @@ def open_session(
             expires_at=now + SESSION_LIFETIME,
         )
     )
+    origin = Origin(session_id, device.ip_address)
+    record_action(session, Action(user_id, "session.opened", user_id, session_id, origin=origin))
     return _issue_refresh_token(session, user_id, session_id, now)
 
 
@@ -101,7 +104,8 @@ def rotate_refresh_token(session: Session, *, refresh_token: str) -> OpenSession
     if expires_at is None:
         if session.scalar(select(RefreshToken.spent_at).where(*is_this_token)) is None:
             return RefreshRefused()
-        revoke_session(session, user_id=user_id, session_id=session_id)
+        if revoke_session(session, user_id=user_id, session_id=session_id):
+            record_action(session, Action(user_id, "session.ended_by_reuse", object_id=session_id))
         return RefreshRefused((user_id, session_id))
     if expires_at <= now or not _extend(session, user_id, session_id, now):
         return RefreshRefused()

@@ -16,6 +16,7 @@ from core.models import EmailChange, User, table_of
 from core.queries.mails import CONFIRM_EMAIL_CHANGE, EMAIL_CHANGED, VERIFY_EMAIL
 from core.queries.users import account_key, newest_email_change
 from core.services.accounts import check_email
+from core.services.audit import UNKNOWN, Action, Origin, record_action
 from core.services.credentials import lock_account, tell_of_change
 from core.services.mails import stage_mail
 from core.services.purging import delete_some
@@ -77,7 +78,7 @@ def ask_for_email_change(session: Session, *, user_id: UUID, email: str) -> None
     stage_mail(session, key=str(user_id), template=CONFIRM_EMAIL_CHANGE, user_id=user_id, change_id=change_id)
 
 
-def verify_email(session: Session, *, secret: str, token: str) -> None:
+def verify_email(session: Session, *, secret: str, token: str, origin: Origin = UNKNOWN) -> None:
     """Take the code of a mail; the same one does it again as long as it is valid.
 
     The code for an address that was asked for later makes it the account's, which the former one is told.
@@ -104,12 +105,14 @@ def verify_email(session: Session, *, secret: str, token: str) -> None:
         if change is None or change.confirmed_at is not None or not is_for(change.email_key):
             raise invalid("/token", REFUSAL)
         _change_email(session, user, change, now)
+        record_action(session, Action(user.id, "email.changed", actor_id=user.id, origin=origin))
     elif user.email_verified_at is None:
         session.execute(
             update(User)
             .where(User.id == user.id)
             .values(email_verified_at=now, version=User.version + 1, updated_at=now)
         )
+        record_action(session, Action(user.id, "email.verified", actor_id=user.id, origin=origin))
 
 
 def purge_email_changes(session: Session) -> int:

@@ -108,6 +108,10 @@ EXPORTED: Mapping[str, tuple[type[Record], Reasons]] = {
         {"user_id": OWNER, "credential_id": SECRET, "public_key": SECRET, "sign_count": COUNTER},
     ),
     "identities": (account_records.IdentityItem, {"user_id": OWNER}),
+    "audit_events": (
+        account_records.AccountActivityItem,
+        {"user_id": OWNER, "actor_id": "the user, or an administrator, who stays unnamed", "hash": DERIVED},
+    ),
     "email_changes": (account_records.EmailChangeItem, {"user_id": OWNER, "email_key": DERIVED}),
     "exports": (
         records.ExportItem,
@@ -208,6 +212,7 @@ NOT_EXPORTED = {
     "exchange_rates": "belong to nobody",
     "refresh_tokens": SECRET,
     "recovery_codes": SECRET,
+    "audit_heads": DERIVED,
     "challenges": "logins that are half done, for minutes",
     "idempotency_keys": "hold answers for a day, secrets among them",
     "outbox": "work that waits",
