@@ -9,10 +9,10 @@ from sqlalchemy import and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from core.database import Reader
-from core.models import AuditEvent, AuditHead, table_of
+from core.models import AuditEvent, AuditHead, User, table_of
 from core.rules.audit_chain import BEGINNING, ChainedEvent, chain_hash
 
-EVENTS, HEADS = table_of(AuditEvent), table_of(AuditHead)
+EVENTS, HEADS, USERS = table_of(AuditEvent), table_of(AuditHead), table_of(User)
 
 BATCH = 5_000
 """Rows in memory at a time."""
@@ -24,6 +24,9 @@ CHAIN = (
     .order_by(EVENTS.c.seq)
     .limit(bindparam("size"))
 )
+
+
+HEAD = select(HEADS.c.seq, HEADS.c.hash).where(HEADS.c.user_id == bindparam("user_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,29 +86,46 @@ def audited_users(reader: Reader, *, after: UUID | None = None, limit: int | Non
 
 
 def verify_chain(reader: Reader, *, user_id: UUID) -> ChainProof:
-    """Walk the user's trail from its beginning. `reader` sees the same in all queries.
+    """Walk the user's trail from its beginning, while others may add to it.
 
     Whatever was changed, removed, added or moved breaks the chain at its place; the head tells what was cut
     off at the end.
     """
-    head = reader.execute(select(HEADS.c.seq, HEADS.c.hash).where(HEADS.c.user_id == user_id)).first()
     seq, previous = 0, BEGINNING
-    for event, stored in _chain(reader, user_id):
-        if event.seq != seq + 1:
-            return ChainProof(user_id, seq, f"event {seq + 1} is missing")
-        previous = chain_hash(previous, event)
-        if previous != stored:
-            return ChainProof(user_id, seq, f"event {event.seq} or the one before it was changed")
-        seq = event.seq
-    if head is None:
-        return ChainProof(user_id, seq, "the head is missing" if seq else None)
-    if (head.seq, bytes(head.hash)) != (seq, previous):
-        return ChainProof(user_id, seq, f"the head says {head.seq} events, and there are {seq}")
-    return ChainProof(user_id, seq)
+    while True:
+        began_at = seq
+        for event, stored in _chain(reader, user_id, after=seq):
+            if event.seq != seq + 1:
+                return ChainProof(user_id, seq, f"event {seq + 1} is missing")
+            previous = chain_hash(previous, event)
+            if previous != stored:
+                return ChainProof(user_id, seq, f"event {event.seq} or the one before it was changed")
+            seq = event.seq
+        head = reader.execute(HEAD, {"user_id": user_id}).first()
+        if head is None:
+            # A moment ago it may have been deleted, with the account.
+            is_lost = seq and reader.scalar(select(USERS.c.id).where(USERS.c.id == user_id)) is not None
+            return ChainProof(user_id, seq, "the head is missing" if is_lost else None)
+        if (head.seq, bytes(head.hash)) == (seq, previous):
+            return ChainProof(user_id, seq)
+        if head.seq <= seq or seq == began_at:
+            return ChainProof(user_id, seq, f"the head says {head.seq} events, and there are {seq}")
 
 
-def _chain(reader: Reader, user_id: UUID) -> Iterator[tuple[ChainedEvent, bytes]]:
-    after = 0
+def find_link(reader: Reader, *, user_id: UUID, seq: int) -> bytes | None:
+    """The digest of an event; None when there is no such."""
+    found = reader.scalar(select(EVENTS.c.hash).where(EVENTS.c.user_id == user_id, EVENTS.c.seq == seq))
+    return None if found is None else bytes(found)
+
+
+def moved_heads(reader: Reader, *, since: datetime) -> Iterator[tuple[UUID, int, bytes]]:
+    """Number and digest of the newest event of each trail that has grown since."""
+    query = select(HEADS.c.user_id, HEADS.c.seq, HEADS.c.hash).where(HEADS.c.at >= since)
+    for user_id, seq, digest in reader.execute(query.order_by(HEADS.c.user_id)):
+        yield user_id, seq, bytes(digest)
+
+
+def _chain(reader: Reader, user_id: UUID, *, after: int) -> Iterator[tuple[ChainedEvent, bytes]]:
     while rows := reader.execute(CHAIN, {"user_id": user_id, "after": after, "size": BATCH}).all():
         for *columns, stored in rows:
             yield ChainedEvent(*columns), bytes(stored)

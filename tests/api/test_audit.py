@@ -1,7 +1,6 @@
 """The audit trail: what gets into it, who reads it, and that no change of it goes unnoticed."""
 
 import re
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -21,6 +20,7 @@ from core.models import AuditEvent, AuditHead, User
 from core.queries.audit import ChainProof, verify_chain
 from tests.api.calls import another, new_expense, one_of_each, problem, read
 from tests.cast import PASSWORD, Cast, Person
+from tests.forging import forge
 
 SECRET_NOTE = "for the ransom"
 
@@ -43,23 +43,6 @@ def proof_of(database: Database, user_id: UUID) -> ChainProof:
 def make_admin(database: Database, person: Person) -> None:
     with database.transaction() as session:
         session.execute(update(User).where(User.id == person.id).values(is_admin=True))
-
-
-def forge(database: Database, change: Callable[[Any], None]) -> None:
-    """As somebody who may do everything to the database, its triggers included."""
-    with database.transaction() as session:
-        if database.dialect == "postgresql":
-            session.execute(text("SET LOCAL session_replication_role = replica"))
-            change(session)
-            return
-        triggers = session.execute(
-            text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_events'")
-        ).all()
-        for name, _ in triggers:
-            session.execute(text(f"DROP TRIGGER {name}"))
-        change(session)
-        for _, sql in triggers:
-            session.execute(text(sql))
 
 
 def test_every_writing_route_has_an_action_or_a_reason_to_have_none(settings: Settings) -> None:
