@@ -62,6 +62,13 @@ from api.resources.invitations import (
 from api.resources.metrics import MetricsPage
 from api.resources.notification_settings import MyNotificationSettings
 from api.resources.notifications import Notifications, OneNotification, ReadAllNotifications
+from api.resources.passkeys import (
+    MyPasskeys,
+    NewPasskeyOptions,
+    OnePasskey,
+    PasskeyLogin,
+    PasskeyOptions,
+)
 from api.resources.recurring_expenses import (
     OneRecurringExpense,
     RecurringConfirmation,
@@ -140,6 +147,11 @@ def _account_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/me/second-factor/recovery-codes", RecoveryCodes(collaborators)),
         ("/me/sessions", Sessions(collaborators)),
         ("/me/sessions/{session_id:uuid}", OneSession(collaborators)),
+        ("/auth/passkey/options", PasskeyOptions(collaborators)),
+        ("/auth/passkey", PasskeyLogin(collaborators)),
+        ("/me/passkeys", MyPasskeys(collaborators)),
+        ("/me/passkeys/options", NewPasskeyOptions(collaborators)),
+        ("/me/passkeys/{passkey_id:uuid}", OnePasskey(collaborators)),
         ("/me/activity", MyActivity(collaborators)),
         ("/me/api-keys", ApiKeys(collaborators)),
         ("/me/api-keys/{key_id:uuid}", OneApiKey(collaborators)),

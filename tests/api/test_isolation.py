@@ -24,6 +24,8 @@ PUBLIC = {
     ("post", "/v1/auth/refresh"),
     ("post", "/v1/auth/verify-email"),
     ("post", "/v1/auth/second-factor"),
+    ("post", "/v1/auth/passkey"),
+    ("post", "/v1/auth/passkey/options"),
     ("post", "/v1/auth/password-reset"),
     ("post", "/v1/auth/password-reset/confirm"),
     ("get", "/v1/unsubscribe/{token}"),
