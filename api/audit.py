@@ -24,6 +24,7 @@ ACTIONS: Mapping[tuple[str, str], str] = {
     ("POST", "/v1/me/second-factor/confirm"): "second_factor.confirmed",
     ("POST", "/v1/me/second-factor/recovery-codes"): "second_factor.codes_renewed",
     ("DELETE", "/v1/me/second-factor"): "second_factor.ended",
+    ("DELETE", "/v1/me/identities/{provider}"): "identity.unlinked",
     ("POST", "/v1/me/passkeys/options"): "passkey.begun",
     ("POST", "/v1/me/passkeys"): "passkey.created",
     ("DELETE", "/v1/me/passkeys/{passkey_id}"): "passkey.deleted",

@@ -50,6 +50,13 @@ from api.resources.group_expenses import GroupExpenses, OneGroupExpense
 from api.resources.group_members import GroupMembers, OneGroupMember
 from api.resources.groups import Groups, OneGroup
 from api.resources.health import Health
+from api.resources.identities import (
+    MyIdentities,
+    OidcCallback,
+    OidcLogin,
+    OidcProviderList,
+    OneIdentity,
+)
 from api.resources.imports import ImportCommit, ImportRows, Imports, OneImport
 from api.resources.invitations import (
     GroupInvitations,
@@ -147,6 +154,11 @@ def _account_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/me/second-factor/recovery-codes", RecoveryCodes(collaborators)),
         ("/me/sessions", Sessions(collaborators)),
         ("/me/sessions/{session_id:uuid}", OneSession(collaborators)),
+        ("/auth/oidc", OidcProviderList(collaborators)),
+        ("/auth/oidc/{provider}", OidcLogin(collaborators)),
+        ("/auth/oidc/{provider}/callback", OidcCallback(collaborators)),
+        ("/me/identities", MyIdentities(collaborators)),
+        ("/me/identities/{provider}", OneIdentity(collaborators)),
         ("/auth/passkey/options", PasskeyOptions(collaborators)),
         ("/auth/passkey", PasskeyLogin(collaborators)),
         ("/me/passkeys", MyPasskeys(collaborators)),

@@ -11,6 +11,7 @@ from msgspec import Meta
 from core import clock
 from core.errors import ConfigurationError
 from core.mailer import new_mailer
+from core.oidc_settings import Provider, parse_providers
 
 ENVIRONMENT_PREFIX = "OUTLAY_"
 
@@ -67,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: str = "Outlay <outlay@localhost>"
     public_url: Annotated[str, Meta(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] = "http://127.0.0.1:8000"
 
+    oidc_providers: str = ""
+
     passkey_domain: str = ""
     passkey_origins: str = ""
 
@@ -97,6 +100,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def allowed_origins(self) -> tuple[str, ...]:
         return _listed(self.ws_allowed_origins)
+
+    @property
+    def providers(self) -> tuple[Provider, ...]:
+        """The OpenID providers that people may log in by."""
+        return parse_providers(self.oidc_providers)
 
     @property
     def passkey_site(self) -> str:
@@ -145,6 +153,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     if settings.master_key and len(settings.master_key.encode()) < MIN_SECRET_BYTES:
         raise ConfigurationError(f"OUTLAY_MASTER_KEY: needs at least {MIN_SECRET_BYTES} bytes")
     new_mailer(settings.mail, settings.mail_from)  # refuses what is malformed
+    parse_providers(settings.oidc_providers)  # likewise
     if settings.is_production and settings.bcrypt_cost < MIN_PRODUCTION_BCRYPT_COST:
         raise ConfigurationError(
             f"OUTLAY_BCRYPT_COST: production needs at least {MIN_PRODUCTION_BCRYPT_COST}"

@@ -40,7 +40,7 @@ class PasskeyOptions:
         self._transactions = collaborators.transactions
         self._site = site_of(collaborators.settings)
 
-    @endpoint(TAG, answers={201: AskedOut}, is_public=True, conflicts=False, is_idempotent=False)
+    @endpoint(TAG, answers={201: AskedOut}, is_public=True, is_idempotent=False)
     async def on_post(self, _req: Request, resp: Response) -> None:
         """Begin a login with a passkey; whose it is the device will say."""
         asked = await self._transactions.write(lambda session: ask_for_passkey(session, site=self._site))

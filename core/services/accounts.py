@@ -82,8 +82,15 @@ def check_email(email: str) -> None:
         raise InvalidInput(*errors)
 
 
-def register(session: Session, *, account: NewAccount, password_hash: str, origin: Origin = UNKNOWN) -> User:
-    """A new user with the default categories, who is sent a mail to verify the address.
+def register(
+    session: Session,
+    *,
+    account: NewAccount,
+    password_hash: str,
+    origin: Origin = UNKNOWN,
+    is_email_verified: bool = False,
+) -> User:
+    """A new user with the default categories, who is sent a mail to verify the address unless it is.
 
     The account has passed `check_new_account`.
 
@@ -102,7 +109,8 @@ def register(session: Session, *, account: NewAccount, password_hash: str, origi
         "timezone": account.timezone,
         "currency": account.currency,
         "is_active": True,
-        "verification_asked_at": now,
+        "verification_asked_at": None if is_email_verified else now,
+        "email_verified_at": now if is_email_verified else None,
         "created_at": now,
         "updated_at": now,
     }
@@ -114,7 +122,8 @@ def register(session: Session, *, account: NewAccount, password_hash: str, origi
         raise Conflict(_taken(session, values))
     create_default_categories(session, user_id=user.id, now=now)
     add_mail_channel(session, user_id=user.id, now=now)
-    stage_mail(session, key=str(user.id), template=VERIFY_EMAIL, user_id=user.id)
+    if not is_email_verified:
+        stage_mail(session, key=str(user.id), template=VERIFY_EMAIL, user_id=user.id)
     record_action(session, Action(user.id, "account.created", actor_id=user.id, origin=origin))
     return user
 

@@ -78,6 +78,8 @@ def one_of_each(client: httpx.Client, database: Database) -> dict[str, str]:
         "delivery_id": str(new_id()),
         "digest_id": str(new_digest(database, UUID(read(client, "/v1/me")["id"]))),
         **_one_of_each_in_a_group(client),
+        # None is configured; nobody has an identity with it.
+        "provider": "nobody-knows",
         # A device's business.
         "passkey_id": str(new_id()),
         # Of administrators, who are somebody else.
