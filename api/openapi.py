@@ -174,6 +174,8 @@ def openapi_document(app: Any) -> dict[str, Any]:
             endpoint = endpoints[path, method]
             _complete(item[method], path=path, method=method, endpoint=endpoint)
             _add_examples(item[method], schemas)
+    # spectree tells a dot as it writes it in a pattern.
+    document["paths"] = {path.replace("\\.", "."): item for path, item in document["paths"].items()}
     components |= {"responses": problem_responses(), "headers": HEADERS}
     for unused in schemas.keys() - _referenced(document["paths"] | components["responses"], schemas):
         del schemas[unused]

@@ -42,8 +42,8 @@ PUBLIC = {
 FOR_ADMINS = "/v1/admin/"
 """Whoever is none gets 403 there: `test_administration.py`."""
 
-OWN_NUMBERS = {"seq"}
-"""Parameters that count within each user: the same number is something else for everybody."""
+NO_IDS = {"seq", "name"}
+"""Parameters that are the same for everybody, and lead each to what is theirs."""
 
 ANYTHING = {"amount": {"at_least": "0"}}
 
@@ -107,7 +107,7 @@ def test_a_stranger_finds_nothing_at_the_owners_paths(
     before = everything_of_the_owner(cast)
     asked = 0
     for method, path, operation in document.calls():
-        names = set(re.findall(r"{(\w+)}", path)) - OWN_NUMBERS
+        names = set(re.findall(r"{(\w+)}", path)) - NO_IDS
         if not names or path.startswith(FOR_ADMINS):
             continue
         assert names <= ids.keys(), f"{path}: one_of_each() needs one for {names - ids.keys()}"
