@@ -35,6 +35,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: str = "./var"
     files_dir: str = ""
     database_url: str = ""
+    backup_dir: str = ""
+    backup_key: str = ""
+    backup_keep: Annotated[int, Meta(ge=1)] = 7
     redis_url: str = ""
     redis_prefix: Annotated[str, Meta(min_length=1)] = "outlay"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -80,6 +83,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.files_dir or Path(self.data_dir) / "files").resolve()
 
     @property
+    def backups(self) -> Path:
+        """The folder of backups; without `OUTLAY_BACKUP_DIR` it is in the data folder."""
+        return Path(self.backup_dir or Path(self.data_dir) / "backups").resolve()
+
+    @property
     def redis(self) -> str:
         """Redis URL; `make run` sets it to its own server when `OUTLAY_REDIS_URL` is empty."""
         return self.redis_url or "redis://127.0.0.1:6379/0"
@@ -122,6 +130,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         reason, _, field = str(error).partition(" - at `$.")
         raise ConfigurationError(f"{ENVIRONMENT_PREFIX}{field.rstrip('`').upper()}: {reason}") from error
     _check_secret(settings)
+    if settings.backup_key and len(settings.backup_key.encode()) < MIN_SECRET_BYTES:
+        raise ConfigurationError(f"OUTLAY_BACKUP_KEY: needs at least {MIN_SECRET_BYTES} bytes")
     new_mailer(settings.mail, settings.mail_from)  # refuses what is malformed
     if settings.is_production and settings.bcrypt_cost < MIN_PRODUCTION_BCRYPT_COST:
         raise ConfigurationError(

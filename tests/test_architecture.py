@@ -35,7 +35,7 @@ LAYERS = (
 )
 
 LEAVES = {
-    "archive", "clock", "config", "database", "downloads", "errors", "field_errors", "files", "ids",
+    "archive", "backup", "clock", "config", "database", "downloads", "errors", "field_errors", "files", "ids",
     "job_names", "logging", "mail_messages", "mailer", "outgoing", "rate_files", "security", "statements",
     "unsubscribing",
 }  # fmt: skip

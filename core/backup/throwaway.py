@@ -1,0 +1,58 @@
+"""An empty database for a moment, to see that a backup can be put back. Nothing of it outlives the block."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import Connection, make_url, text
+from sqlalchemy.exc import ProgrammingError
+
+from core.backup.errors import BackupError
+from core.database import Database
+from core.ids import new_id
+
+FORBIDDEN = "42501"
+"""insufficient_privilege (PostgreSQL, appendix A)."""
+
+
+@contextmanager
+def throw_away(database: Database) -> Iterator[Connection]:
+    """A connection to an empty database of the same kind, in a transaction that is rolled back.
+
+    On PostgreSQL that is a schema of its own in the same database, which nobody else ever sees; on SQLite a
+    file beside the database, where there is room for the data and who may read it is settled already.
+    """
+    if database.dialect == "postgresql":
+        with database.engine.connect() as connection, connection.begin() as transaction:
+            _make_schema(connection)
+            yield connection
+            transaction.rollback()
+        return
+    place = Path(make_url(str(database.engine.url)).database or ".").parent
+    with TemporaryDirectory(prefix=".outlay-verification-", dir=place) as folder:
+        empty = Database(f"sqlite:///{Path(folder) / 'outlay.db'}", pool_size=1)
+        try:
+            with empty.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA synchronous = OFF")
+                connection.rollback()
+                with connection.begin() as transaction:
+                    yield connection
+                    transaction.rollback()
+        finally:
+            empty.close()
+
+
+def _make_schema(connection: Connection) -> None:
+    name = f"outlay_verification_{new_id().hex}"
+    try:
+        connection.execute(text(f"CREATE SCHEMA {name}"))
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != FORBIDDEN:
+            raise
+        raise BackupError(
+            "the database's role may not make the schema in which a backup is tried out: "
+            "GRANT CREATE ON DATABASE … TO it"
+        ) from error
+    # Without public: nothing of what is there may be taken for what the backup brings.
+    connection.execute(text(f"SET LOCAL search_path TO {name}"))
