@@ -74,7 +74,7 @@ class ChunkWriter(_Threads):
         self._file = file
         self._seal: Seal = new_seal(key)
         self._number = 0
-        file.write(self._seal.header)
+        self._write(self._seal.header)
 
     def put(self, kind: Kind, data: bytes, *, is_last: bool = False) -> None:
         if len(data) >= MAX_CHUNK_BYTES:
@@ -82,7 +82,13 @@ class ChunkWriter(_Threads):
         self._coming.append(self._pool.submit(self._made, kind, data, self._number, is_last))
         self._number += 1
         while len(self._coming) > (0 if is_last else IN_HAND):
-            self._file.write(self._coming.popleft().result())
+            self._write(self._coming.popleft().result())
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise BackupError(f"cannot write the backup: {error.strerror or error}") from error
 
     def _made(self, kind: Kind, data: bytes, number: int, is_last: bool) -> bytes:
         body = data if kind in UNCOMPRESSED else zlib.compress(data, LEVEL)

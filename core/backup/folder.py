@@ -4,7 +4,7 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,17 +48,22 @@ class NewBackup:
 
     def finish(self) -> None:
         """Have it on the disk, whole, and then under its name."""
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self._partial.rename(self.path)
-        descriptor = os.open(self.path.parent, os.O_RDONLY)
         try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self._partial.rename(self.path)
+            descriptor = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise BackupError(f"cannot write {self.path}: {error.strerror or error}") from error
 
     def close(self) -> None:
-        self.file.close()
+        # What is still to be written goes with the file if there is no room for it.
+        with suppress(OSError):
+            self.file.close()
         self._partial.unlink(missing_ok=True)
 
 
@@ -67,18 +72,18 @@ def new_backup(folder: Path) -> Iterator[NewBackup]:
     """Without `finish` nothing of it stays.
 
     Raises:
-        BackupError: the folder cannot be written to, or is full.
+        BackupError: the folder cannot be written to.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _remove_left_over(folder)
         backup = NewBackup(folder)
-        try:
-            yield backup
-        finally:
-            backup.close()
     except OSError as error:
         raise BackupError(f"cannot write to {folder}: {error.strerror or error}") from error
+    try:
+        yield backup
+    finally:
+        backup.close()
 
 
 def prune(folder: Path, *, keep: int) -> list[Path]:

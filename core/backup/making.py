@@ -79,6 +79,9 @@ def _put_file(writer: ChunkWriter, store: FileStore, sha256: str) -> int | None:
                 writer.put(Kind.BYTES, part)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        # Rather none than one in which a file breaks off.
+        raise BackupError(f"cannot read {store.path(sha256)}: {error.strerror or error}") from error
     return size
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 
 from core.backup.errors import BackupError
@@ -24,23 +24,25 @@ def throw_away(database: Database) -> Iterator[Connection]:
     file beside the database, where there is room for the data and who may read it is settled already.
     """
     if database.dialect == "postgresql":
-        with database.engine.connect() as connection, connection.begin() as transaction:
+        with _rolled_back(database) as connection:
             _make_schema(connection)
             yield connection
-            transaction.rollback()
         return
-    place = Path(make_url(str(database.engine.url)).database or ".").parent
+    place = Path(database.engine.url.database or ".").parent
     with TemporaryDirectory(prefix=".outlay-verification-", dir=place) as folder:
         empty = Database(f"sqlite:///{Path(folder) / 'outlay.db'}", pool_size=1)
         try:
-            with empty.engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA synchronous = OFF")
-                connection.rollback()
-                with connection.begin() as transaction:
-                    yield connection
-                    transaction.rollback()
+            with _rolled_back(empty) as connection:
+                yield connection
         finally:
             empty.close()
+
+
+@contextmanager
+def _rolled_back(database: Database) -> Iterator[Connection]:
+    with database.engine.connect() as connection, connection.begin() as transaction:
+        yield connection
+        transaction.rollback()
 
 
 def _make_schema(connection: Connection) -> None:

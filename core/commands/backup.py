@@ -11,7 +11,7 @@ from core.backup.documents import Manifest
 from core.backup.errors import BackupError
 from core.backup.folder import new_backup, prune
 from core.backup.making import write_backup
-from core.commands.restore import database_for_backups, refusals_explained, verify
+from core.commands.restore import database_for_backups, refusals_explained, require_database, verify
 from core.config import Settings, load_settings
 from core.database import Database
 from core.files import FileStore
@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder = (arguments.to or settings.backups).resolve()
     database = database_for_backups(settings)
     try:
+        require_database(database)
         with refusals_explained():
             path, manifest = back_up(settings, database, folder)
             if not arguments.no_verify:

@@ -56,6 +56,13 @@ def database_for_backups(settings: Settings) -> Database:
     return Database(settings.database, pool_size=2)
 
 
+def require_database(database: Database) -> None:
+    """SQLite makes a file that is not there: of a mistyped name there would be an empty backup."""
+    path = database.engine.url.database
+    if database.dialect == "sqlite" and path and not Path(path).exists():
+        raise BackupError(f"there is no database at {path}: see OUTLAY_DATA_DIR and OUTLAY_DATABASE_URL")
+
+
 def put_back(settings: Settings, database: Database, path: Path) -> Manifest:
     store = FileStore(settings.files)
 
