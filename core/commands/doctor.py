@@ -21,8 +21,8 @@ def run(arguments: argparse.Namespace) -> int:
         if finding.level is not Level.OK or not arguments.quiet:
             print("\n".join(_lines(finding)), flush=True)
     print(
-        f"{counts[Level.PROBLEM]} problems, {counts[Level.WARNING]} warnings, "
-        f"{counts[Level.OK]} as they should be"
+        f"Problems: {counts[Level.PROBLEM]}, warnings: {counts[Level.WARNING]}, "
+        f"as it should be: {counts[Level.OK]}"
     )
     return 1 if counts[Level.PROBLEM] else 0
 
