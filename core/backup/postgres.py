@@ -1,9 +1,12 @@
 """Copying PostgreSQL's tables out and in: COPY in its binary format, whole tables in one statement."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from core.backup.container import CHUNK_BYTES
 from core.backup.schema import StoredTable, list_tables
@@ -40,7 +43,7 @@ def begin_copying(connection: Connection) -> None:
 
 
 def dump(connection: Connection, table: StoredTable) -> Iterator[bytes]:
-    with _cursor(connection) as cursor, cursor.copy(_copy(connection, table, "TO STDOUT")) as copy:
+    with _copying(connection, table, "TO STDOUT") as copy:
         rows, size = [], 0
         for row in copy:
             rows.append(row)
@@ -86,7 +89,7 @@ def strip(connection: Connection) -> list[str]:
 
 
 def load(connection: Connection, table: StoredTable, parts: Iterable[bytes]) -> None:
-    with _cursor(connection) as cursor, cursor.copy(_copy(connection, table, "FROM STDIN")) as copy:
+    with _copying(connection, table, "FROM STDIN") as copy:
         for part in parts:
             copy.write(part)
 
@@ -110,14 +113,17 @@ def rebuild(connection: Connection, statements: list[str]) -> None:
     connection.execute(text(f"ANALYZE {names}"))
 
 
-def _copy(connection: Connection, table: StoredTable, direction: str) -> str:
+@contextmanager
+def _copying(connection: Connection, table: StoredTable, direction: str) -> Iterator[Any]:
+    """The driver's COPY; its errors come as those of SQLAlchemy."""
     columns = ", ".join(_quoted(connection, name) for name in table.columns)
-    return f"COPY {_quoted(connection, table.name)} ({columns}) {direction} (FORMAT BINARY)"
-
-
-def _cursor(connection: Connection) -> Any:
+    statement = f"COPY {_quoted(connection, table.name)} ({columns}) {direction} (FORMAT BINARY)"
     driver: Any = connection.connection.driver_connection
-    return driver.cursor()
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            yield copy
+    except psycopg.Error as error:
+        raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
 
 
 def _quoted(connection: Connection, name: str) -> str:

@@ -1,10 +1,12 @@
 """Copying SQLite's tables out and in: rows as they are stored, some hundred of them at a time as msgpack."""
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from core.backup.container import MAX_CHUNK_BYTES
 from core.backup.errors import BackupError, DamagedBackup
@@ -26,9 +28,12 @@ def begin_copying(connection: Connection) -> None:
 def dump(connection: Connection, table: StoredTable) -> Iterator[bytes]:
     columns = ", ".join(_quoted(connection, name) for name in table.columns)
     query = f"SELECT {columns} FROM {_quoted(connection, table.name)}"  # noqa: S608 - names of the schema
-    cursor = _driver(connection).execute(query)
-    while rows := cursor.fetchmany(BATCH):
-        yield from _encoded(rows)
+    try:
+        cursor = _driver(connection).execute(query)
+        while rows := cursor.fetchmany(BATCH):
+            yield from _encoded(rows)
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(None, None, error, sqlite3.Error, hide_parameters=True) from error
 
 
 def _encoded(rows: Rows) -> Iterator[bytes]:
@@ -75,7 +80,10 @@ def load(connection: Connection, table: StoredTable, parts: Iterable[bytes]) -> 
             rows = msgspec.msgpack.decode(part, type=list[list[Any]])
         except msgspec.MsgspecError as error:
             raise DamagedBackup(f"rows of {table.name} cannot be understood: {error}") from error
-        driver.executemany(statement, rows)
+        try:
+            driver.executemany(statement, rows)
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(None, None, error, sqlite3.Error, hide_parameters=True) from error
 
 
 def set_sequences(connection: Connection, found: dict[str, tuple[int, bool]]) -> None:

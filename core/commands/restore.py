@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core.backup.container import ChunkReader
@@ -15,6 +15,7 @@ from core.backup.documents import Manifest
 from core.backup.errors import BackupError, DamagedBackup
 from core.backup.restoring import restore
 from core.backup.throwaway import throw_away
+from core.commands.data_folder import prepare_folder
 from core.commands.migrate import Migrations
 from core.config import Settings, load_settings
 from core.database import Database, is_locked_out, is_unavailable
@@ -32,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     settings, started = load_settings(os.environ), time.monotonic()
+    if not arguments.verify_only:
+        prepare_folder(Path(settings.data_dir))
     database = database_for_backups(settings)
     try:
         with refusals_explained():
@@ -107,9 +110,10 @@ def refusals_explained() -> Iterator[None]:
     """What the database says against it, in a line."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except DBAPIError as error:
         if is_locked_out(error):
             raise BackupError("something works on the database: stop all of Outlay first") from error
-        if not is_unavailable(error):
-            raise
-        raise DatabaseUnavailable(f"OUTLAY_DATABASE_URL: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error.orig).split())
+        if is_unavailable(error):
+            raise DatabaseUnavailable(f"OUTLAY_DATABASE_URL: {reason}") from error
+        raise BackupError(f"the database refuses: {reason}") from error

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -238,22 +239,39 @@ def test_what_cannot_be_done_is_said_in_a_line(origin: Installation, tmp_path: P
     assert "OUTLAY_DATABASE_URL" in command(away, "backup").stderr
 
 
-def test_a_role_that_may_not_try_backups_out_is_told_what_it_lacks(postgres_url: str, tmp_path: Path) -> None:
-    database = Database(postgres_url, pool_size=1)
-    name = f"reader_{tmp_path.name[-20:]}".replace("-", "_").lower()
+@pytest.fixture
+def reader(postgres_url: str, tmp_path: Path) -> Iterator[Installation]:
+    """Somebody who may read all tables, and no more."""
+    database, name = Database(postgres_url, pool_size=1), f"reader_{uuid4().hex}"
     with database.engine.begin() as connection:
-        connection.execute(text(f'CREATE ROLE "{name}" LOGIN'))
-        connection.execute(text(f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{name}"'))
-        connection.execute(text(f'GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO "{name}"'))
-    reader = database.engine.url.set(username=name).render_as_string(hide_password=False)
-    try:
-        done = command(Installation(reader, tmp_path), "backup", "--keep", "1")
-        assert done.returncode == 1
-        assert "not verified, and older ones stay" in done.stderr
-        assert "GRANT CREATE ON DATABASE" in done.stderr
-        assert command(Installation(reader, tmp_path), "backup", "--no-verify").returncode == 0
-    finally:
-        with database.engine.begin() as connection:
-            connection.execute(text(f'DROP OWNED BY "{name}"'))
-            connection.execute(text(f'DROP ROLE "{name}"'))
-        database.close()
+        connection.execute(text(f"CREATE ROLE {name} LOGIN"))
+        connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name}"))
+        connection.execute(text(f"GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO {name}"))
+    url = database.engine.url.set(username=name).render_as_string(hide_password=False)
+    yield Installation(url, tmp_path / "reader")
+    with database.engine.begin() as connection:
+        connection.execute(text(f"DROP OWNED BY {name}"))
+        connection.execute(text(f"DROP ROLE {name}"))
+    database.close()
+
+
+def test_a_role_that_may_not_try_backups_out_is_told_what_it_lacks(reader: Installation) -> None:
+    done = command(reader, "backup", "--keep", "1")
+    assert done.returncode == 1
+    assert "not verified, and older ones stay" in done.stderr
+    assert "GRANT CREATE ON DATABASE" in done.stderr
+    assert command(reader, "backup", "--no-verify").returncode == 0
+
+
+def test_who_would_not_see_all_rows_makes_no_backup(reader: Installation, postgres_url: str) -> None:
+    """Of what policies let through it would look like a whole one."""
+    database = Database(postgres_url, pool_size=1)
+    with database.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE expenses ENABLE ROW LEVEL SECURITY"))
+        connection.execute(text("CREATE POLICY own ON expenses USING (false)"))
+    database.close()
+    done = command(reader, "backup", "--no-verify")
+    assert done.returncode == 1
+    assert "row-level security" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(reader.settings.backups.iterdir()) == []
