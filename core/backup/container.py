@@ -26,7 +26,7 @@ LENGTH_BYTES = 4
 LAST = 1 << 31
 
 LEVEL = 1
-"""Of zlib: a higher one takes three times as long and saves a seventh."""
+"""Of zlib: its default, 6, takes more than twice as long and saves a fifth."""
 
 THREADS = 2
 IN_HAND = 4
