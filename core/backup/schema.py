@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Integer, Select, column, func, inspect, select, table, union
+from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.sql.expression import TableClause
 
 from core.backup.documents import TableSums
@@ -28,19 +29,25 @@ class StoredTable:
 
 
 def list_tables(connection: Connection) -> list[StoredTable]:
-    """All but Alembic's own, by name. Columns that are computed from others are left out."""
-    found = []
-    for (_, name), columns in inspect(connection).get_multi_columns().items():
-        stored = [one for one in columns if "computed" not in one]
-        amounts = [
-            one["name"]
-            for one in stored
-            if isinstance(one["type"], Integer)
-            if one["name"].endswith("_minor") or one["name"] == "count"
-        ]
-        if name != REVISIONS:
-            found.append(StoredTable(name, tuple(one["name"] for one in stored), tuple(amounts)))
-    return sorted(found, key=lambda one: one.name)
+    """All but Alembic's own, each behind those that it refers to. Computed columns are left out.
+
+    In another order SQLite would look through a table for each row that comes into one that it refers to.
+    """
+    inspector = inspect(connection)
+    columns = {name: found for (_, name), found in inspector.get_multi_columns().items()}
+    names = [name for name, _ in inspector.get_sorted_table_and_fkc_names() if name in columns]
+    return [_stored(name, columns[name]) for name in names if name != REVISIONS]
+
+
+def _stored(name: str, columns: list[ReflectedColumn]) -> StoredTable:
+    stored = [one for one in columns if "computed" not in one]
+    amounts = [
+        one["name"]
+        for one in stored
+        if isinstance(one["type"], Integer)
+        if one["name"].endswith("_minor") or one["name"] == "count"
+    ]
+    return StoredTable(name, tuple(one["name"] for one in stored), tuple(amounts))
 
 
 def current_revision(connection: Connection) -> str | None:

@@ -54,7 +54,7 @@ def sequences(connection: Connection) -> dict[str, tuple[int, bool]]:  # noqa: A
 def begin_filling(connection: Connection) -> None:
     """The transaction has the one write lock from its beginning.
 
-    Foreign keys are looked at when it ends, so that tables come in any order.
+    Foreign keys are looked at when it ends: rows that refer to others of their table come in any order.
     """
     connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
     connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")

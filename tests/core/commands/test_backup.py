@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from core.backup.errors import BackupError, DamagedBackup
+from core.backup.schema import list_tables
 from core.commands.restore import verify
 from core.database import Database
 from core.models import Base
@@ -130,6 +131,18 @@ def test_every_table_is_in_it(origin: Installation) -> None:
     with origin.database() as database:
         manifest = verify(origin.settings, database, origin.back_up())
     assert set(manifest.tables) >= set(Base.metadata.tables)
+    # Amounts too, wherever they are.
+    for table in Base.metadata.tables.values():
+        amounts = {column.name for column in table.columns if column.name.endswith("_minor")}
+        assert set(manifest.tables[table.name].sums) >= amounts, table.name
+
+
+def test_tables_come_behind_those_that_they_refer_to(migrated_copy: Database) -> None:
+    with migrated_copy.reading_rows() as connection:
+        order = [table.name for table in list_tables(connection)]
+    for table in Base.metadata.tables.values():
+        for key in table.foreign_keys:
+            assert order.index(key.column.table.name) <= order.index(table.name)
 
 
 def test_a_file_that_is_missing_or_damaged_is_told_and_all_the_rest_is_there(
