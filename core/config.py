@@ -37,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str = ""
     backup_dir: str = ""
     backup_key: str = ""
+    backup_nightly: Literal["off", "on"] = "off"
     backup_keep: Annotated[int, Meta(ge=1)] = 7
     redis_url: str = ""
     redis_prefix: Annotated[str, Meta(min_length=1)] = "outlay"

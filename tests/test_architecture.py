@@ -36,8 +36,8 @@ LAYERS = (
 
 LEAVES = {
     "archive", "backup", "clock", "config", "database", "downloads", "errors", "field_errors", "files", "ids",
-    "job_names", "logging", "mail_messages", "mailer", "outgoing", "rate_files", "security", "statements",
-    "unsubscribing",
+    "job_names", "logging", "mail_messages", "mailer", "migrations", "outgoing", "rate_files", "security",
+    "statements", "unsubscribing",
 }  # fmt: skip
 """Modules of core that import none of its layers but the rules; every layer above the models may use them."""
 

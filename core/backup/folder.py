@@ -16,6 +16,7 @@ from core.backup.errors import BackupError
 
 NAME = re.compile(r"outlay-(\d{8}-\d{6})-[0-9a-f]{4}\.backup")
 PARTIAL = re.compile(r"\.outlay-\d{8}-\d{6}-[0-9a-f]{4}\.backup\.partial")
+LOCK = ".lock"
 TIME = "%Y%m%d-%H%M%S"
 
 
@@ -84,6 +85,19 @@ def new_backup(folder: Path) -> Iterator[NewBackup]:
         yield backup
     finally:
         backup.close()
+
+
+@contextmanager
+def taken_alone(folder: Path) -> Iterator[bool]:
+    """Whether nobody else has the folder like this, until the end of the block or of this process."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / LOCK).open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
 def prune(folder: Path, *, keep: int) -> list[Path]:

@@ -6,15 +6,12 @@ import sys
 import time
 from pathlib import Path
 
-from core.backup.container import ChunkWriter
 from core.backup.documents import Manifest
 from core.backup.errors import BackupError
-from core.backup.folder import new_backup, prune
-from core.backup.making import write_backup
-from core.commands.restore import database_for_backups, refusals_explained, require_database, verify
+from core.backup.folder import prune
+from core.backup.operations import back_up, database_for_backups, verify
 from core.config import Settings, load_settings
 from core.database import Database
-from core.files import FileStore
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,15 +29,10 @@ def run(arguments: argparse.Namespace) -> int:
     if keep < 1:
         raise BackupError("--keep: at least 1, the new one")
     folder = (arguments.to or settings.backups).resolve()
-    database = database_for_backups(settings)
-    try:
-        require_database(database)
-        with refusals_explained():
-            path, manifest = back_up(settings, database, folder)
-            if not arguments.no_verify:
-                _verify(settings, database, path)
-    finally:
-        database.close()
+    with database_for_backups(settings) as database:
+        path, manifest = _back_up(settings, database, folder)
+        if not arguments.no_verify:
+            _verify(settings, database, path)
     for removed in prune(folder, keep=keep):
         print(f"Removed {removed.name}")
     for sha256 in manifest.missing:
@@ -48,18 +40,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if manifest.missing else 0
 
 
-def back_up(settings: Settings, database: Database, folder: Path) -> tuple[Path, Manifest]:
+def _back_up(settings: Settings, database: Database, folder: Path) -> tuple[Path, Manifest]:
     started = time.monotonic()
-    with new_backup(folder) as backup:
-        with ChunkWriter(backup.file, key=settings.backup_key) as writer:
-            manifest = write_backup(database, FileStore(settings.files), writer)
-        backup.finish()
-    size = backup.path.stat().st_size
+    path, manifest = back_up(settings, database, folder)
+    size = path.stat().st_size / 1e6
     print(
-        f"{backup.path}: {manifest.rows:,} rows and {manifest.files:,} files in {size / 1e6:,.1f} MB, "
+        f"{path}: {manifest.rows:,} rows and {manifest.files:,} files in {size:,.1f} MB, "
         f"{'encrypted' if settings.backup_key else 'not encrypted'}, {time.monotonic() - started:.1f} s"
     )
-    return backup.path, manifest
+    return path, manifest
 
 
 def _verify(settings: Settings, database: Database, path: Path) -> None:

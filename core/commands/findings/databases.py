@@ -9,8 +9,8 @@ from sqlalchemy import Connection, text
 from core import clock
 from core.backup.schema import current_revision
 from core.commands.findings.finding import Finding, ok, problem, warning
-from core.commands.migrate import Migrations
 from core.config import Settings
+from core.migrations import Migrations
 
 OLDEST_POSTGRES = 15
 """Older ones get no more fixes (postgresql.org/support/versioning)."""

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import select
 
 from core.backup.folder import list_backups
-from core.commands.backup import back_up
-from core.commands.restore import put_back, verify
+from core.backup.operations import back_up, put_back, verify
+from core.commands.restore import have_clients_start_over
 from core.config import Settings
 from core.database import Database
 from core.files import FileStore
@@ -59,7 +59,7 @@ class Installation:
 
     def put_back(self, path: Path) -> None:
         with self.database() as database:
-            put_back(self.settings, database, path)
+            put_back(self.settings, database, path, finish=have_clients_start_over)
 
     def verify(self, path: Path) -> None:
         with self.database() as database:

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import text
 
 from core.backup.errors import BackupError, DamagedBackup
+from core.backup.operations import verify
 from core.backup.schema import list_tables
-from core.commands.restore import verify
 from core.database import Database
 from core.models import Base
 from tests.core.commands.backups import Installation, empty_like, live_in

@@ -12,8 +12,8 @@ from sqlalchemy import insert, inspect, text
 
 from core import clock
 from core.backup.errors import BackupError
-from core.commands.migrate import Migrations
 from core.database import Database
+from core.migrations import Migrations
 from core.models import ExchangeRate, table_of
 from tests.core.commands.backups import Installation, empty_like, live_in
 from tests.core.commands.test_backup import REPOSITORY
