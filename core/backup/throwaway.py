@@ -1,7 +1,10 @@
 """An empty database for a moment, to see that a backup can be put back. Nothing of it outlives the block."""
 
+import fcntl
+import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +14,8 @@ from sqlalchemy.exc import ProgrammingError
 from core.backup.errors import BackupError
 from core.database import Database
 from core.ids import new_id
+
+PREFIX = ".outlay-verification-"
 
 FORBIDDEN = "42501"
 """insufficient_privilege (PostgreSQL, appendix A)."""
@@ -29,13 +34,36 @@ def throw_away(database: Database) -> Iterator[Connection]:
             yield connection
         return
     place = Path(database.engine.url.database or ".").parent
-    with TemporaryDirectory(prefix=".outlay-verification-", dir=place) as folder:
+    _remove_left_over(place)
+    with TemporaryDirectory(prefix=PREFIX, dir=place) as folder, _held(Path(folder)):
         empty = Database(f"sqlite:///{Path(folder) / 'outlay.db'}", pool_size=1)
         try:
             with _rolled_back(empty) as connection:
                 yield connection
         finally:
             empty.close()
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """For as long as this process lives nobody takes it for left over.
+
+    Raises:
+        BlockingIOError: somebody else has it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_left_over(place: Path) -> None:
+    """Of somebody who was killed: each is as large as the database."""
+    for folder in place.glob(f"{PREFIX}*"):
+        with suppress(OSError), _held(folder):
+            shutil.rmtree(folder)
 
 
 @contextmanager

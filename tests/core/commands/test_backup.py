@@ -252,6 +252,15 @@ def test_what_cannot_be_done_is_said_in_a_line(origin: Installation, tmp_path: P
     assert "OUTLAY_DATABASE_URL" in command(away, "backup").stderr
 
 
+def test_what_somebody_left_who_was_killed_while_trying_out_goes(sqlite_url: str, tmp_path: Path) -> None:
+    left = tmp_path / ".outlay-verification-left"
+    left.mkdir()
+    (left / "outlay.db").write_bytes(b"large")
+    origin = Installation(sqlite_url, tmp_path / "origin")
+    origin.verify(origin.back_up())
+    assert list(tmp_path.glob(".outlay*")) == []
+
+
 @pytest.fixture
 def reader(postgres_url: str, tmp_path: Path) -> Iterator[Installation]:
     """Somebody who may read all tables, and no more."""
