@@ -7,6 +7,9 @@ import pytest
 
 from core.backup.errors import BackupError
 from core.backup.folder import list_backups, taken_alone
+from core.broker import LONG_QUEUE, new_celery
+from core.config import Settings
+from core.job_names import Tick
 from tests.core.commands.backups import Installation, empty_like
 from tests.core.services.spender import Spender, at
 from workers.tasks.backups import back_up_if_due
@@ -58,3 +61,7 @@ def test_older_ones_stay_when_it_fails(system: Installation, tmp_path: Path) -> 
     with at("2026-05-12T04:31:00"), pytest.raises(BackupError):
         back_up_if_due(nowhere.settings)
     assert len(system.backups) == 2
+
+
+def test_it_is_for_builders_as_no_alert_may_wait_for_it() -> None:
+    assert new_celery(Settings(), is_current=False).conf.task_routes[Tick.BACK_UP] == {"queue": LONG_QUEUE}
