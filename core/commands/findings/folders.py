@@ -38,7 +38,7 @@ def backup_folder(settings: Settings) -> Finding:
 
 def _folder(about: str, folder: Path) -> Finding:
     if not folder.exists():
-        parent = next(one for one in folder.parents if one.exists())
+        parent = _place(folder)
         if os.access(parent, os.W_OK | os.X_OK):
             return ok(about, f"{folder} is made when it is needed")
         return problem(about, f"{folder} is not there and cannot be made", f"let this user write to {parent}")
@@ -58,11 +58,16 @@ def room(settings: Settings) -> list[Finding]:
     """One finding a file system."""
     found: dict[int, Finding] = {}
     for folder in (Path(settings.data_dir).resolve(), settings.files, settings.backups):
-        place = next(one for one in (folder, *folder.parents) if one.exists())
+        place = _place(folder)
         device = place.stat().st_dev
         if device not in found:
             found[device] = _room_of(place)
     return list(found.values())
+
+
+def _place(folder: Path) -> Path:
+    """Where it is, or will be made."""
+    return next(one for one in (folder, *folder.parents) if one.exists())
 
 
 def _room_of(place: Path) -> Finding:
@@ -90,10 +95,8 @@ def newest_backup(settings: Settings) -> Finding:
 
 
 def backup_device(settings: Settings) -> Finding:
-    about, folder = "backups", settings.backups
-    if folder.exists() and folder.stat().st_dev != Path(settings.data_dir).resolve().stat().st_dev:
+    about = "backups"
+    if _place(settings.backups).stat().st_dev != _place(Path(settings.data_dir).resolve()).stat().st_dev:
         return ok(about, "on another file system than the data")
     level = warning if settings.is_production else noted
-    return level(
-        about, "on the disk of the data, or not there yet", f"copy them to another machine: {DOCUMENTATION}"
-    )
+    return level(about, "on the disk of the data", f"copy them to another machine: {DOCUMENTATION}")

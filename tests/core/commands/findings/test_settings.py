@@ -189,6 +189,8 @@ def test_backups_are_looked_for_and_their_age(tmp_path: Path) -> None:
     with at("2026-05-07T00:00:00"):
         assert level(folders.newest_backup(given)) == "warning"
     assert level(folders.backup_device(given)) == "warning"
+    nowhere = settings(data_dir=str(tmp_path / "none"), backup_dir="/dev/shm/none")
+    assert level(folders.backup_device(nowhere)) in ("ok", "warning")
 
 
 def test_the_nearest_mount_says_what_a_file_is_on() -> None:
