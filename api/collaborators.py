@@ -4,6 +4,7 @@ from api.authentication import Authentication
 from api.channel_targets import ChannelTargets
 from api.charts import Charts
 from api.expense_writer import CONNECTIONS, LOCK_WAIT_MS, ExpenseWriter, new_expense_writer
+from api.oidc_providers import OidcProviders
 from api.passwords import Passwords
 from api.transactions import Transactions
 from core.config import Settings
@@ -31,6 +32,7 @@ class Collaborators:
     files: FileStore
     downloads: Downloads
     channel_targets: ChannelTargets
+    oidc_providers: OidcProviders
 
     @classmethod
     def of(cls, settings: Settings) -> "Collaborators":
@@ -52,12 +54,13 @@ class Collaborators:
             transactions=transactions,
             expense_writer=new_expense_writer(transactions, writer_database),
             tokens=tokens,
-            authentication=Authentication(tokens, transactions),
+            authentication=Authentication(tokens, transactions, master_key=settings.master_key),
             passwords=Passwords(cost=settings.bcrypt_cost),
             charts=Charts(),
             files=FileStore(settings.files),
             downloads=Downloads(settings.secret, settings.public_url),
             channel_targets=ChannelTargets(settings),
+            oidc_providers=OidcProviders(settings),
         )
 
     def close(self) -> None:
@@ -65,6 +68,7 @@ class Collaborators:
         self.passwords.close()
         self.charts.close()
         self.channel_targets.close()
+        self.oidc_providers.close()
         self.wake_ups.close()
         self.database.close()
         self.writer_database.close()

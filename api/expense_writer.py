@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from api.answers import Answer, created
+from api.audit import Entry
 from api.group_commit import LONE_THREADS, GroupCommit, NotTogether
 from api.idempotency import repeated, to_be_stored
 from api.schemas.expenses import ExpenseOut
@@ -15,6 +16,7 @@ from api.transactions import Transactions
 from core.database import Database
 from core.errors import Conflict, OutlayError
 from core.queries.expenses import ExpenseRecord
+from core.services.audit import record_action
 from core.services.expense_drafts import ExpenseInput
 from core.services.expenses import record_each_expense
 from core.services.idempotency import KeyedRequest, StoredAnswer, claim_keys, release_keys, store_answers
@@ -32,6 +34,7 @@ CONNECTIONS = 1 + LONE_THREADS
 class ExpenseToWrite:
     expense: ExpenseInput
     request: KeyedRequest | None
+    entry: Entry | None = None
 
 
 ExpenseWriter = GroupCommit[ExpenseToWrite, Answer]
@@ -55,6 +58,9 @@ def _write(session: Session, items: Sequence[ExpenseToWrite]) -> Sequence[Answer
         claims |= zip(requests, claim_keys(session, requests), strict=True)
     fresh = [item for item in items if id(item) not in repeated_here and claims[item.request] is None]
     recorded = record_each_expense(session, items=[item.expense for item in fresh])
+    for item, outcome in zip(fresh, recorded, strict=True):
+        if item.entry is not None and isinstance(outcome, ExpenseRecord):
+            record_action(session, item.entry.action(outcome))
     answers: dict[int, Answer | OutlayError] = {
         id(item): expense_created(outcome) if isinstance(outcome, ExpenseRecord) else outcome
         for item, outcome in zip(fresh, recorded, strict=True)

@@ -64,3 +64,4 @@ class Tick:
     REFRESH_REPORTS = "refresh_reports"
     STAGE_DIGESTS = "stage_digests"
     BACK_UP = "back_up"
+    LOG_AUDIT_HEADS = "log_audit_heads"

@@ -15,6 +15,7 @@ from core import job_names
 from core.config import Settings
 from core.models import Base
 from core.queries.files import NAMES
+from tests.outsiders import OUTSIDERS
 from workers.app import JOBS, LEASED_JOBS, create_app
 from workers.schedules import beat_schedule
 
@@ -36,8 +37,8 @@ LAYERS = (
 
 LEAVES = {
     "archive", "backup", "clock", "config", "database", "downloads", "errors", "field_errors", "files", "ids",
-    "job_names", "logging", "mail_messages", "mailer", "migrations", "outgoing", "rate_files", "security",
-    "statements", "unsubscribing",
+    "job_names", "logging", "mail_messages", "mail_tokens", "mailer", "migrations", "oidc", "oidc_settings",
+    "outgoing", "passwords", "rate_files", "security", "statements", "unsubscribing",
 }  # fmt: skip
 """Modules of core that import none of its layers but the rules; every layer above the models may use them."""
 
@@ -76,29 +77,6 @@ MAY_IMPORT = {
     "ws_gateway": {"ws_gateway", "core", "core.queries", "leaf"},
     "migrations": {"core.models", "leaf"},
 }
-
-OUTSIDERS = {
-    "falcon": {"api"},
-    "spectree": {"api"},
-    "uvicorn": {"api"},
-    "celery": {"workers", "core.broker"},
-    "kombu": {"core.broker", "core.wakeups"},
-    "websockets": {"ws_gateway", "core.commands"},
-    "bcrypt": {"core.security"},
-    "jwt": {"core.security"},
-    "prometheus_client": {"api"},
-    "psycopg": {"core.database", "core.backup.postgres"},
-    "aiohttp": {"core.outgoing"},
-    "apprise": {"core.outgoing"},
-    "requests": {"core.outgoing"},
-    "standardwebhooks": {"core.outgoing"},
-    "vl_convert": {"core.charts.rendering"},
-    "jinja2": {"core.mails"},
-    "charset_normalizer": {"core.statements.encodings"},
-    # Its parser can take the process with it, which these modules prevent.
-    "ijson": {"core.archive.parsing", "core.statements.json_items"},
-}
-"""Libraries that only these parts may know, so that each can be replaced in one place."""
 
 RULES_LIBRARIES = {"dateutil"}
 

@@ -16,6 +16,7 @@ from core.files import FileStore
 from core.ids import new_id
 from core.models import Base
 from core.services.attachments import NewAttachment, attach_file
+from core.services.audit import Action, record_action
 from core.services.invariant_checks import CHECKS, prove
 from tests.core.services.household import Household
 from tests.core.services.spender import Spender
@@ -99,6 +100,8 @@ def live_in(database: Database) -> Spender:
     me.spend("-2.00")
     me.delete(me.spend("7.77"))
     me.settle()
+    with database.transaction() as session:
+        record_action(session, Action(me.id, "password.changed"))
     home = Household(database, "Ada", "Bob", "Cleo")
     home.add("25.01", split=home.equal("Ada", "Bob", "Cleo"))
     home.settle_all()

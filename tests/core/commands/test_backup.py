@@ -63,6 +63,7 @@ def test_everything_comes_back_row_by_row_with_its_files(origin: Installation, t
     assert before.pop("change_feeds") == after.pop("change_feeds") == []
     assert after == before
     assert after["postings"]
+    assert after["audit_events"]
     assert after["outbox"]
     assert target.broken_invariants() == []
     with target.store.open(sha256) as file:

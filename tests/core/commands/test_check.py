@@ -10,6 +10,7 @@ from sqlalchemy import update
 from core.database import Database
 from core.models import DailySpending
 from core.queries.invariant_checks import check_results
+from core.services.invariant_checks import CHECKS
 from tests.core.commands.backups import Installation
 from tests.core.services.spender import Spender
 
@@ -36,7 +37,7 @@ def test_it_tells_of_each_check_keeps_what_it_finds_and_fails_if_anything_is_wro
     me.spend("9.00")
     done = check(own_database_url)
     assert (done.returncode, done.stderr) == (0, "")
-    names = ["daily_spending", "daily_conversions", "expense_parts", "notification_numbers", "group_ledger"]
+    names = list(CHECKS)
     assert done.stdout.splitlines() == [f"{name}: nothing wrong" for name in [*names, "files"]]
     with database.transaction() as session:
         session.execute(update(DailySpending).values(amount_minor=17_00))

@@ -25,7 +25,14 @@ from tests.core.services.household import Household
 from tests.core.services.spender import Spender, at
 from workers.tasks.housekeeping import check_invariants, due_checks
 
-NAMES = ["daily_conversions", "daily_spending", "expense_parts", "group_ledger", "notification_numbers"]
+NAMES = [
+    "audit_trail",
+    "daily_conversions",
+    "daily_spending",
+    "expense_parts",
+    "group_ledger",
+    "notification_numbers",
+]
 
 
 @pytest.fixture

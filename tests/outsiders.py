@@ -1,0 +1,29 @@
+"""Which part may know which library."""
+
+OUTSIDERS = {
+    "falcon": {"api"},
+    "spectree": {"api"},
+    "uvicorn": {"api"},
+    "celery": {"workers", "core.broker"},
+    "kombu": {"core.broker", "core.wakeups"},
+    "websockets": {"ws_gateway", "core.commands"},
+    "bcrypt": {"core.security"},
+    "jwt": {"core.security"},
+    "prometheus_client": {"api"},
+    "psycopg": {"core.database", "core.backup.postgres"},
+    "aiohttp": {"core.outgoing"},
+    "apprise": {"core.outgoing"},
+    "requests": {"core.outgoing", "core.oidc"},
+    "standardwebhooks": {"core.outgoing"},
+    "authlib": {"core.oidc"},
+    "joserfc": {"core.oidc"},
+    "pyotp": {"core.services.second_factors"},
+    "webauthn": {"core.services.passkeys"},
+    "zxcvbn": {"core.passwords"},
+    "vl_convert": {"core.charts.rendering"},
+    "jinja2": {"core.mails"},
+    "charset_normalizer": {"core.statements.encodings"},
+    # Its parser can take the process with it, which these modules prevent.
+    "ijson": {"core.archive.parsing", "core.statements.json_items"},
+}
+"""Libraries that only these parts may know, so that each can be replaced in one place."""
