@@ -16,6 +16,7 @@ from core.errors import ConfigurationError
 
 OF_SETTINGS: tuple[Callable[[Settings], Finding], ...] = (
     secrets.secret,
+    secrets.master_key,
     secrets.private_targets,
     addresses.public_url,
     addresses.allowed_origins,

@@ -23,6 +23,15 @@ def secret(settings: Settings) -> Finding:
     return ok(about, "long enough")
 
 
+def master_key(settings: Settings) -> Finding:
+    about, given = "OUTLAY_MASTER_KEY", settings.master_key
+    if not given:
+        return ok(about, "nobody administers by it")
+    if given in (settings.secret, settings.backup_key) or len(set(given)) < MIN_DIFFERENT_CHARACTERS:
+        return warning(about, "used for something else as well, or hardly random", NEW_ONE)
+    return noted(about, "whoever has it administers", "take it out once there is an administrator")
+
+
 def backup_key(settings: Settings) -> Finding:
     about = "OUTLAY_BACKUP_KEY"
     if not settings.backup_key:

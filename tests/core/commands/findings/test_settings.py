@@ -44,6 +44,13 @@ def test_a_secret_that_can_be_guessed_is_warned_of(
     assert settings(**given).secret not in repr(found)
 
 
+@pytest.mark.parametrize(
+    ("key", "expected"), [("", "ok"), (RANDOM, "warning"), ("z" * 40, "warning"), (RANDOM[::-1], "ok")]
+)
+def test_the_key_of_administrators_is_for_nothing_else(key: str, expected: str) -> None:
+    assert level(secrets.master_key(settings(master_key=key))) == expected
+
+
 def test_the_secret_that_make_run_keeps_is_no_matter(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("x")
     assert level(secrets.secret(Settings(data_dir=str(tmp_path)))) == "ok"
