@@ -20,6 +20,8 @@ COPY api api
 COPY workers workers
 COPY ws_gateway ws_gateway
 COPY migrations migrations
+RUN printf '%s\n' '#!/bin/sh' 'PYTHONPATH=/srv/outlay exec /opt/outlay/bin/python -m core "$@"' > /usr/local/bin/outlay \
+    && chmod 0755 /usr/local/bin/outlay
 # Compiled here once: the containers' user cannot write beside the source.
 RUN /opt/outlay/bin/python -m compileall -q /opt/outlay/lib /srv/outlay
 ENV PATH=/opt/outlay/bin:$PATH \

@@ -4,6 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 
 BIN := .venv/bin
+OUTLAY := $(BIN)/outlay
 RUNTIME := .venv/.runtime-installed
 DEVELOPMENT := .venv/.development-installed
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
@@ -23,15 +24,15 @@ help: ## List the targets
 		| while IFS='|' read -r target text; do printf '%-16s %s\n' "$$target" "$$text"; done
 
 .PHONY: run
-run: $(RUNTIME) ## Run the whole system in the foreground, data in ./var; Ctrl-C stops it
+run: $(RUNTIME) $(OUTLAY) ## Run the whole system in the foreground, data in ./var; Ctrl-C stops it
 	@exec $(BIN)/python -m core run
 
 .PHONY: demo
-demo: $(RUNTIME) ## Play a month of expenses against a running system and show the alerts
+demo: $(RUNTIME) $(OUTLAY) ## Play a month of expenses against a running system and show the alerts
 	@exec $(BIN)/python -m core demo $(ARGS)
 
 .PHONY: migrate
-migrate: $(RUNTIME) ## Bring the database's schema up to date (make run does it by itself)
+migrate: $(RUNTIME) $(OUTLAY) ## Bring the database's schema up to date (make run does it by itself)
 	@$(BIN)/python -m core migrate
 
 .PHONY: test
@@ -85,6 +86,12 @@ $(BIN)/python:
 			"Name another: make PYTHON=python3.12 …" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
 		echo "$(PYTHON) -m venv failed. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+# What `outlay` is in the image, so that the documentation can call it by one name.
+$(OUTLAY): Makefile | $(BIN)/python
+	@printf '%s\n' '#!/bin/sh' 'bin=$$(dirname "$$0")' \
+		'PYTHONPATH=$$(cd "$$bin/../.." && pwd) exec "$$bin/python" -m core "$$@"' > $@
+	@chmod +x $@
 
 $(RUNTIME): requirements.txt | $(BIN)/python
 	@echo "Installing the packages of requirements.txt into .venv (this time only) …"

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 from bench.alerts import alerting
+from bench.backups import backing_up
 from bench.changes import copying
 from bench.charts import charting
 from bench.digests import digesting
@@ -38,6 +39,7 @@ MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
     "digesting": digesting,
     "recurring": recurring,
     "webhooks": webhooking,
+    "backing_up": backing_up,
 }
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
 

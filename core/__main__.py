@@ -1,4 +1,4 @@
-"""`python -m core COMMAND`: what an operator starts by hand or from the Makefile."""
+"""`outlay COMMAND`, or `python -m core COMMAND`: what an operator starts by hand or from the Makefile."""
 
 import argparse
 import importlib
@@ -15,6 +15,9 @@ COMMANDS = {
     "audit": "prove that no event of the audit trails was changed, removed, added or moved",
     "jobs": "show jobs that wait or have failed for good; `jobs retry` tries the latter again",
     "rates": "load exchange rates from a file or an address of the European Central Bank",
+    "backup": "write a backup of database and files, and see that it can be put back",
+    "restore": "put a backup into an empty database, or only see that it could be",
+    "doctor": "say what is wrong with the configuration; exit 0 when nothing is",
     "check": "check that totals, ledgers and numbers are right; exit 0 when they are",
     "restored": "have clients copy everything anew, after a backup of the database was put back",
     "healthcheck": "ask a server's /healthz; exit 0 when it is well",
@@ -23,7 +26,7 @@ COMMANDS = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m core")
+    parser = argparse.ArgumentParser(prog="outlay")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary)

@@ -8,7 +8,7 @@ from kombu.connection import Connection
 from kombu.transport import redis
 
 from core.config import Settings
-from core.job_names import LONG_JOBS, SEND_DELIVERIES
+from core.job_names import LONG_JOBS, SEND_DELIVERIES, Tick
 
 SOCKET_TIMEOUT_S = 3
 """For connecting, and for the answer to a command; Redis gives both within a millisecond or is not well."""
@@ -95,6 +95,8 @@ def new_celery(settings: Settings, *, is_current: bool) -> Celery:
         task_default_queue=QUEUE,
         task_routes={
             **{job: {"queue": LONG_QUEUE} for job in LONG_JOBS},
+            # It takes minutes where there are millions of rows, or thousands of files.
+            Tick.BACK_UP: {"queue": LONG_QUEUE},
             SEND_DELIVERIES: {"queue": OUTGOING_QUEUE},
         },
     )

@@ -37,6 +37,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: str = "./var"
     files_dir: str = ""
     database_url: str = ""
+    backup_dir: str = ""
+    backup_key: str = ""
+    backup_nightly: Literal["off", "on"] = "off"
+    backup_keep: Annotated[int, Meta(ge=1)] = 7
     master_key: str = ""
     redis_url: str = ""
     redis_prefix: Annotated[str, Meta(min_length=1)] = "outlay"
@@ -86,6 +90,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def files(self) -> Path:
         """The folder of uploaded and built files; without `OUTLAY_FILES_DIR` it is in the data folder."""
         return Path(self.files_dir or Path(self.data_dir) / "files").resolve()
+
+    @property
+    def backups(self) -> Path:
+        """The folder of backups; without `OUTLAY_BACKUP_DIR` it is in the data folder."""
+        return Path(self.backup_dir or Path(self.data_dir) / "backups").resolve()
 
     @property
     def redis(self) -> str:
@@ -150,6 +159,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         reason, _, field = str(error).partition(" - at `$.")
         raise ConfigurationError(f"{ENVIRONMENT_PREFIX}{field.rstrip('`').upper()}: {reason}") from error
     _check_secret(settings)
+    if settings.backup_key and len(settings.backup_key.encode()) < MIN_SECRET_BYTES:
+        raise ConfigurationError(f"OUTLAY_BACKUP_KEY: needs at least {MIN_SECRET_BYTES} bytes")
     if settings.master_key and len(settings.master_key.encode()) < MIN_SECRET_BYTES:
         raise ConfigurationError(f"OUTLAY_MASTER_KEY: needs at least {MIN_SECRET_BYTES} bytes")
     new_mailer(settings.mail, settings.mail_from)  # refuses what is malformed

@@ -63,4 +63,5 @@ class Tick:
     SWEEP_FILES = "sweep_files"
     REFRESH_REPORTS = "refresh_reports"
     STAGE_DIGESTS = "stage_digests"
+    BACK_UP = "back_up"
     LOG_AUDIT_HEADS = "log_audit_heads"

@@ -4,8 +4,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
-from core.commands.migrate import migration_config
 from core.database import Database
+from core.migrations import migration_config
 
 
 def migrate(url: str, target: str = "head") -> None:

@@ -10,7 +10,7 @@ OUTSIDERS = {
     "bcrypt": {"core.security"},
     "jwt": {"core.security"},
     "prometheus_client": {"api"},
-    "psycopg": {"core.database"},
+    "psycopg": {"core.database", "core.backup.postgres"},
     "aiohttp": {"core.outgoing"},
     "apprise": {"core.outgoing"},
     "requests": {"core.outgoing", "core.oidc"},

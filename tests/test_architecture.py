@@ -36,9 +36,9 @@ LAYERS = (
 )
 
 LEAVES = {
-    "archive", "clock", "config", "database", "downloads", "errors", "field_errors", "files", "ids",
-    "job_names", "logging", "mail_messages", "mail_tokens", "mailer", "oidc", "oidc_settings", "outgoing",
-    "passwords", "rate_files", "security", "statements", "unsubscribing",
+    "archive", "backup", "clock", "config", "database", "downloads", "errors", "field_errors", "files", "ids",
+    "job_names", "logging", "mail_messages", "mail_tokens", "mailer", "migrations", "oidc", "oidc_settings",
+    "outgoing", "passwords", "rate_files", "security", "statements", "unsubscribing",
 }  # fmt: skip
 """Modules of core that import none of its layers but the rules; every layer above the models may use them."""
 

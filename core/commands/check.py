@@ -1,6 +1,7 @@
-"""Check now what a tick checks every night: that totals, ledgers and numbers are right."""
+"""Check now what a tick checks every night: that figures and ledgers are right; and that no file lacks."""
 
 import argparse
+import logging
 import os
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -8,7 +9,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.config import load_settings
 from core.database import Database, is_unavailable
 from core.errors import DatabaseUnavailable
+from core.files import FileStore
+from core.queries.files import all_named_hashes
 from core.services.invariant_checks import CHECKS, Proof, keep_proof, prove
+
+log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,16 +23,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Answers 1 if anything is wrong, or took too long to be proved; the log says what."""
     del arguments
-    database = Database(load_settings(os.environ).database, pool_size=1)
+    settings = load_settings(os.environ)
+    database = Database(settings.database, pool_size=1)
     try:
         proofs = [_checked(database, name) for name in CHECKS]
+        missing = _count_missing_files(database, FileStore(settings.files))
     except SQLAlchemyError as error:
         if not is_unavailable(error):
             raise
         raise DatabaseUnavailable(f"OUTLAY_DATABASE_URL: {' '.join(str(error).split())}") from error
     finally:
         database.close()
-    return 0 if all(proof.is_whole for proof in proofs) else 1
+    return 0 if all(proof.is_whole for proof in proofs) and not missing else 1
 
 
 def _checked(database: Database, name: str) -> Proof:
@@ -38,3 +45,13 @@ def _checked(database: Database, name: str) -> Proof:
     unproved = f", {proof.unproved} not proved in time" if proof.unproved else ""
     print(f"{name}: {proof.failures or 'nothing'} wrong{unproved}", flush=True)
     return proof
+
+
+def _count_missing_files(database: Database, store: FileStore) -> int:
+    """Not every night: a backup reads each file, and says which are missing or damaged."""
+    with database.reading() as session:
+        missing = [sha256 for sha256 in all_named_hashes(session) if not store.path(sha256).exists()]
+    for sha256 in missing:
+        log.error("invariant.files lacks=%s", store.path(sha256))
+    print(f"files: {len(missing) or 'nothing'} {'missing' if missing else 'wrong'}", flush=True)
+    return len(missing)

@@ -1,15 +1,12 @@
 """Bring the database's schema up to date with Alembic."""
 
 import argparse
-from pathlib import Path
 
 from alembic import command
-from alembic.config import Config
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from core.errors import ConfigurationError
-
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
+from core.migrations import migration_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,10 +25,3 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(f"OUTLAY_DATABASE_URL: {' '.join(str(error.orig).split())}") from error
     print("The database is up to date.")
     return 0
-
-
-def migration_config() -> Config:
-    """Alembic's configuration; `migrations/env.py` reads the database's address from the environment."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    return config

@@ -4,7 +4,7 @@ import argparse
 
 from alembic import command
 
-from core.commands.migrate import migration_config
+from core.migrations import migration_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

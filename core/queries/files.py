@@ -14,3 +14,7 @@ NAMES = tuple(table_of(model).c.sha256 for model in (Attachment, Export, Import,
 def named_hashes(session: Session, hashes: Collection[str]) -> set[str]:
     """Those of the hashes that some row has."""
     return set(session.scalars(union(*(select(name).where(name.in_(hashes)) for name in NAMES))))
+
+
+def all_named_hashes(session: Session) -> set[str]:
+    return set(session.scalars(union(*(select(name).where(name.is_not(None)) for name in NAMES))))

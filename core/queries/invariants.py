@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, Table, func, literal, or_, select, true, union_all
 from sqlalchemy.orm import Session
 
-from core.models import DailyConversion, DailySpending, Expense, ExpenseLine, table_of
+from core.models import DailyConversion, DailySpending, Expense, ExpenseLine, ExpenseTag, table_of
 from core.models.spending import UNCATEGORISED
 from core.rules.conversion import convert_parts
 
@@ -15,6 +15,7 @@ TOTALS = table_of(DailySpending)
 CONVERSIONS = table_of(DailyConversion)
 EXPENSES = table_of(Expense)
 LINES = table_of(ExpenseLine)
+TAGS = table_of(ExpenseTag)
 
 MAX_DIFFERENCES = 1_000
 """Enough to see what went wrong; whoever mends it counts everything anew."""
@@ -165,3 +166,57 @@ def conversion_differences(session: Session, *, user_id: UUID) -> list[Conversio
         for key in sorted(kept.keys() | actual.keys())
         if kept.get(key, nothing) != actual.get(key, nothing)
     ][:MAX_DIFFERENCES]
+
+
+@dataclass(frozen=True, slots=True)
+class PartsDifference:
+    """An expense whose lines do not add up to its amount, or that has other lines or tags than it says.
+
+    Both sides are the lines' amount, their count and the count of tags.
+    """
+
+    expense_id: UUID
+    expected: tuple[int, int, int]
+    found: tuple[int, int, int]
+
+
+def parts_differences(session: Session, *, user_id: UUID) -> list[PartsDifference]:
+    """Where the lines and tags of expenses are not what the expenses say; also of those in the trash."""
+    lines = (
+        select(
+            LINES.c.expense_id,
+            func.sum(LINES.c.amount_minor).label("minor"),
+            func.count().label("count"),
+        )
+        .where(LINES.c.user_id == user_id)
+        .group_by(LINES.c.expense_id)
+        .subquery()
+    )
+    tags = (
+        select(TAGS.c.expense_id, func.count().label("count"))
+        .where(TAGS.c.user_id == user_id)
+        .group_by(TAGS.c.expense_id)
+        .subquery()
+    )
+    line_count, tag_count = func.coalesce(lines.c["count"], 0), func.coalesce(tags.c["count"], 0)
+    # What has no lines counts as a whole, and has nothing to add up.
+    minor = func.coalesce(lines.c.minor, EXPENSES.c.amount_minor)
+    query = (
+        select(EXPENSES.c.id, EXPENSES.c.amount_minor, EXPENSES.c.line_count, EXPENSES.c.tag_count)
+        .add_columns(minor, line_count, tag_count)
+        .outerjoin(lines, lines.c.expense_id == EXPENSES.c.id)
+        .outerjoin(tags, tags.c.expense_id == EXPENSES.c.id)
+        .where(
+            EXPENSES.c.user_id == user_id,
+            or_(
+                minor != EXPENSES.c.amount_minor,
+                line_count != EXPENSES.c.line_count,
+                tag_count != EXPENSES.c.tag_count,
+            ),
+        )
+        .limit(MAX_DIFFERENCES)
+    )
+    # PostgreSQL adds up 64-bit numbers as numeric.
+    return [
+        PartsDifference(row[0], row[1:4], (int(row[4]), row[5], row[6])) for row in session.execute(query)
+    ]

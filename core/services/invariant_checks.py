@@ -14,7 +14,7 @@ from core import clock
 from core.database import is_timed_out
 from core.models import InvariantCheck, table_of
 from core.queries.audit import audited_users, verify_chain
-from core.queries.invariants import conversion_differences, spending_differences
+from core.queries.invariants import conversion_differences, parts_differences, spending_differences
 from core.queries.ledger_invariants import ledger_differences, list_group_ids
 from core.queries.notifications import numbering_gaps
 from core.queries.users import list_user_ids
@@ -99,6 +99,11 @@ def _conversions(session: Session) -> Subjects:
         yield f"user={user_id}", partial(conversion_differences, session, user_id=user_id)
 
 
+def _parts(session: Session) -> Subjects:
+    for user_id in list_user_ids(session):
+        yield f"user={user_id}", partial(parts_differences, session, user_id=user_id)
+
+
 def _numbers(session: Session) -> Subjects:
     def gaps() -> list[UUID]:
         return list(numbering_gaps(session))
@@ -123,9 +128,12 @@ def _audit_trails(session: Session) -> Subjects:
 CHECKS: Mapping[str, Callable[[Session], Subjects]] = {
     "daily_spending": _spending,
     "daily_conversions": _conversions,
+    "expense_parts": _parts,
     "notification_numbers": _numbers,
     "group_ledger": _ledgers,
     "audit_trail": _audit_trails,
 }
-"""The daily totals equal the expenses, so do the conversions; no notification number is missing; the ledgers
-of groups are whole, and so are the audit trails. What refers to something else is held by foreign keys."""
+"""The daily totals equal the expenses, so do the conversions; lines add up to their expenses; no number of a
+notification is missing; the ledgers of groups are whole, and so are the audit trails. What refers to others,
+and that no two alerts of a kind are open at once, is held by the database.
+"""

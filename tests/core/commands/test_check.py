@@ -10,16 +10,18 @@ from sqlalchemy import update
 from core.database import Database
 from core.models import DailySpending
 from core.queries.invariant_checks import check_results
+from core.services.invariant_checks import CHECKS
+from tests.core.commands.backups import Installation
 from tests.core.services.spender import Spender
 
 REPOSITORY = Path(__file__).parents[3]
 
 
-def check(database_url: str) -> subprocess.CompletedProcess[str]:
+def check(database_url: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "core", "check"],
         cwd=REPOSITORY,
-        env={**os.environ, "OUTLAY_DATABASE_URL": database_url},
+        env={**os.environ, "OUTLAY_DATABASE_URL": database_url, **environ},
         capture_output=True,
         text=True,
         check=False,
@@ -35,8 +37,8 @@ def test_it_tells_of_each_check_keeps_what_it_finds_and_fails_if_anything_is_wro
     me.spend("9.00")
     done = check(own_database_url)
     assert (done.returncode, done.stderr) == (0, "")
-    names = ["daily_spending", "daily_conversions", "notification_numbers", "group_ledger"]
-    assert done.stdout.splitlines() == [f"{name}: nothing wrong" for name in names]
+    names = list(CHECKS)
+    assert done.stdout.splitlines() == [f"{name}: nothing wrong" for name in [*names, "files"]]
     with database.transaction() as session:
         session.execute(update(DailySpending).values(amount_minor=17_00))
     done = check(own_database_url)
@@ -56,3 +58,18 @@ def test_a_database_that_is_away_is_said_so() -> None:
     assert done.returncode == 1
     assert "OUTLAY_DATABASE_URL" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_a_row_names_and_that_is_not_there_is_found(
+    own_database_url: str, tmp_path: Path
+) -> None:
+    installation = Installation(own_database_url, tmp_path)
+    with installation.database() as database:
+        me = Spender(database)
+        sha256 = installation.attach(me, me.spend("9.00"), b"%PDF-1.7")
+    assert check(own_database_url, OUTLAY_DATA_DIR=str(tmp_path)).returncode == 0
+    installation.store.path(sha256).unlink()
+    done = check(own_database_url, OUTLAY_DATA_DIR=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "files: 1 missing"
+    assert sha256 in done.stderr

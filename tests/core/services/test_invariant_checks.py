@@ -9,7 +9,15 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from core.database import Database
-from core.models import DailySpending, InvariantCheck, Notification, PairBalance
+from core.models import (
+    DailySpending,
+    Expense,
+    ExpenseLine,
+    ExpenseTag,
+    InvariantCheck,
+    Notification,
+    PairBalance,
+)
 from core.queries.invariant_checks import STALE_AFTER, CheckResult, check_results
 from core.services import invariant_checks
 from core.services.invariant_checks import CHECKS, MAX_DETAILS, Proof, keep_proof, prove
@@ -17,7 +25,14 @@ from tests.core.services.household import Household
 from tests.core.services.spender import Spender, at
 from workers.tasks.housekeeping import check_invariants, due_checks
 
-NAMES = ["audit_trail", "daily_conversions", "daily_spending", "group_ledger", "notification_numbers"]
+NAMES = [
+    "audit_trail",
+    "daily_conversions",
+    "daily_spending",
+    "expense_parts",
+    "group_ledger",
+    "notification_numbers",
+]
 
 
 @pytest.fixture
@@ -56,6 +71,28 @@ def test_every_check_leaves_its_result(me: Spender, database: Database) -> None:
     assert {(one.checked_at, one.failures, one.unproved) for one in results} == {
         (datetime(2026, 1, 2, 3, 41, tzinfo=UTC), 0, 0)
     }
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        update(ExpenseLine).values(amount_minor=ExpenseLine.amount_minor + 1),
+        delete(ExpenseLine).where(ExpenseLine.position == 0),
+        update(Expense).values(line_count=0),
+        delete(ExpenseTag),
+        update(Expense).values(tag_count=2),
+    ],
+    ids=["line changed", "line lost", "lines denied", "tag lost", "tags claimed"],
+)
+def test_lines_and_tags_are_what_their_expense_says(me: Spender, database: Database, damage: Any) -> None:
+    me.spend("9.00", lines=(("food", "4.00"), ("travel", "5.00")), tags=("lunch",))
+    me.spend("-3.00")
+    check_all(database)
+    assert failures(database)["expense_parts"] == 0
+    with database.transaction() as session:
+        session.execute(damage)
+    check_all(database)
+    assert failures(database)["expense_parts"] >= 1
 
 
 def test_each_kind_of_damage_is_counted_under_its_name_and_no_longer_once_it_is_mended(

@@ -1,0 +1,120 @@
+"""The folder of backups: their names, how one comes to have its name, and which ones are kept."""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+from typing import BinaryIO
+
+from core import clock
+from core.backup.errors import BackupError
+
+NAME = re.compile(r"outlay-(\d{8}-\d{6})-[0-9a-f]{4}\.backup")
+PARTIAL = re.compile(r"\.outlay-\d{8}-\d{6}-[0-9a-f]{4}\.backup\.partial")
+LOCK = ".lock"
+TIME = "%Y%m%d-%H%M%S"
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    path: Path
+    made_at: datetime
+
+
+def list_backups(folder: Path) -> list[Backup]:
+    """The complete ones, the oldest first; whatever else is there is none of ours."""
+    return [
+        Backup(path, datetime.strptime(match[1], TIME).replace(tzinfo=UTC))
+        for path in sorted(folder.glob("outlay-*"))
+        if (match := NAME.fullmatch(path.name)) and path.is_file()
+    ]
+
+
+class NewBackup:
+    """A backup that is being written under a name that nobody takes for one."""
+
+    def __init__(self, folder: Path) -> None:
+        name = f"outlay-{clock.now().strftime(TIME)}-{token_hex(2)}.backup"
+        self.path = folder / name
+        self._partial = folder / f".{name}.partial"
+        descriptor = os.open(self._partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        # Held by whoever writes: what is left behind by somebody who was killed is held by nobody.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        self.file: BinaryIO = os.fdopen(descriptor, "wb")
+
+    def finish(self) -> None:
+        """Have it on the disk, whole, and then under its name."""
+        try:
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self._partial.rename(self.path)
+            descriptor = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise BackupError(f"cannot write {self.path}: {error.strerror or error}") from error
+
+    def close(self) -> None:
+        # What is still to be written goes with the file if there is no room for it.
+        with suppress(OSError):
+            self.file.close()
+        self._partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_backup(folder: Path) -> Iterator[NewBackup]:
+    """Without `finish` nothing of it stays.
+
+    Raises:
+        BackupError: the folder cannot be written to.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _remove_left_over(folder)
+        backup = NewBackup(folder)
+    except OSError as error:
+        raise BackupError(f"cannot write to {folder}: {error.strerror or error}") from error
+    try:
+        yield backup
+    finally:
+        backup.close()
+
+
+@contextmanager
+def taken_alone(folder: Path) -> Iterator[bool]:
+    """Whether nobody else has the folder like this, until the end of the block or of this process."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / LOCK).open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def prune(folder: Path, *, keep: int) -> list[Path]:
+    """Remove the oldest backups beyond the newest `keep`; answers which."""
+    removed = [backup.path for backup in list_backups(folder)[:-keep]]
+    for path in removed:
+        path.unlink(missing_ok=True)
+    return removed
+
+
+def _remove_left_over(folder: Path) -> None:
+    for path in folder.glob(".outlay-*.partial"):
+        if not PARTIAL.fullmatch(path.name):
+            continue
+        with path.open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            path.unlink(missing_ok=True)

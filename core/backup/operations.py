@@ -1,0 +1,96 @@
+"""Backups as a whole: made, tried out, put back. What the commands and the nightly tick do."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from core.backup.container import ChunkReader, ChunkWriter
+from core.backup.documents import Manifest
+from core.backup.errors import BackupError, DamagedBackup
+from core.backup.folder import new_backup
+from core.backup.making import write_backup
+from core.backup.restoring import restore
+from core.backup.throwaway import throw_away
+from core.config import Settings
+from core.database import Database, is_locked_out, is_unavailable
+from core.errors import DatabaseUnavailable
+from core.files import FileStore
+from core.migrations import Migrations
+
+
+@contextmanager
+def database_for_backups(settings: Settings) -> Iterator[Database]:
+    """The one place that opens it for backups: its role must see all rows and own the tables.
+
+    Raises:
+        BackupError: what the database says against it, in a line.
+        DatabaseUnavailable
+    """
+    database = Database(settings.database, pool_size=2)
+    try:
+        yield database
+    except DBAPIError as error:
+        if is_locked_out(error):
+            raise BackupError("something works on the database: stop all of Outlay first") from error
+        reason = " ".join(str(error.orig).split())
+        if is_unavailable(error):
+            raise DatabaseUnavailable(f"OUTLAY_DATABASE_URL: {reason}") from error
+        raise BackupError(f"the database refuses: {reason}") from error
+    finally:
+        database.close()
+
+
+def back_up(settings: Settings, database: Database, folder: Path) -> tuple[Path, Manifest]:
+    """Write a backup into the folder; nothing of it is there if that fails."""
+    path = database.engine.url.database
+    if database.dialect == "sqlite" and path and not Path(path).exists():
+        # SQLite would make it: of a mistyped name there would be an empty backup.
+        raise BackupError(f"there is no database at {path}: see OUTLAY_DATA_DIR and OUTLAY_DATABASE_URL")
+    with new_backup(folder) as backup:
+        with ChunkWriter(backup.file, key=settings.backup_key) as writer:
+            manifest = write_backup(database, FileStore(settings.files), writer)
+        backup.finish()
+    return backup.path, manifest
+
+
+def verify(settings: Settings, database: Database, path: Path) -> Manifest:
+    """Put it into a database that is thrown away."""
+
+    def keep(_sha256: str, parts: Iterator[bytes]) -> None:
+        for _ in parts:
+            pass
+
+    with _opened(path, settings) as reader, throw_away(database) as connection:
+        return restore(connection, iter(reader), schema=Migrations(), keep=keep)
+
+
+def put_back(
+    settings: Settings, database: Database, path: Path, *, finish: Callable[[Connection], object]
+) -> Manifest:
+    """Put it into the empty database; `finish` is the last of the same transaction."""
+    store = FileStore(settings.files)
+
+    def keep(sha256: str, parts: Iterator[bytes]) -> None:
+        with store.draft() as draft:
+            for part in parts:
+                draft.write(part)
+            if draft.keep().sha256 != sha256:
+                raise DamagedBackup(f"the file {sha256} is not what its name says")
+
+    with _opened(path, settings) as reader, database.engine.begin() as connection:
+        manifest = restore(connection, iter(reader), schema=Migrations(), keep=keep)
+        finish(connection)
+    return manifest
+
+
+@contextmanager
+def _opened(path: Path, settings: Settings) -> Iterator[ChunkReader]:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise BackupError(f"cannot read {path}: {error.strerror or error}") from error
+    with file, ChunkReader(file, key=settings.backup_key) as reader:
+        yield reader

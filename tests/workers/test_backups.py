@@ -1,0 +1,67 @@
+"""The nightly backup: one a night, by day if nobody was there at night, and none that was not tried out."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.backup.errors import BackupError
+from core.backup.folder import list_backups, taken_alone
+from core.broker import LONG_QUEUE, new_celery
+from core.config import Settings
+from core.job_names import Tick
+from tests.core.commands.backups import Installation, empty_like
+from tests.core.services.spender import Spender, at
+from workers.tasks.backups import back_up_if_due
+
+
+@pytest.fixture
+def system(own_database_url: str, tmp_path: Path) -> Installation:
+    return Installation(own_database_url, tmp_path / "system", backup_keep=2)
+
+
+def test_one_is_made_every_night_and_by_day_if_nobody_was_there_at_night(system: Installation) -> None:
+    def tick(moment: str) -> bool:
+        with at(moment):
+            return back_up_if_due(system.settings)
+
+    assert tick("2026-05-10T14:31:00")
+    assert not tick("2026-05-10T15:31:00")
+    assert not tick("2026-05-11T02:31:00")
+    assert tick("2026-05-11T03:31:00")
+    assert not tick("2026-05-11T04:31:00")
+    assert tick("2026-05-13T21:31:00")
+    made = [f"{one.made_at:%d %H:%M}" for one in list_backups(system.settings.backups)]
+    assert made == ["11 03:31", "13 21:31"], "the oldest has gone"
+
+
+def test_it_can_be_put_back(system: Installation, own_database_url: str, tmp_path: Path) -> None:
+    with system.database() as database:
+        Spender(database).spend("1.00")
+    assert back_up_if_due(system.settings)
+    with empty_like(own_database_url, tmp_path) as url:
+        target = Installation(url, tmp_path / "target")
+        target.put_back(system.backups[0])
+        assert target.content()["expenses"] == system.content()["expenses"]
+
+
+def test_of_two_ticks_at_once_one_makes_it(system: Installation) -> None:
+    with taken_alone(system.settings.backups) as is_alone:
+        assert is_alone
+        assert not back_up_if_due(system.settings)
+    assert back_up_if_due(system.settings)
+
+
+def test_older_ones_stay_when_it_fails(system: Installation, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"backup_dir": str(system.settings.backups), "backup_keep": 1}
+    for moment in ("2026-05-10T04:31:00", "2026-05-11T04:31:00"):
+        with at(moment):
+            assert back_up_if_due(system.settings)
+    nowhere = Installation(f"sqlite:///{tmp_path / 'nowhere.db'}", tmp_path / "nowhere", **given)
+    with at("2026-05-12T04:31:00"), pytest.raises(BackupError):
+        back_up_if_due(nowhere.settings)
+    assert len(system.backups) == 2
+
+
+def test_it_is_for_builders_as_no_alert_may_wait_for_it() -> None:
+    assert new_celery(Settings(), is_current=False).conf.task_routes[Tick.BACK_UP] == {"queue": LONG_QUEUE}
