@@ -1,0 +1,101 @@
+"""What keeps secrets and other people's affairs out of the logs: a second line, behind not logging them.
+
+A log is read by more people, and kept in more places, than the database: so no password, token, amount, note,
+payee or mail address, also not in an error's message.
+"""
+
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from structlog.typing import EventDict
+
+HIDDEN = "[hidden]"
+
+SECRET_WORDS = frozenset(
+    {
+        "password", "passwd", "token", "tokens", "secret", "secrets", "authorization", "cookie", "cookies",
+        "ticket", "amount", "amounts", "note", "notes", "payee", "payees", "email", "mail", "address",
+    }
+)  # fmt: skip
+"""A field is hidden whose name has one of these words in it, such as `refresh_token` or `amount_minor`."""
+
+MAX_TEXT_CHARACTERS = 16_000
+"""Of an error with its traceback: some 150 lines, beginning at its end where the cause is."""
+
+MAIL_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(\.[\w-]+)+")
+WEB_TOKEN = re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+")
+"""A JSON Web Token: its header begins with `{"`."""
+URL_PASSWORD = re.compile(r"(?<=://)[^/\s@]+@")
+
+PATH = re.compile(r"(?<=/(?:unsubscribe|invitations)/)[\w%.~-]{16,}")
+"""The tokens that stand in paths of ours, should a library log one."""
+
+TEXTS = ("event", "error", "reason", "exception", "detail")
+"""Fields whose text others have written: an exception, or the server at the other end."""
+
+
+def hide_secrets(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    """Hide the fields that must not be read, and what looks like a secret in messages of errors."""
+    for key, value in event.items():
+        if _is_secret(key):
+            event[key] = HIDDEN
+        elif key in TEXTS and isinstance(value, str):
+            event[key] = scrub(value)
+    return event
+
+
+def describe_exceptions(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    """Errors that are fields, and the one that a record is about, in words that hold no one's data."""
+    for key, value in event.items():
+        if isinstance(value, BaseException):
+            event[key] = f"{type(value).__name__}: {safe_message(value)}"
+    about = event.pop("exc_info", None)
+    if isinstance(about, tuple):
+        about = about[1]
+    elif about is True:
+        # The record's own handler runs while the exception is being handled.
+        about = sys.exc_info()[1]
+    if isinstance(about, BaseException):
+        event["exception"] = "".join(_told(about))[-MAX_TEXT_CHARACTERS:]
+    return event
+
+
+def scrub(text: str) -> str:
+    """The text without addresses of mail, tokens and passwords in URLs."""
+    if "@" in text:
+        text = MAIL_ADDRESS.sub(HIDDEN, URL_PASSWORD.sub(f"{HIDDEN}@", text))
+    if "eyJ" in text:
+        text = WEB_TOKEN.sub(HIDDEN, text)
+    return PATH.sub(HIDDEN, text)
+
+
+def safe_message(error: BaseException) -> str:
+    """An error's message. Of PostgreSQL's the first part only: the next one, DETAIL, quotes whole rows."""
+    original = getattr(error, "orig", None)
+    if isinstance(original, BaseException):
+        return f"({type(original).__name__}) {safe_message(original)}"
+    primary = getattr(getattr(error, "diag", None), "message_primary", None)
+    return scrub(primary if isinstance(primary, str) else str(error))
+
+
+def _told(error: BaseException, seen: frozenset[int] = frozenset()) -> Iterator[str]:
+    """The traceback as Python tells it, with what led to it before; the messages are safe ones."""
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None and id(before) not in seen:
+        yield from _told(before, seen | {id(error)})
+        yield "\nwhich led to:\n\n"
+    yield "Traceback (most recent call last):\n"
+    yield from traceback.format_tb(error.__traceback__)
+    yield f"{type(error).__module__}.{type(error).__qualname__}: {safe_message(error)}\n"
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _told(part, seen | {id(error)})
+
+
+@lru_cache(maxsize=1_000)
+def _is_secret(name: str) -> bool:
+    return not SECRET_WORDS.isdisjoint(name.lower().split("_"))
