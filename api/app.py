@@ -9,10 +9,11 @@ import falcon.asgi
 from api.collaborators import Collaborators
 from api.openapi import openapi_document
 from api.problems import add_error_handlers
+from api.request_log import CallerLog, RequestLog
 from api.resources.documentation import Documentation
 from api.routes import add_routes
 from core.config import Settings, load_settings
-from core.logging import configure_logging
+from core.process import start_logging
 
 
 class Lifespan:
@@ -33,7 +34,7 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     """The API over its own database pool. Nothing is connected before the first request."""
     collaborators = Collaborators.of(settings)
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
-        middleware=[Lifespan(collaborators), collaborators.authentication]
+        middleware=[Lifespan(collaborators), RequestLog(), collaborators.authentication, CallerLog()]
     )
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
@@ -48,5 +49,5 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
 def create_app_from_environment() -> falcon.asgi.App[Any, Any]:
     """For uvicorn, which calls it in each of its processes."""
     settings = load_settings(os.environ)
-    configure_logging(settings.log_level)
+    start_logging(settings, process="api")
     return create_app(settings)

@@ -1,4 +1,4 @@
-"""Logs of every process: one event a line, with its ids as fields; to stdout and, if a folder is set, to files.
+"""Logs of every process: one event a line, with its ids as fields; to stdout and, with a folder, to files.
 
 Our own events and those of libraries come out alike. `get_logger(__name__)` is for our own:
 `log.info("job.done", job=name, rows=3)`; the name of an event never changes, and what differs is a field.

@@ -36,8 +36,8 @@ LAYERS = (
 
 LEAVES = {
     "archive", "clock", "config", "database", "downloads", "errors", "field_errors", "files", "ids",
-    "job_names", "logging", "mail_messages", "mailer", "outgoing", "rate_files", "security", "statements",
-    "unsubscribing",
+    "job_names", "log_context", "log_files", "log_redaction", "logging", "mail_messages", "mailer",
+    "outgoing", "rate_files", "security", "statements", "unsubscribing",
 }  # fmt: skip
 """Modules of core that import none of its layers but the rules; every layer above the models may use them."""
 
@@ -86,7 +86,7 @@ OUTSIDERS = {
     "websockets": {"ws_gateway", "core.commands"},
     "bcrypt": {"core.security"},
     "jwt": {"core.security"},
-    "prometheus_client": {"api"},
+    "prometheus_client": {"api", "workers.measures", "ws_gateway.measures", "core.metrics"},
     "psycopg": {"core.database"},
     "aiohttp": {"core.outgoing"},
     "apprise": {"core.outgoing"},

@@ -49,7 +49,9 @@ class Expenses:
         user_id = req.context.principal.user_id
         given: ExpenseIn = req.context.json
         request = self._transactions.keyed_request(req, user_id)
-        answer = await self._writer.submit(ExpenseToWrite(given.to_input(user_id), request))
+        answer = await self._writer.submit(
+            ExpenseToWrite(given.to_input(user_id), request, req.context.request_id)
+        )
         answer.send(resp)
 
     @endpoint(TAG, query=ExpenseQuery, answers={200: ExpensePage})
