@@ -34,6 +34,9 @@ URL_PASSWORD = re.compile(r"(?<=://)[^/\s@]+@")
 PATH = re.compile(r"(?<=/(?:unsubscribe|invitations)/)[\w%.~-]{16,}")
 """The tokens that stand in paths of ours, should a library log one."""
 
+PLAIN = frozenset({str, int, float, bool, type(None), list, tuple, dict})
+"""What stands in a line as it is; an id, a date or a name of a choice becomes its text."""
+
 TEXTS = ("event", "error", "reason", "exception", "detail")
 """Fields whose text others have written: an exception, or the server at the other end."""
 
@@ -48,16 +51,18 @@ def hide_secrets(_logger: Any, _name: str, event: EventDict) -> EventDict:
     return event
 
 
-def describe_exceptions(_logger: Any, _name: str, event: EventDict) -> EventDict:
-    """Errors that are fields, and the one that a record is about, in words that hold no one's data."""
+def describe_values(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    """Fields as they are written; errors, and the one that a record is about, without data of users."""
+    about = event.pop("exc_info", None)
     for key, value in event.items():
         if isinstance(value, BaseException):
             event[key] = f"{type(value).__name__}: {safe_message(value)}"
-    about = event.pop("exc_info", None)
+        elif type(value) not in PLAIN:
+            event[key] = str(value)
     if isinstance(about, tuple):
         about = about[1]
     elif about is True:
-        # The record's own handler runs while the exception is being handled.
+        # The record is formatted while the exception is being handled.
         about = sys.exc_info()[1]
     if isinstance(about, BaseException):
         event["exception"] = "".join(_told(about))[-MAX_TEXT_CHARACTERS:]

@@ -16,7 +16,7 @@ from concurrent_log_handler import ConcurrentRotatingFileHandler
 from structlog.stdlib import BoundLogger, ProcessorFormatter
 from structlog.typing import EventDict
 
-from core.log_redaction import describe_exceptions, hide_secrets
+from core.log_redaction import describe_values, hide_secrets
 
 CHATTY = ("celery.beat", "celery.worker.strategy", "celery.app.trace", "uvicorn.error", "alembic", "urllib3")
 """Libraries that tell of each single task or start; what goes wrong they say at WARNING and above."""
@@ -132,7 +132,7 @@ def _formatter(process: str, log_format: Format) -> logging.Formatter:
         return {**stamp(None, name, {}), **head, **event}
 
     render = _to_json if log_format == "json" else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
-    chain = [begin, ProcessorFormatter.remove_processors_meta, describe_exceptions, hide_secrets, render]
+    chain = [begin, ProcessorFormatter.remove_processors_meta, describe_values, hide_secrets, render]
     kind = _OnceFormatter if log_format == "json" else ProcessorFormatter
     return kind(processors=chain, foreign_pre_chain=[structlog.contextvars.merge_contextvars])
 

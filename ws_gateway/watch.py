@@ -51,9 +51,9 @@ class Watch:
     def _close_stalled(self, now: float) -> None:
         for connection in self._connections:
             stalled_since = connection.socket.stalled_since
-            if stalled_since is not None and now - stalled_since > STALL_PATIENCE_S:
-                if connection.close(TRY_AGAIN, "too slow"):
-                    measures().stalled.inc()
+            is_stalled = stalled_since is not None and now - stalled_since > STALL_PATIENCE_S
+            if is_stalled and connection.close(TRY_AGAIN, "too slow"):
+                measures().stalled.inc()
 
     async def _compare(self, connections: list[Connection]) -> None:
         try:
