@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from functools import partial
 from typing import Any
 
 import falcon.asgi
@@ -14,6 +15,7 @@ from api.resources.documentation import Documentation
 from api.routes import add_routes
 from core.config import Settings, load_settings
 from core.process import start_logging
+from core.tracing import start_tracing, stop_tracing
 
 
 class Lifespan:
@@ -27,7 +29,9 @@ class Lifespan:
 
     async def process_shutdown(self, _scope: Any, _event: Any) -> None:
         await self._collaborators.expense_writer.close()
-        await asyncio.get_running_loop().run_in_executor(None, self._collaborators.close)
+        in_thread = partial(asyncio.get_running_loop().run_in_executor, None)
+        await in_thread(self._collaborators.close)
+        await in_thread(stop_tracing)
 
 
 def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
@@ -50,4 +54,5 @@ def create_app_from_environment() -> falcon.asgi.App[Any, Any]:
     """For uvicorn, which calls it in each of its processes."""
     settings = load_settings(os.environ)
     start_logging(settings, process="api")
+    start_tracing(settings.otel_url, process="api")
     return create_app(settings)

@@ -19,6 +19,7 @@ from core.queries.expenses import ExpenseRecord
 from core.services.expense_drafts import ExpenseInput
 from core.services.expenses import record_each_expense
 from core.services.idempotency import KeyedRequest, StoredAnswer, claim_keys, release_keys, store_answers
+from core.tracing import requests_span
 
 LOCK_WAIT_MS = 500
 """Others hold what a write needs for a commit's time, some 20 ms. Longer than this the other requests of the
@@ -57,7 +58,7 @@ def _write(session: Session, items: Sequence[ExpenseToWrite]) -> Sequence[Answer
     if requests:
         claims |= zip(requests, claim_keys(session, requests), strict=True)
     fresh = [item for item in items if id(item) not in repeated_here and claims[item.request] is None]
-    with on_behalf_of(_request_ids(fresh)):
+    with on_behalf_of(_request_ids(fresh)), requests_span("record expenses", count=len(fresh)):
         recorded = record_each_expense(session, items=[item.expense for item in fresh])
     answers: dict[int, Answer | OutlayError] = {
         id(item): expense_created(outcome) if isinstance(outcome, ExpenseRecord) else outcome

@@ -9,6 +9,7 @@ from structlog.contextvars import bind_contextvars
 from api.measures import measures
 from core.log_context import begin_request
 from core.logging import get_logger
+from core.tracing import begin_request_span, request_id_of
 
 HEADER = "X-Request-ID"
 
@@ -29,7 +30,10 @@ class RequestLog:
 
     async def process_request(self, req: Request, _resp: Response) -> None:
         req.context.began_at = time.perf_counter()
-        req.context.request_id = begin_request(req.get_header(HEADER))
+        traceparent = req.get_header("traceparent")
+        request_id = begin_request(req.get_header(HEADER) or request_id_of(traceparent))
+        req.context.request_id = request_id
+        req.context.span = begin_request_span(request_id, traceparent)
 
     async def process_response(
         self, req: Request, resp: Response, _resource: Any, _req_succeeded: bool
@@ -40,6 +44,8 @@ class RequestLog:
         route, status = req.uri_template or UNKNOWN, resp.status_code
         resp.set_header(HEADER, req.context.request_id)
         measures().requests.labels(method, route, status).observe(duration_s)
+        if req.context.span is not None:
+            req.context.span.end(f"{method} {route}", method=method, route=route, status=status)
         tell = log.debug if route in PROBES else log.info
         tell(
             "request.done",

@@ -21,6 +21,7 @@ from core.errors import Overloaded
 from core.logging import get_logger
 from core.services.idempotency import KeyedRequest
 from core.services.outbox import staged_jobs
+from core.tracing import span
 from core.wakeups import WakeUps
 
 T = TypeVar("T")
@@ -88,7 +89,7 @@ class Transactions:
     def _read(self, query: Callable[[R], T], reading: Callable[[], AbstractContextManager[R]]) -> T:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                with reading() as reader:
+                with span("query"), reading() as reader:
                     return query(reader)
             except DBAPIError as error:
                 if attempt == MAX_ATTEMPTS or not error.connection_invalidated:
@@ -101,7 +102,7 @@ class Transactions:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             is_done = False
             try:
-                with (database or self._database).transaction() as session:
+                with span("transaction"), (database or self._database).transaction() as session:
                     result = service(session)
                     is_done = True
             except DBAPIError as error:

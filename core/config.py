@@ -40,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["", "json", "console"] = ""
     log_dir: str = ""
+    otel_url: Annotated[str, Meta(pattern=r"^$|^https?://[^\s/?#]+\S*$")] = ""
 
     api_host: str = "127.0.0.1"
     api_port: Port = 8000

@@ -10,7 +10,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, start_http_server, values
+from prometheus_client import (
+    CollectorRegistry,
+    Gauge,
+    ProcessCollector,
+    disable_created_metrics,
+    start_http_server,
+    values,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from sqlalchemy import event
@@ -28,6 +35,9 @@ FOLDER_PREFIX = "outlay-metrics-"
 
 METRICS_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 """Of what `metrics_text` answers."""
+
+# It would be a second series for each, which nobody asks for.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 registry = CollectorRegistry()
 """Of this process. The library's own one would be shared with whatever else uses it."""

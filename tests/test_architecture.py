@@ -86,6 +86,8 @@ OUTSIDERS = {
     "websockets": {"ws_gateway", "core.commands"},
     "bcrypt": {"core.security"},
     "jwt": {"core.security"},
+    "opentelemetry": {"core.tracing"},
+    "concurrent_log_handler": {"core.logging"},
     "prometheus_client": {"api", "workers.measures", "ws_gateway.measures", "core.metrics"},
     "psycopg": {"core.database"},
     "aiohttp": {"core.outgoing"},
@@ -238,7 +240,7 @@ def test_heavy_libraries_are_imported_only_by_the_jobs_that_need_them() -> None:
         for name in (
             [node.module or ""] if isinstance(node, ast.ImportFrom) else [n.name for n in node.names]
         )
-        if name.split(".")[0] in {"apprise", "pandas", "openpyxl", "numpy", "vl_convert"}
+        if name.split(".")[0] in {"apprise", "pandas", "openpyxl", "numpy", "opentelemetry", "vl_convert"}
     ]
     assert wrong == []
 

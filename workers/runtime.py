@@ -18,6 +18,7 @@ from core.job_names import SPLIT_GROUP_EXPENSE
 from core.logging import get_logger
 from core.metrics import watch_pool
 from core.services.outbox import CLAIM_LIMIT, ClaimedRow, back_off, claim_rows, settle_rows, staged_jobs
+from core.tracing import requests_span
 from core.wakeups import WakeUpFlags, WakeUps
 from workers.job_log import for_rows, tell_done, tell_failed
 
@@ -210,7 +211,7 @@ class Runtime:
         """Have the effect of rows and delete them; answers how many there were."""
         if not rows:
             return 0
-        with for_rows(rows):
+        with for_rows(rows), requests_span(f"job {job}", job=job, keys=len(rows)):
             self._jobs[job](self, session, rows)
         settled = list(chain.from_iterable(rows.values()))
         settle_rows(session, settled)

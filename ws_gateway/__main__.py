@@ -15,6 +15,7 @@ from core.errors import ConfigurationError
 from core.logging import get_logger
 from core.metrics import measure_process
 from core.process import start_logging
+from core.tracing import start_tracing, stop_tracing
 from ws_gateway.server import Gateway
 
 SPARE_FILES = 100
@@ -31,6 +32,7 @@ def main() -> int:
         settings = load_settings(os.environ)
         start_logging(settings, process="gateway")
         measure_process()
+        start_tracing(settings.otel_url, process="gateway")
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         _allow_open_files(settings.ws_max_connections + SPARE_FILES)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -41,6 +43,7 @@ def main() -> int:
     except OSError as error:
         log.error("gateway.not_started", error=error)  # noqa: TRY400 - the port is taken, no traceback helps
         return 1
+    stop_tracing()
     log.info("gateway.stopped")
     return 0
 

@@ -11,6 +11,7 @@ import msgspec
 from core import clock
 from core.errors import DatabaseUnavailable
 from core.logging import get_logger
+from core.tracing import requests_span
 from ws_gateway.close_codes import TOO_MANY_SOCKETS, Refused
 from ws_gateway.measures import measures
 from ws_gateway.outgoing import Outgoing, tell_sent
@@ -130,7 +131,8 @@ class Connection:
                 return
 
     async def _send(self, message: Outgoing) -> None:
-        await self.socket.send(message.body, text=True)
+        with requests_span("notification.send", request_ids=message.request_ids, seq=message.seq):
+            await self.socket.send(message.body, text=True)
         self.last_seq = message.seq
         tell_sent(message, user_id=self.user_id, connected_at=self._connected_at)
 
