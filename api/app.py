@@ -10,7 +10,7 @@ import falcon.asgi
 from api.collaborators import Collaborators
 from api.openapi import openapi_document
 from api.problems import add_error_handlers
-from api.request_log import CallerLog, RequestLog
+from api.request_log import RequestLog
 from api.resources.documentation import Documentation
 from api.routes import add_routes
 from core.config import Settings, load_settings
@@ -38,7 +38,7 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     """The API over its own database pool. Nothing is connected before the first request."""
     collaborators = Collaborators.of(settings)
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
-        middleware=[Lifespan(collaborators), RequestLog(), collaborators.authentication, CallerLog()]
+        middleware=[Lifespan(collaborators), collaborators.authentication, RequestLog()]
     )
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)

@@ -5,15 +5,15 @@ payee or mail address, also not in an error's message.
 """
 
 import re
-import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from structlog.typing import EventDict
-
 HIDDEN = "[hidden]"
+
+HARMLESS = frozenset({"method", "route", "status", "duration_ms", "request_id", "user_id", "job", "keys"})
+"""The fields of most lines."""
 
 SECRET_WORDS = frozenset(
     {
@@ -37,36 +37,28 @@ PATH = re.compile(r"(?<=/(?:unsubscribe|invitations)/)[\w%.~-]{16,}")
 PLAIN = frozenset({str, int, float, bool, type(None), list, tuple, dict})
 """What stands in a line as it is; an id, a date or a name of a choice becomes its text."""
 
-TEXTS = ("event", "error", "reason", "exception", "detail")
+TEXTS = frozenset({"error", "reason", "detail", "problem"})
 """Fields whose text others have written: an exception, or the server at the other end."""
 
 
-def hide_secrets(_logger: Any, _name: str, event: EventDict) -> EventDict:
-    """Hide the fields that must not be read, and what looks like a secret in messages of errors."""
-    for key, value in event.items():
-        if _is_secret(key):
-            event[key] = HIDDEN
-        elif key in TEXTS and isinstance(value, str):
-            event[key] = scrub(value)
-    return event
-
-
-def describe_values(_logger: Any, _name: str, event: EventDict) -> EventDict:
-    """Fields as they are written; errors, and the one that a record is about, without data of users."""
-    about = event.pop("exc_info", None)
-    for key, value in event.items():
-        if isinstance(value, BaseException):
-            event[key] = f"{type(value).__name__}: {safe_message(value)}"
+def add_safely(line: dict[str, Any], fields: Mapping[str, Any]) -> None:
+    """Add fields as they may be written: secrets are hidden, and so is what looks like one in messages."""
+    for key, value in fields.items():
+        if key in line:
+            continue  # the event itself; or what the line says by itself, which counts more than its context
+        if key not in HARMLESS and _is_secret(key):
+            line[key] = HIDDEN
+        elif isinstance(value, BaseException):
+            line[key] = f"{type(value).__name__}: {safe_message(value)}"
         elif type(value) not in PLAIN:
-            event[key] = str(value)
-    if isinstance(about, tuple):
-        about = about[1]
-    elif about is True:
-        # The record is formatted while the exception is being handled.
-        about = sys.exc_info()[1]
-    if isinstance(about, BaseException):
-        event["exception"] = "".join(_told(about))[-MAX_TEXT_CHARACTERS:]
-    return event
+            line[key] = str(value)
+        else:
+            line[key] = scrub(value) if key in TEXTS and type(value) is str else value
+
+
+def safe_traceback(error: BaseException) -> str:
+    """As Python tells it, with what led to it before, and with messages that are safe."""
+    return "".join(_told(error))[-MAX_TEXT_CHARACTERS:]
 
 
 def scrub(text: str) -> str:
@@ -88,7 +80,6 @@ def safe_message(error: BaseException) -> str:
 
 
 def _told(error: BaseException, seen: frozenset[int] = frozenset()) -> Iterator[str]:
-    """The traceback as Python tells it, with what led to it before; the messages are safe ones."""
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if before is not None and id(before) not in seen:
         yield from _told(before, seen | {id(error)})

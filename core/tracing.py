@@ -107,7 +107,9 @@ def requests_span(
 
 def request_id_of(traceparent: str | None) -> str | None:
     """The id for a request that comes with a trace: that trace's."""
-    match = TRACE_PARENT.fullmatch(traceparent or "")
+    if traceparent is None:
+        return None
+    match = TRACE_PARENT.fullmatch(traceparent)
     return None if match is None or set(match[1]) == {"0"} else match[1]
 
 

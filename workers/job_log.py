@@ -7,11 +7,11 @@ from itertools import islice
 from typing import Any
 
 from celery import states
-from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from core import clock
 from core.job_names import BUILD_DIGEST, BUILD_EXPORT, DELIVER_NOTIFICATIONS, EVALUATE_BUDGETS
 from core.log_context import MAX_IDS, joined, on_behalf_of
+from core.log_context import begin_task as begin_task_context
 from core.logging import get_logger
 from core.services.outbox import ClaimedRow
 from core.tracing import requests_span
@@ -72,14 +72,12 @@ def tell_done(job: str, rows: Rows, *, began: float | None = None) -> None:
 
 def begin_task(*, task_id: str, task: Any, **_signal: Any) -> None:
     """Celery's `task_prerun`: each line within says which task it is of."""
-    clear_contextvars()
-    bind_contextvars(task=task.name)
+    begin_task_context(task.name)
     _began[task_id] = time.perf_counter()
 
 
 def end_task(*, task_id: str, task: Any, state: str | None = None, **_signal: Any) -> None:
     """Celery's `task_postrun`."""
-    clear_contextvars()
     duration_s = time.perf_counter() - _began.pop(task_id, time.perf_counter())
     outcome = "done" if state == states.SUCCESS else "failed"
     measures().task_seconds.labels(task.name, outcome).observe(duration_s)

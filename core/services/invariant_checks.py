@@ -63,7 +63,8 @@ def prove(session: Session, *, name: str) -> Proof:
             continue
         for difference in found:
             # The difference itself holds amounts: it is stored, and `check` shows it.
-            log.error("invariant.broken", check=name, subject=subject)
+            subject_id = getattr(difference, "subject_id", None)
+            log.error("invariant.broken", check=name, subject=subject, subject_id=subject_id)
             proof.failures += 1
             if len(proof.details) < MAX_DETAILS:
                 proof.details.append(f"{subject} {difference}"[:MAX_DETAIL_CHARACTERS])

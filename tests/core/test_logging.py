@@ -10,10 +10,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
-from structlog.contextvars import bound_contextvars
 
 from core.database import Database
-from core.log_context import begin_request, joined, on_behalf_of, request_ids_of
+from core.log_context import add_fields, begin_request, joined, on_behalf_of, request_ids_of
 from core.log_redaction import HIDDEN
 from core.logging import ALERT, AUDIT, Format, LogName, configure_logging, get_logger, log_path
 
@@ -67,9 +66,10 @@ def test_each_log_has_what_belongs_to_it(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_our_lines_and_those_of_libraries_come_out_alike(capsys: pytest.CaptureFixture[str]) -> None:
     configure(None)
-    with bound_contextvars(request_id="abc", user_id=str(USER)):
-        get_logger("ours").warning("thing.happened", count=2)
-        logging.getLogger("theirs").warning("a thing happened %d times", 2)
+    begin_request("abc")
+    add_fields(user_id=USER)
+    get_logger("ours").warning("thing.happened", count=2)
+    logging.getLogger("theirs").warning("a thing happened %d times", 2)
     ours, theirs = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert ours.keys() == theirs.keys() | {"count"}
     assert theirs["event"] == "a thing happened 2 times"
