@@ -7,6 +7,7 @@ from typing import Any
 
 import falcon.asgi
 
+from api.audit import AuditTrail
 from api.collaborators import Collaborators
 from api.openapi import openapi_document
 from api.problems import add_error_handlers
@@ -38,7 +39,12 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     """The API over its own database pool. Nothing is connected before the first request."""
     collaborators = Collaborators.of(settings)
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
-        middleware=[Lifespan(collaborators), collaborators.authentication, RequestLog()]
+        middleware=[
+            Lifespan(collaborators),
+            collaborators.authentication,
+            RequestLog(),
+            AuditTrail(),
+        ]
     )
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)

@@ -1,18 +1,25 @@
-"""Who is calling: the bearer token's user, as long as its session lives."""
+"""Who is calling: the user of a token as long as its session lives, or of an API key."""
 
 import asyncio
+import hmac
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from falcon.asgi import Request, Response
+from sqlalchemy import Connection
 
+from api.scopes import needed_scope
 from api.transactions import Transactions
 from core import clock
-from core.errors import Unauthenticated
-from core.queries.sessions import live_sessions
+from core.errors import Forbidden, Unauthenticated
+from core.queries.api_keys import LiveKey, find_live_key
+from core.queries.sessions import LiveSession, live_sessions
 from core.security import ACCESS, Tokens
+from core.services.accounts import NOBODY
+from core.services.api_keys import PREFIX, USE_KEPT_AFTER, KeyParts, keep_use, read_api_key
 
 RECHECK_AFTER_S = 0.8
 """A token dies within a second of its session, so what is known of a session holds a little shorter."""
@@ -26,10 +33,19 @@ UNPROTECTED_METHODS = frozenset({"OPTIONS"})
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The caller, in `req.context.principal`."""
+    """The caller, in `req.context.principal`.
+
+    `session_id` is the session's, or the API key's, which has `scopes`. With the master key there is no user:
+    `NOBODY`.
+    """
 
     user_id: UUID
     session_id: UUID
+    is_admin: bool = False
+    scopes: frozenset[str] | None = None
+
+
+MASTER = Principal(NOBODY, NOBODY, is_admin=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +55,15 @@ class _Remembered:
 
 
 class Authentication:
-    """Falcon middleware. A resource is protected unless it says `is_public = True`."""
+    """Falcon middleware. A resource is protected unless it says `is_public = True`.
 
-    def __init__(self, tokens: Tokens, transactions: Transactions) -> None:
+    One that says `is_for_admins = True` is for them alone, and the only kind that the master key opens.
+    """
+
+    def __init__(self, tokens: Tokens, transactions: Transactions, *, master_key: str = "") -> None:
         self._tokens = tokens
         self._transactions = transactions
+        self._master_key = master_key.encode()
         self._remembered: dict[str, _Remembered] = {}
         self._looking_up: dict[str, asyncio.Future[Principal]] = {}
 
@@ -57,17 +77,25 @@ class Authentication:
     async def process_resource(self, req: Request, _resp: Response, resource: Any, _params: Any) -> None:
         is_public = resource is None or getattr(resource, "is_public", False)
         if not is_public and req.method not in UNPROTECTED_METHODS:
-            req.context.principal = await self.principal_of(req)
+            is_for_admins = getattr(resource, "is_for_admins", False)
+            req.context.principal = await self.principal_of(req, is_for_admins=is_for_admins)
 
-    async def principal_of(self, req: Request) -> Principal:
-        """Who calls; for public resources that let somebody in without a token, and not everybody.
+    async def principal_of(self, req: Request, *, is_for_admins: bool = False) -> Principal:
+        """Who calls, and may; for public resources that let somebody in without a token, and not everybody.
 
         Raises:
-            Unauthenticated
+            Unauthenticated, Forbidden.
         """
         scheme, _, token = (req.get_header("Authorization") or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("send a bearer token")
+        principal = await self._identify(token)
+        _check_role(principal, req, is_for_admins=is_for_admins)
+        return principal
+
+    async def _identify(self, token: str) -> Principal:
+        if self._master_key and hmac.compare_digest(token.encode(), self._master_key):
+            return MASTER
         known = self._remembered.get(token)
         if known is not None and known.until > time.monotonic():
             return known.principal
@@ -86,13 +114,58 @@ class Authentication:
 
     async def _look_up(self, token: str) -> Principal:
         asked_at = time.monotonic()
-        claims = self._tokens.read(token, ACCESS)
-        key = (claims.user_id, claims.session_id)
-        if key not in await self._transactions.read_rows(lambda rows: live_sessions(rows, [key])):
-            raise Unauthenticated("the session has ended")
-        principal = Principal(*key)
+        if token.startswith(PREFIX):
+            principal, expires_at = await self._of_key(token)
+        else:
+            principal, expires_at = await self._of_session(token)
         if len(self._remembered) >= MAX_REMEMBERED:
             self._remembered.clear()
-        until = asked_at + min(RECHECK_AFTER_S, claims.expires_at - clock.now().timestamp())
+        until = asked_at + min(RECHECK_AFTER_S, expires_at - clock.now().timestamp())
         self._remembered[token] = _Remembered(principal, until)
         return principal
+
+    async def _of_session(self, token: str) -> tuple[Principal, float]:
+        claims = self._tokens.read(token, ACCESS)
+        key = (claims.user_id, claims.session_id)
+
+        def look_up(rows: Connection) -> LiveSession | None:
+            return live_sessions(rows, [key]).get(key)
+
+        session = await self._transactions.read_rows(look_up)
+        if session is None:
+            raise Unauthenticated("the session has ended")
+        return Principal(*key, is_admin=session.is_admin), claims.expires_at
+
+    async def _of_key(self, text: str) -> tuple[Principal, float]:
+        parts = read_api_key(text)
+        key = None if parts is None else await self._find_key(parts)
+        if key is None:
+            raise Unauthenticated("the API key is not valid, was deleted or has expired")
+        if key.last_used_at is None or clock.now() >= key.last_used_at + USE_KEPT_AFTER:
+            await self._transactions.write(
+                lambda session: keep_use(session, user_id=key.user_id, key_id=key.id)
+            )
+        return Principal(key.user_id, key.id, scopes=key.scopes), _timestamp(key.expires_at)
+
+    async def _find_key(self, parts: KeyParts) -> LiveKey | None:
+        return await self._transactions.read_rows(
+            lambda rows: find_live_key(rows, user_id=parts.user_id, key_id=parts.id, key_hash=parts.key_hash)
+        )
+
+
+def _check_role(principal: Principal, req: Request, *, is_for_admins: bool) -> None:
+    """Refuse what the caller's role, or the key's scopes, do not allow."""
+    if principal.scopes is not None:
+        scope = needed_scope(req.uri_template or "", req.method)
+        if scope is None:
+            raise Forbidden("no API key may do this; log in")
+        if scope not in principal.scopes:
+            raise Forbidden(f"the API key needs the scope {scope}")
+    if is_for_admins and not principal.is_admin:
+        raise Forbidden("for administrators only")
+    if not is_for_admins and principal is MASTER:
+        raise Unauthenticated("the master key is for administration only")
+
+
+def _timestamp(instant: datetime | None) -> float:
+    return float("inf") if instant is None else instant.timestamp()

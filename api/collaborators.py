@@ -55,7 +55,7 @@ class Collaborators:
             transactions=transactions,
             expense_writer=new_expense_writer(transactions, writer_database),
             tokens=tokens,
-            authentication=Authentication(tokens, transactions),
+            authentication=Authentication(tokens, transactions, master_key=settings.master_key),
             passwords=Passwords(cost=settings.bcrypt_cost),
             charts=Charts(),
             files=FileStore(settings.files),

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from api.answers import Answer, created
+from api.audit import Entry
 from api.group_commit import LONE_THREADS, GroupCommit, NotTogether
 from api.idempotency import repeated, to_be_stored
 from api.schemas.expenses import ExpenseOut
@@ -16,6 +17,7 @@ from core.database import Database
 from core.errors import Conflict, OutlayError
 from core.log_context import joined, on_behalf_of
 from core.queries.expenses import ExpenseRecord
+from core.services.audit import record_action
 from core.services.expense_drafts import ExpenseInput
 from core.services.expenses import record_each_expense
 from core.services.idempotency import KeyedRequest, StoredAnswer, claim_keys, release_keys, store_answers
@@ -34,6 +36,7 @@ CONNECTIONS = 1 + LONE_THREADS
 class ExpenseToWrite:
     expense: ExpenseInput
     request: KeyedRequest | None
+    entry: Entry | None = None
     request_ids: str | None = None
     """Of the HTTP request, for the logs of what follows from it."""
 
@@ -60,6 +63,9 @@ def _write(session: Session, items: Sequence[ExpenseToWrite]) -> Sequence[Answer
     fresh = [item for item in items if id(item) not in repeated_here and claims[item.request] is None]
     with on_behalf_of(_request_ids(fresh)), requests_span("record expenses", count=len(fresh)):
         recorded = record_each_expense(session, items=[item.expense for item in fresh])
+        for item, outcome in zip(fresh, recorded, strict=True):
+            if item.entry is not None and isinstance(outcome, ExpenseRecord):
+                record_action(session, item.entry.action(outcome))
     answers: dict[int, Answer | OutlayError] = {
         id(item): expense_created(outcome) if isinstance(outcome, ExpenseRecord) else outcome
         for item, outcome in zip(fresh, recorded, strict=True)

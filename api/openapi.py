@@ -140,7 +140,8 @@ def endpoint(
             answers=answers,
             problems=frozenset(
                 {
-                    *({401} if not is_public else ()),
+                    # No route is for every scope of an API key.
+                    *({401, 403} if not is_public else ()),
                     *({413, 415} if has_body else ()),
                     *({503} if needs_database else ()),
                     *problems,

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from api.measures import measures
 from core.errors import Overloaded
-from core.security import hash_password, is_password
+from core.security import NO_PASSWORD, hash_password, is_password
 
 T = TypeVar("T")
 
@@ -26,14 +26,17 @@ class Passwords:
         self._nobody = hash_password("nobody's password", cost=cost)
 
     async def hash(self, password: str) -> str:
-        return await self._run(lambda: hash_password(password, cost=self._cost))
+        return await self.run(lambda: hash_password(password, cost=self._cost))
 
     async def is_password(self, password: str, password_hash: str | None) -> bool:
         """Whether the password fits; without a hash (an unknown login) never, after the same work."""
-        is_right = await self._run(lambda: is_password(password, password_hash or self._nobody))
+        if password_hash == NO_PASSWORD:
+            password_hash = None
+        is_right = await self.run(lambda: is_password(password, password_hash or self._nobody))
         return is_right and password_hash is not None
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T]) -> T:
+        """Any work on passwords that is too much for the event loop, in one of the threads."""
         if self._waiting >= MAX_WAITING:
             raise Overloaded("too many logins are waiting")
         self._waiting += 1

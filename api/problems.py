@@ -37,6 +37,9 @@ class Problem(msgspec.Struct, omit_defaults=True):
     detail: Annotated[str, Meta(description="What went wrong, for people.")] | None = None
     errors: list[ProblemField] = []
     error: Annotated[str, Meta(description="For OAuth 2 clients (RFC 6749, section 5.2).")] | None = None
+    challenge: (
+        Annotated[str, Meta(description="What `/v1/auth/second-factor` takes, together with a code.")] | None
+    ) = None
 
 
 class InvalidParameter(errors.InvalidInput):
@@ -49,6 +52,18 @@ class InvalidHeader(errors.InvalidInput):
 
 class InvalidGrant(errors.Unauthenticated):
     """A login, password or refresh token that is not valid, in the words of OAuth 2."""
+
+    oauth_error = "invalid_grant"
+
+
+class SecondFactorRequired(InvalidGrant):
+    """The first factor is right, and the challenge is to be answered with a code."""
+
+    oauth_error = "second_factor_required"
+
+    def __init__(self, challenge: str) -> None:
+        super().__init__("send a code to /v1/auth/second-factor, with the challenge")
+        self.challenge = challenge
 
 
 STATUSES: dict[type[errors.OutlayError], str] = {
@@ -72,7 +87,7 @@ def send_problem(
     *,
     detail: str | None = None,
     fields: list[ProblemField],
-    oauth_error: str | None = None,
+    grant: InvalidGrant | None = None,
 ) -> None:
     code, _, title = status.partition(" ")
     resp.status = status
@@ -83,7 +98,8 @@ def send_problem(
         type=TYPES.get(int(code), "about:blank"),
         detail=detail,
         errors=fields,
-        error=oauth_error,
+        error=None if grant is None else grant.oauth_error,
+        challenge=grant.challenge if isinstance(grant, SecondFactorRequired) else None,
     )
     resp.data = msgspec.json.encode(problem)
     # What a handler had begun to say does not hold for the error.
@@ -99,12 +115,15 @@ def add_error_handlers(app: App[Any, Any]) -> None:
 
 async def _on_outlay_error(_req: Request, resp: Response, error: errors.OutlayError, _params: Any) -> None:
     status = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
-    oauth_error = "invalid_grant" if isinstance(error, InvalidGrant) else None
-    send_problem(resp, status, detail=error.detail, fields=_fields(error), oauth_error=oauth_error)
+    send_problem(resp, status, detail=error.detail, fields=_fields(error), grant=_grant(error))
     if isinstance(error, errors.Unauthenticated):
         resp.set_header("WWW-Authenticate", "Bearer")
     if isinstance(error, errors.Overloaded):
         resp.set_header("Retry-After", str(error.retry_after_s))
+
+
+def _grant(error: errors.OutlayError) -> InvalidGrant | None:
+    return error if isinstance(error, InvalidGrant) else None
 
 
 def _fields(error: errors.OutlayError) -> list[ProblemField]:

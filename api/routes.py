@@ -6,6 +6,15 @@ import falcon.asgi
 
 from api.collaborators import Collaborators
 from api.resources.accounts import Me, Registration
+from api.resources.activity import MyActivity
+from api.resources.administration import (
+    Accounts,
+    AuditEvents,
+    AuditVerification,
+    JobRetry,
+    Jobs,
+    OneAccount,
+)
 from api.resources.alerts import Alerts
 from api.resources.analytics import (
     Anomalies,
@@ -16,6 +25,7 @@ from api.resources.analytics import (
     Subscriptions,
     Trends,
 )
+from api.resources.api_keys import ApiKeys, OneApiKey
 from api.resources.attachments import Attachments, OneAttachment
 from api.resources.budgets import BudgetArchive, BudgetHistory, Budgets, OneBudget
 from api.resources.categories import Categories, OneCategory
@@ -28,6 +38,7 @@ from api.resources.channels import (
     OneChannel,
 )
 from api.resources.charts import ChartSpecification, PngChart, SvgChart
+from api.resources.credentials import MyEmail, MyPassword, PasswordReset, PasswordResetConfirmation
 from api.resources.debts import Balances, DebtReminder, GroupDebts, MyDebts, SettlementPlan
 from api.resources.digests import DigestPreview, Digests, OneDigest
 from api.resources.exchange_rates import ExchangeRates
@@ -51,6 +62,13 @@ from api.resources.invitations import (
 from api.resources.metrics import MetricsPage
 from api.resources.notification_settings import MyNotificationSettings
 from api.resources.notifications import Notifications, OneNotification, ReadAllNotifications
+from api.resources.passkeys import (
+    MyPasskeys,
+    NewPasskeyOptions,
+    OnePasskey,
+    PasskeyLogin,
+    PasskeyOptions,
+)
 from api.resources.recurring_expenses import (
     OneRecurringExpense,
     RecurringConfirmation,
@@ -61,6 +79,12 @@ from api.resources.recurring_expenses import (
     UpcomingExpenses,
 )
 from api.resources.reports import OneReport, ReportDownload, Reports
+from api.resources.second_factors import (
+    MySecondFactor,
+    RecoveryCodes,
+    SecondFactorConfirmation,
+    SecondFactorLogin,
+)
 from api.resources.sessions import Login, Logout, OneSession, Refresh, Sessions, Ticket, Token
 from api.resources.settlements import (
     OneSettlement,
@@ -93,26 +117,49 @@ def add_routes(app: falcon.asgi.App[Any, Any], collaborators: Collaborators) -> 
 
 def v1_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
     return [
+        *_account_routes(collaborators),
         *_own_routes(collaborators),
         *_channel_routes(collaborators),
         *_group_routes(collaborators),
         *_insight_routes(collaborators),
+        *_admin_routes(collaborators),
     ]
 
 
-def _own_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
+def _account_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
     return [
         ("/auth/register", Registration(collaborators)),
         ("/auth/login", Login(collaborators)),
+        ("/auth/second-factor", SecondFactorLogin(collaborators)),
         ("/auth/token", Token(collaborators)),
         ("/auth/refresh", Refresh(collaborators)),
         ("/auth/logout", Logout(collaborators)),
         ("/auth/ticket", Ticket(collaborators)),
         ("/auth/verify-email", EmailVerification(collaborators)),
+        ("/auth/password-reset", PasswordReset(collaborators)),
+        ("/auth/password-reset/confirm", PasswordResetConfirmation(collaborators)),
         ("/me", Me(collaborators)),
+        ("/me/password", MyPassword(collaborators)),
+        ("/me/email", MyEmail(collaborators)),
         ("/me/verify-email", VerificationMail(collaborators)),
+        ("/me/second-factor", MySecondFactor(collaborators)),
+        ("/me/second-factor/confirm", SecondFactorConfirmation(collaborators)),
+        ("/me/second-factor/recovery-codes", RecoveryCodes(collaborators)),
         ("/me/sessions", Sessions(collaborators)),
         ("/me/sessions/{session_id:uuid}", OneSession(collaborators)),
+        ("/auth/passkey/options", PasskeyOptions(collaborators)),
+        ("/auth/passkey", PasskeyLogin(collaborators)),
+        ("/me/passkeys", MyPasskeys(collaborators)),
+        ("/me/passkeys/options", NewPasskeyOptions(collaborators)),
+        ("/me/passkeys/{passkey_id:uuid}", OnePasskey(collaborators)),
+        ("/me/activity", MyActivity(collaborators)),
+        ("/me/api-keys", ApiKeys(collaborators)),
+        ("/me/api-keys/{key_id:uuid}", OneApiKey(collaborators)),
+    ]
+
+
+def _own_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
+    return [
         ("/categories", Categories(collaborators)),
         ("/categories/{category_id:uuid}", OneCategory(collaborators)),
         ("/expenses", Expenses(collaborators)),
@@ -215,6 +262,17 @@ def _group_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
             SettlementReversal(collaborators),
         ),
         ("/debts", MyDebts(collaborators)),
+    ]
+
+
+def _admin_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
+    return [
+        ("/admin/users", Accounts(collaborators)),
+        ("/admin/users/{user_id:uuid}", OneAccount(collaborators)),
+        ("/admin/audit", AuditEvents(collaborators)),
+        ("/admin/audit/verify", AuditVerification(collaborators)),
+        ("/admin/jobs", Jobs(collaborators)),
+        ("/admin/jobs/{job_id:int(min=1, max=9223372036854775807)}/retry", JobRetry(collaborators)),
     ]
 
 

@@ -14,11 +14,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from api.answers import Answer
+from api.audit import take_entry
 from api.idempotency import answer_once, keyed_request
 from api.measures import measures
 from core.database import Database, is_retryable
 from core.errors import Overloaded
 from core.logging import get_logger
+from core.services.audit import record_action
 from core.services.idempotency import KeyedRequest
 from core.services.outbox import staged_jobs
 from core.tracing import span
@@ -61,15 +63,17 @@ class Transactions:
         return await self.run(lambda: self._read(query, self._database.snapshot_rows))
 
     async def write(self, service: Callable[[Session], T]) -> T:
-        """The result of a service, once its transaction has committed."""
-        return await self.run(lambda: self.write_now(service))
+        """The result of a service, once its transaction has committed, and with it what the trail says."""
+        recorded = _with_trail(service)
+        return await self.run(lambda: self.write_now(recorded))
 
     async def post(self, req: Request, owner_id: UUID, service: Callable[[Session], Answer]) -> Answer:
         """As `write`, but a repeated `Idempotency-Key` gives the stored answer instead of a second effect."""
         request = self.keyed_request(req, owner_id)
+        recorded = _with_trail(service)
         if request is None:
-            return await self.write(service)
-        return await self.write(lambda session: answer_once(session, request, service))
+            return await self.run(lambda: self.write_now(recorded))
+        return await self.run(lambda: self.write_now(lambda session: answer_once(session, request, recorded)))
 
     def keyed_request(self, req: Request, owner_id: UUID) -> KeyedRequest | None:
         return keyed_request(req, owner_id, self._fingerprint_key)
@@ -118,3 +122,17 @@ class Transactions:
 
     def close(self) -> None:
         self._executor.shutdown(wait=True)
+
+
+def _with_trail(service: Callable[[Session], T]) -> Callable[[Session], T]:
+    """The service of the request under way: its effect and its place in the audit trail come together."""
+    entry = take_entry()
+    if entry is None:
+        return service
+
+    def recorded(session: Session) -> T:
+        result = service(session)
+        record_action(session, entry.action(result))
+        return result
+
+    return recorded

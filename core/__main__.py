@@ -11,6 +11,8 @@ COMMANDS = {
     "demo": "play a month of expenses against a running system and show the alerts",
     "migrate": "bring the database's schema up to date",
     "revision": "write a new migration from the models",
+    "admin": "make, list, disable, enable or delete administrators",
+    "audit": "prove that no event of the audit trails was changed, removed, added or moved",
     "jobs": "show jobs that wait or have failed for good; `jobs retry` tries the latter again",
     "rates": "load exchange rates from a file or an address of the European Central Bank",
     "check": "check that totals, ledgers and numbers are right; exit 0 when they are",

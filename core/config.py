@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -35,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: str = "./var"
     files_dir: str = ""
     database_url: str = ""
+    master_key: str = ""
     redis_url: str = ""
     redis_prefix: Annotated[str, Meta(min_length=1)] = "outlay"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -71,6 +73,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: str = "Outlay <outlay@localhost>"
     public_url: Annotated[str, Meta(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] = "http://127.0.0.1:8000"
 
+    passkey_domain: str = ""
+    passkey_origins: str = ""
+
     rates_url: Annotated[str, Meta(pattern=r"^(off|https?://[^\s/?#]+\S*)$")] = (
         "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-hist-90d.xml"
     )
@@ -106,7 +111,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:
-        return tuple(origin.strip() for origin in self.ws_allowed_origins.split(",") if origin.strip())
+        return _listed(self.ws_allowed_origins)
+
+    @property
+    def passkey_site(self) -> str:
+        """The domain whose passkeys they are; by default that of the public URL."""
+        return self.passkey_domain or (urlsplit(self.public_url).hostname or "localhost")
+
+    @property
+    def web_origins(self) -> tuple[str, ...]:
+        """Of web pages and apps that may ask for passkeys; by default that of the public URL alone."""
+        url = urlsplit(self.public_url)
+        return _listed(self.passkey_origins) or (f"{url.scheme}://{url.netloc}",)
 
     @property
     def allowed_push_schemes(self) -> frozenset[str]:
@@ -116,6 +132,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_production(self) -> bool:
         return self.environment == "production"
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -137,6 +157,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         reason, _, field = str(error).partition(" - at `$.")
         raise ConfigurationError(f"{ENVIRONMENT_PREFIX}{field.rstrip('`').upper()}: {reason}") from error
     _check_secret(settings)
+    if settings.master_key and len(settings.master_key.encode()) < MIN_SECRET_BYTES:
+        raise ConfigurationError(f"OUTLAY_MASTER_KEY: needs at least {MIN_SECRET_BYTES} bytes")
     new_mailer(settings.mail, settings.mail_from)  # refuses what is malformed
     if settings.is_production and settings.bcrypt_cost < MIN_PRODUCTION_BCRYPT_COST:
         raise ConfigurationError(

@@ -53,6 +53,8 @@ SQLITE_BUSY_TIMEOUT_S = 30
 POOL_WAIT_S = 10
 """Thread pools are as large as connection pools, so nobody should ever wait for a connection."""
 
+BEFORE_COMMIT, AFTER_COMMIT = "outlay.before_commit", "outlay.after_commit"
+
 READ_ONLY = "outlay_read_only"
 SNAPSHOT = "outlay_snapshot"
 
@@ -90,8 +92,13 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A session that is committed at the end, or rolled back whole. For the edges only."""
-        with Session(self.engine, autoflush=False, expire_on_commit=False) as session, session.begin():
-            yield session
+        with Session(self.engine, autoflush=False, expire_on_commit=False) as session:
+            with session.begin():
+                yield session
+                for work in session.info.pop(BEFORE_COMMIT, ()):
+                    work(session)
+            for work in session.info.pop(AFTER_COMMIT, ()):
+                work(session)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -190,6 +197,16 @@ def _begin_sqlite_transaction(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
     elif not options.get(READ_ONLY, False):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def before_commit(session: Session, work: Callable[[Session], None]) -> None:
+    """Have work done as the transaction's last: what it locks nobody waits for any longer than a commit."""
+    session.info.setdefault(BEFORE_COMMIT, []).append(work)
+
+
+def after_commit(session: Session, work: Callable[[Session], None]) -> None:
+    """Have work done once the transaction counts for certain. It must not fail, nor use the session."""
+    session.info.setdefault(AFTER_COMMIT, []).append(work)
 
 
 @contextmanager

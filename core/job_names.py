@@ -63,3 +63,4 @@ class Tick:
     SWEEP_FILES = "sweep_files"
     REFRESH_REPORTS = "refresh_reports"
     STAGE_DIGESTS = "stage_digests"
+    LOG_AUDIT_HEADS = "log_audit_heads"

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +34,12 @@ VERIFICATION_LIFETIME = timedelta(days=3)
 """Over a weekend."""
 VERIFICATION_TOKEN_CHARACTERS = 71
 """Fits into a line of a mail."""
+
+RESET_LIFETIME = timedelta(hours=1)
+"""Time to fetch the mail, and little for whoever finds it later."""
+
+NO_PASSWORD = "!"  # noqa: S105 - what no hash looks like
+"""Instead of the hash of somebody who logs in by other means; no password fits."""
 
 MIN_PASSWORD_BYTES = 10
 MAX_PASSWORD_BYTES = 72
@@ -129,43 +135,6 @@ def derive_token(secret: str, purpose: str, *parts: str) -> str:
     """
     mac = fingerprint(derive_key(secret, f"token/{purpose}"), *(part.encode() for part in parts))
     return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
-
-
-@dataclass(frozen=True, slots=True)
-class VerificationClaims:
-    """What a token that verifies an address says of itself. It is worth nothing before it is checked."""
-
-    user_id: UUID
-    expires_at: datetime
-
-
-def verification_token(secret: str, *, user_id: UUID, email_key: str, expires_at: datetime) -> str:
-    """For the one address: `<user id and seconds>.<derived token>`, valid until the full second before."""
-    # Four bytes of seconds last until 2106.
-    claims = user_id.bytes + int(expires_at.timestamp()).to_bytes(4, "big")
-    proof = derive_token(secret, "verify-email", claims.hex(), email_key)
-    return f"{base64.urlsafe_b64encode(claims).rstrip(b'=').decode()}.{proof}"
-
-
-def read_verification_token(token: str) -> VerificationClaims | None:
-    """What the token says; None when it says nothing."""
-    text, _, _ = token.partition(".")
-    try:
-        claims = base64.urlsafe_b64decode(f"{text}{'=' * (-len(text) % 4)}".encode("ascii"))
-    except ValueError:
-        return None
-    if len(claims) != 20:
-        return None
-    expires_at = datetime.fromtimestamp(int.from_bytes(claims[16:], "big"), UTC)
-    return VerificationClaims(UUID(bytes=claims[:16]), expires_at)
-
-
-def is_verification_token(secret: str, token: str, claims: VerificationClaims, *, email_key: str) -> bool:
-    """Whether we made the token, for the user's present address."""
-    made = verification_token(
-        secret, user_id=claims.user_id, email_key=email_key, expires_at=claims.expires_at
-    )
-    return hmac.compare_digest(made.encode(), token.encode())
 
 
 def fingerprint(key: bytes, *parts: bytes) -> bytes:

@@ -36,8 +36,8 @@ LAYERS = (
 
 LEAVES = {
     "archive", "clock", "config", "database", "downloads", "errors", "field_errors", "files", "ids",
-    "job_names", "log_context", "log_files", "log_redaction", "logging", "mail_messages", "mailer",
-    "outgoing", "rate_files", "security", "statements", "unsubscribing",
+    "job_names", "log_context", "log_files", "log_redaction", "logging", "mail_messages", "mail_tokens",
+    "mailer", "outgoing", "passwords", "rate_files", "security", "statements", "unsubscribing",
 }  # fmt: skip
 """Modules of core that import none of its layers but the rules; every layer above the models may use them."""
 

@@ -16,6 +16,7 @@ from workers.process import start_runtime, stop_runtime
 from workers.runtime import ApplyJob
 from workers.schedules import beat_schedule
 from workers.tasks import (
+    audit,
     budgets,
     deliveries,
     digests,
@@ -45,8 +46,8 @@ LEASED_JOBS = frozenset({SEND_MAIL})
 """Outbox jobs with an effect outside of the database; their tasks do them by `workers/leased.py`."""
 
 TASK_MODULES = (
-    budgets, deliveries, digests, exchange_rates, exports, files, groups, housekeeping, imports, invitations,
-    mails, notifications, recurring_expenses, reminders, reports, settlements,
+    audit, budgets, deliveries, digests, exchange_rates, exports, files, groups, housekeeping, imports,
+    invitations, mails, notifications, recurring_expenses, reminders, reports, settlements,
 )  # fmt: skip
 """Imported, so that their tasks are known."""
 

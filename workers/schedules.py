@@ -41,6 +41,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         "nudge settlements": _at(Tick.NUDGE_SETTLEMENTS, crontab(minute=27)),
         "remind debtors": _at(Tick.REMIND_DEBTORS, crontab(minute=37)),
         "expire invitations": _at(Tick.EXPIRE_INVITATIONS, crontab(minute=47)),
+        "log audit heads": _at(Tick.LOG_AUDIT_HEADS, crontab(minute=57)),
         "check invariants": _at(Tick.CHECK_INVARIANTS, crontab(minute=41)),
     }
 

@@ -2,10 +2,11 @@ from falcon.asgi import Request, Response
 from sqlalchemy.orm import Session
 
 from api.answers import Answer, created, expected_versions, no_content, ok
+from api.audit import origin_of
 from api.collaborators import Collaborators
 from api.openapi import endpoint
+from api.reauthentication import confirm_password
 from api.schemas.accounts import AccountDeletionIn, ProfilePatch, RegistrationIn, UserOut
-from core.errors import Forbidden
 from core.queries.users import load_user
 from core.services import accounts
 
@@ -23,12 +24,14 @@ class Registration:
     async def on_post(self, req: Request, resp: Response) -> None:
         """Register; the account starts with a useful set of categories."""
         account = req.context.json.to_account()
-        accounts.check_new_account(account)
+        await self._passwords.run(lambda: accounts.check_new_account(account))
         # Before the transaction: a quarter of a second is long to hold a connection, or SQLite's write lock.
         password_hash = await self._passwords.hash(account.password)
 
         def register(session: Session) -> Answer:
-            user = accounts.register(session, account=account, password_hash=password_hash)
+            user = accounts.register(
+                session, account=account, password_hash=password_hash, origin=origin_of(req)
+            )
             return created(UserOut.of(user), location="/v1/me", version=user.version)
 
         (await self._transactions.post(req, accounts.NOBODY, register)).send(resp)
@@ -36,8 +39,8 @@ class Registration:
 
 class Me:
     def __init__(self, collaborators: Collaborators) -> None:
+        self._collaborators = collaborators
         self._transactions = collaborators.transactions
-        self._passwords = collaborators.passwords
         self._authentication = collaborators.authentication
 
     @endpoint(TAG, answers={200: UserOut})
@@ -59,14 +62,11 @@ class Me:
         )
         ok(UserOut.of(user), version=user.version).send(resp)
 
-    @endpoint(TAG, json=AccountDeletionIn, answers={204: None}, problems=(403,))
+    @endpoint(TAG, json=AccountDeletionIn, answers={204: None})
     async def on_delete(self, req: Request, resp: Response) -> None:
         """Delete the own account with everything in it, at once and for good; 403 for a wrong password."""
         user_id = req.context.principal.user_id
-        user = await self._transactions.read(lambda session: load_user(session, user_id=user_id))
-        # Not 401, which tells clients to refresh their token and try again.
-        if not await self._passwords.is_password(req.context.json.password, user.password_hash):
-            raise Forbidden("the password is wrong")
+        await confirm_password(self._collaborators, user_id=user_id, password=req.context.json.password)
         # In a transaction of its own: nobody in the groups shall wait while years of expenses are deleted.
         await self._transactions.write(
             lambda session: accounts.leave_groups(

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from api.answers import Answer, created, expected_versions, no_content, ok
+from api.audit import take_entry
 from api.collaborators import Collaborators
 from api.expense_writer import ExpenseToWrite
 from api.openapi import endpoint
@@ -49,9 +50,8 @@ class Expenses:
         user_id = req.context.principal.user_id
         given: ExpenseIn = req.context.json
         request = self._transactions.keyed_request(req, user_id)
-        answer = await self._writer.submit(
-            ExpenseToWrite(given.to_input(user_id), request, req.context.request_id)
-        )
+        item = ExpenseToWrite(given.to_input(user_id), request, take_entry(), req.context.request_id)
+        answer = await self._writer.submit(item)
         answer.send(resp)
 
     @endpoint(TAG, query=ExpenseQuery, answers={200: ExpensePage})

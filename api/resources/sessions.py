@@ -3,11 +3,11 @@
 from uuid import UUID
 
 from falcon.asgi import Request, Response
+from sqlalchemy.orm import Session
 
-from api.answers import Answer, created, no_content, ok
+from api.answers import created, no_content, ok
 from api.collaborators import Collaborators
 from api.openapi import endpoint
-from api.problems import InvalidGrant
 from api.schemas.accounts import (
     LoginIn,
     RefreshIn,
@@ -17,75 +17,30 @@ from api.schemas.accounts import (
     TokenForm,
     TokensOut,
 )
+from api.token_issuing import TokenIssuer, send_secret
 from core import clock
 from core.errors import NotFound, invalid
 from core.queries.sessions import sessions_of
-from core.queries.users import find_credentials
-from core.security import ACCESS_TOKEN_LIFETIME, TICKET_LIFETIME
-from core.services.sessions import (
-    OpenSession,
-    RefreshRefused,
-    open_session,
-    revoke_session,
-    rotate_refresh_token,
-)
+from core.security import TICKET_LIFETIME
+from core.services.sessions import revoke_session, revoke_sessions
 
 TAG = "Accounts"
 
 
-class _Issuer:
-    """What the three ways to get tokens have in common. Their answers are secrets, so none is ever stored."""
-
-    is_public = True
-
-    def __init__(self, collaborators: Collaborators) -> None:
-        self._transactions = collaborators.transactions
-        self._passwords = collaborators.passwords
-        self._tokens = collaborators.tokens
-        self._authentication = collaborators.authentication
-
-    async def _log_in(self, req: Request, resp: Response, login: str, password: str) -> None:
-        found = await self._transactions.read(lambda session: find_credentials(session, login=login))
-        # Whoever is unknown or inactive gets the same answer after the same work as for a wrong password.
-        is_right = await self._passwords.is_password(password, found.password_hash if found else None)
-        if found is None or not is_right or not found.is_active:
-            raise InvalidGrant("the login or the password is wrong")
-        opened = await self._transactions.write(
-            lambda session: open_session(
-                session, user_id=found.user_id, user_agent=req.user_agent, ip_address=req.remote_addr
-            )
-        )
-        _send_secret(resp, self._answer(opened))
-
-    async def _refresh(self, resp: Response, refresh_token: str) -> None:
-        outcome = await self._transactions.write(
-            lambda session: rotate_refresh_token(session, refresh_token=refresh_token)
-        )
-        if isinstance(outcome, RefreshRefused):
-            if outcome.ended_session is not None:
-                self._authentication.forget(*outcome.ended_session)
-            raise InvalidGrant("the refresh token is not valid, was used before or has expired")
-        _send_secret(resp, self._answer(outcome))
-
-    def _answer(self, opened: OpenSession) -> Answer:
-        access_token = self._tokens.access_token(
-            user_id=opened.user_id, session_id=opened.session_id, now=clock.now()
-        )
-        lifetime_s = int(ACCESS_TOKEN_LIFETIME.total_seconds())
-        return ok(TokensOut(access_token, lifetime_s, opened.refresh_token))
-
-
-class Login(_Issuer):
+class Login(TokenIssuer):
     @endpoint(
         TAG, json=LoginIn, answers={200: TokensOut}, problems=(401,), is_public=True, is_idempotent=False
     )
     async def on_post(self, req: Request, resp: Response) -> None:
-        """Log in with user name or e-mail address."""
+        """Log in with user name or e-mail address.
+
+        401 with a `challenge` when there is a second factor: the code goes to `/v1/auth/second-factor`.
+        """
         given: LoginIn = req.context.json
-        await self._log_in(req, resp, given.login, given.password)
+        await self.log_in(req, resp, given.login, given.password)
 
 
-class Token(_Issuer):
+class Token(TokenIssuer):
     @endpoint(
         TAG, form=TokenForm, answers={200: TokensOut}, problems=(401,), is_public=True, is_idempotent=False
     )
@@ -93,19 +48,19 @@ class Token(_Issuer):
         """Get tokens as OAuth 2 clients do, by password or refresh token; problems have its `error` code."""
         form: TokenForm = req.context.form
         if form.grant_type == "refresh_token":
-            await self._refresh(resp, _required("refresh_token", form.refresh_token))
+            await self.refresh(resp, _required("refresh_token", form.refresh_token))
         else:
             username = _required("username", form.username)
-            await self._log_in(req, resp, username, _required("password", form.password))
+            await self.log_in(req, resp, username, _required("password", form.password))
 
 
-class Refresh(_Issuer):
+class Refresh(TokenIssuer):
     @endpoint(
         TAG, json=RefreshIn, answers={200: TokensOut}, problems=(401,), is_public=True, is_idempotent=False
     )
     async def on_post(self, req: Request, resp: Response) -> None:
         """Spend a refresh token for new tokens; using one again ends the session."""
-        await self._refresh(resp, req.context.json.refresh_token)
+        await self.refresh(resp, req.context.json.refresh_token)
 
 
 class Logout:
@@ -133,12 +88,13 @@ class Ticket:
         ticket = self._tokens.ticket(
             user_id=principal.user_id, session_id=principal.session_id, now=clock.now()
         )
-        _send_secret(resp, created(TicketOut(ticket, int(TICKET_LIFETIME.total_seconds()))))
+        send_secret(resp, created(TicketOut(ticket, int(TICKET_LIFETIME.total_seconds()))))
 
 
 class Sessions:
     def __init__(self, collaborators: Collaborators) -> None:
         self._transactions = collaborators.transactions
+        self._authentication = collaborators.authentication
 
     @endpoint(TAG, answers={200: SessionPage})
     async def on_get(self, req: Request, resp: Response) -> None:
@@ -146,6 +102,18 @@ class Sessions:
         principal = req.context.principal
         rows = await self._transactions.read(lambda session: sessions_of(session, user_id=principal.user_id))
         ok(SessionPage([SessionOut.of(row, current_id=principal.session_id) for row in rows])).send(resp)
+
+    @endpoint(TAG, answers={204: None}, is_versioned=False)
+    async def on_delete(self, req: Request, resp: Response) -> None:
+        """Log all other devices out."""
+        principal = req.context.principal
+        await self._transactions.write(
+            lambda session: revoke_sessions(
+                session, user_id=principal.user_id, surviving=principal.session_id
+            )
+        )
+        self._authentication.forget(principal.user_id)
+        no_content().send(resp)
 
 
 class OneSession:
@@ -157,11 +125,12 @@ class OneSession:
     async def on_delete(self, req: Request, resp: Response, session_id: UUID) -> None:
         """Log one device out."""
         user_id = req.context.principal.user_id
-        is_ended = await self._transactions.write(
-            lambda session: revoke_session(session, user_id=user_id, session_id=session_id)
-        )
-        if not is_ended:
-            raise NotFound("no such session")
+
+        def end(session: Session) -> None:
+            if not revoke_session(session, user_id=user_id, session_id=session_id):
+                raise NotFound("no such session")
+
+        await self._transactions.write(end)
         self._authentication.forget(user_id, session_id)
         no_content().send(resp)
 
@@ -170,8 +139,3 @@ def _required(name: str, value: str | None) -> str:
     if value is None:
         raise invalid(f"/{name}", "this grant type needs it")
     return value
-
-
-def _send_secret(resp: Response, answer: Answer) -> None:
-    answer.send(resp)
-    resp.set_header("Cache-Control", "no-store")  # RFC 6749, section 5.1

@@ -4,10 +4,12 @@ import falcon
 from falcon.asgi import Request, Response
 from sqlalchemy.orm import Session
 
+from api.audit import origin_of
 from api.collaborators import Collaborators
 from api.openapi import Media, endpoint
 from core.mails.pages import render_page
 from core.rules.notification_kinds import subject_of
+from core.services.audit import Origin
 from core.services.notification_settings import switch_off
 from core.unsubscribing import Subscription, read_unsubscribe_token
 
@@ -39,10 +41,10 @@ class Unsubscribing:
         _send_page(resp, "Unsubscribe", text, has_button=True)
 
     @endpoint(TAG, answers={200: PAGE}, is_public=True, conflicts=False, is_idempotent=False)
-    async def on_post(self, _req: Request, resp: Response, token: str) -> None:
+    async def on_post(self, req: Request, resp: Response, token: str) -> None:
         """End a kind of mail at once, as a client for mails asks for with one click (RFC 8058)."""
         subscription = read_unsubscribe_token(self._secret, token)
-        await self._transactions.write(_switching_off(subscription))
+        await self._transactions.write(_switching_off(subscription, origin_of(req)))
         text = (
             f"You get no more mails about {_subjects(subscription.kinds)}. "
             "Your notification settings bring them back."
@@ -50,8 +52,10 @@ class Unsubscribing:
         _send_page(resp, "Done", text, has_button=False)
 
 
-def _switching_off(subscription: Subscription) -> Callable[[Session], None]:
-    return lambda session: switch_off(session, user_id=subscription.user_id, kinds=subscription.kinds)
+def _switching_off(subscription: Subscription, origin: Origin) -> Callable[[Session], None]:
+    return lambda session: switch_off(
+        session, user_id=subscription.user_id, kinds=subscription.kinds, origin=origin
+    )
 
 
 def _subjects(kinds: Set[str]) -> str:

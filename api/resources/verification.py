@@ -2,6 +2,7 @@ from falcon.asgi import Request, Response
 from sqlalchemy.orm import Session
 
 from api.answers import Answer, accepted, no_content
+from api.audit import origin_of
 from api.collaborators import Collaborators
 from api.openapi import endpoint
 from api.schemas.accounts import VerificationIn
@@ -24,7 +25,7 @@ class EmailVerification:
         token = req.context.json.token
 
         def verify(session: Session) -> Answer:
-            verify_email(session, secret=self._secret, token=token)
+            verify_email(session, secret=self._secret, token=token, origin=origin_of(req))
             return no_content()
 
         (await self._transactions.post(req, NOBODY, verify)).send(resp)

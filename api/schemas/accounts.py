@@ -7,8 +7,9 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from api.schemas.common import PLAIN, Currency, Id, Instant, OnlyPage
+from core.mail_tokens import TOKEN_CHARACTERS
 from core.models import LoginSession, User
-from core.security import MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES, VERIFICATION_TOKEN_CHARACTERS
+from core.security import MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES
 from core.services.accounts import MAX_EMAIL_CHARACTERS, NewAccount
 
 MAX_LOGIN_CHARACTERS = 254
@@ -39,7 +40,7 @@ Email = Annotated[
 NewPassword = Annotated[
     str,
     Meta(
-        description=f"{MIN_PASSWORD_BYTES} to {MAX_PASSWORD_BYTES} bytes as UTF-8, without NUL.",
+        description=f"{MIN_PASSWORD_BYTES} to {MAX_PASSWORD_BYTES} bytes in UTF-8, hard to guess, no NUL.",
         examples=["four words and a number: 7"],
         # Bytes are counted by the service; no text of another length can have as many.
         extra_json_schema={"minLength": MIN_PASSWORD_BYTES // 4 + 1, "maxLength": MAX_PASSWORD_BYTES},
@@ -110,7 +111,7 @@ class VerificationIn(msgspec.Struct, forbid_unknown_fields=True):
     token: Annotated[
         str,
         Meta(
-            max_length=2 * VERIFICATION_TOKEN_CHARACTERS,
+            max_length=2 * TOKEN_CHARACTERS,
             description="The code of the mail, as it stands there.",
             examples=[VERIFICATION_EXAMPLE],
         ),

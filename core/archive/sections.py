@@ -8,6 +8,15 @@ they are there, they post what is due.
 import re
 from collections.abc import Mapping
 
+from core.archive.account_records import (
+    AccountActivityItem,
+    ApiKeyItem,
+    EmailChangeItem,
+    IdentityItem,
+    KnownDeviceItem,
+    PasskeyItem,
+    SecondFactorItem,
+)
 from core.archive.group_records import (
     ActivityItem,
     GroupExpenseItem,
@@ -75,6 +84,13 @@ FOR_READING: Mapping[str, type[Record]] = {
     "exports": ExportItem,
     "reports": ReportItem,
     "sessions": SessionItem,
+    "known_devices": KnownDeviceItem,
+    "api_keys": ApiKeyItem,
+    "second_factors": SecondFactorItem,
+    "passkeys": PasskeyItem,
+    "identities": IdentityItem,
+    "email_changes": EmailChangeItem,
+    "activity": AccountActivityItem,
 }
 """What an import counts and passes over: `docs/decisions/0020-archive.md` says why."""
 

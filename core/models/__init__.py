@@ -1,7 +1,9 @@
 """SQLAlchemy tables. Importing this package makes all of them known to `Base.metadata`."""
 
 from core.models.alerts import Alert, PaceAlert
+from core.models.api_keys import ApiKey
 from core.models.attachments import Attachment
+from core.models.audit import AuditEvent, AuditHead
 from core.models.base import Base, table_of
 from core.models.budgets import Budget, BudgetAmount, BudgetCategory
 from core.models.categories import Category
@@ -19,11 +21,13 @@ from core.models.imported_records import ImportedRecord
 from core.models.imports import Import, ImportMapping, ImportRow
 from core.models.invariant_checks import InvariantCheck
 from core.models.ledger import PairBalance, Posting
+from core.models.logins import Challenge, EmailChange, Identity, KnownDevice
 from core.models.notification_settings import NotificationSettings
 from core.models.notifications import Notification
 from core.models.outbox import OutboxRow
 from core.models.recurring_expenses import RecurringExpense, RecurringOccurrence
 from core.models.reports import Report
+from core.models.second_factors import Passkey, RecoveryCode, SecondFactor
 from core.models.sessions import LoginSession, RefreshToken
 from core.models.settlements import DebtReminder, Settlement
 from core.models.spending import DailyConversion, DailySpending
@@ -31,12 +35,16 @@ from core.models.users import User
 
 __all__ = [
     "Alert",
+    "ApiKey",
     "Attachment",
+    "AuditEvent",
+    "AuditHead",
     "Base",
     "Budget",
     "BudgetAmount",
     "BudgetCategory",
     "Category",
+    "Challenge",
     "ChangeFeed",
     "Channel",
     "DailyConversion",
@@ -45,6 +53,7 @@ __all__ = [
     "Deletion",
     "Delivery",
     "DigestRun",
+    "EmailChange",
     "ExchangeRate",
     "Expense",
     "ExpenseLine",
@@ -57,23 +66,28 @@ __all__ = [
     "GroupMember",
     "GroupShare",
     "IdempotencyKey",
+    "Identity",
     "Import",
     "ImportMapping",
     "ImportRow",
     "ImportedRecord",
     "InvariantCheck",
     "Invitation",
+    "KnownDevice",
     "LoginSession",
     "Notification",
     "NotificationSettings",
     "OutboxRow",
     "PaceAlert",
     "PairBalance",
+    "Passkey",
     "Posting",
+    "RecoveryCode",
     "RecurringExpense",
     "RecurringOccurrence",
     "RefreshToken",
     "Report",
+    "SecondFactor",
     "Settlement",
     "User",
     "table_of",

@@ -31,18 +31,25 @@ from core.files import FileStore
 from core.logging import get_logger
 from core.models import (
     Alert,
+    ApiKey,
     Attachment,
+    AuditEvent,
     Category,
     Channel,
     DigestRun,
+    EmailChange,
     Export,
+    Identity,
     Import,
     ImportMapping,
+    KnownDevice,
     LoginSession,
     Notification,
     NotificationSettings,
     PaceAlert,
+    Passkey,
     Report,
+    SecondFactor,
     User,
     table_of,
 )
@@ -98,11 +105,8 @@ def archive_records(rows: Connection, *, user_id: UUID, files: FileStore) -> Ite
     for name in ("notifications", "notification_settings", "channels", "digests"):
         yield _plain(name, rows, user_id)
     yield from group_records(rows, user_id=user_id)
-    yield _plain("imports", rows, user_id)
-    yield _plain("import_mappings", rows, user_id)
-    yield _plain("exports", rows, user_id)
-    yield _plain("reports", rows, user_id)
-    yield _plain("sessions", rows, user_id)
+    for name in ("imports", "import_mappings", "exports", "reports", *ABOUT_LOGINS):
+        yield _plain(name, rows, user_id)
 
 
 def _streamed(rows: Connection, query: Select[Any]) -> Iterator[Any]:
@@ -281,6 +285,11 @@ SAME = [
 ]
 """Fields that an archive has as they are."""
 
+ABOUT_LOGINS = (
+    "sessions", "known_devices", "api_keys", "second_factors", "passkeys", "identities", "email_changes",
+    "activity",
+)  # fmt: skip
+
 PLAIN: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     "pace_alerts": (table_of(PaceAlert), ("budget_id", "period_start")),
     "recurring_occurrences": (OCCURRENCES, ("recurring_id", "due_on")),
@@ -293,6 +302,13 @@ PLAIN: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     "exports": (table_of(Export), ("id",)),
     "reports": (table_of(Report), ("id",)),
     "sessions": (table_of(LoginSession), ("id",)),
+    "known_devices": (table_of(KnownDevice), ("seen_at",)),
+    "api_keys": (table_of(ApiKey), ("id",)),
+    "second_factors": (table_of(SecondFactor), ("user_id",)),
+    "passkeys": (table_of(Passkey), ("id",)),
+    "identities": (table_of(Identity), ("provider",)),
+    "email_changes": (table_of(EmailChange), ("id",)),
+    "activity": (table_of(AuditEvent), ("seq",)),
 }
 """Lists whose records have columns of a table, in this order."""
 

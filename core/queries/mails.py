@@ -6,11 +6,19 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from core.mail_messages import Mail
-from core.queries.account_letters import verification_letter
+from core.queries.account_letters import (
+    email_change_letter,
+    email_changed_letter,
+    reset_letter,
+    verification_letter,
+)
 from core.queries.invitation_letters import invitation_letter
 from core.queries.letters import Letter, Links
 
 VERIFY_EMAIL = "verify_email"
+RESET_PASSWORD = "reset_password"  # noqa: S105 - the name of a mail
+CONFIRM_EMAIL_CHANGE = "confirm_email_change"
+EMAIL_CHANGED = "email_changed"
 INVITATION = "invitation"
 
 Template = Callable[..., Letter | None]
@@ -19,6 +27,9 @@ sent. None when there is no more reason to send it."""
 
 TEMPLATES: Mapping[str, Template] = {
     VERIFY_EMAIL: verification_letter,
+    RESET_PASSWORD: reset_letter,
+    CONFIRM_EMAIL_CHANGE: email_change_letter,
+    EMAIL_CHANGED: email_changed_letter,
     INVITATION: invitation_letter,
 }
 """A mail more is a name and a line here, a function in `core/queries/<noun>_letters.py`, and `stage_mail`."""

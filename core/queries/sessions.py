@@ -15,7 +15,7 @@ USERS = table_of(User)
 # By user only: PostgreSQL takes pairs apart into an OR for each, at a thousand six times as slow; and a user
 # has few sessions. Built once, as it runs for every caller every second.
 LIVE = (
-    select(SESSIONS.c.user_id, SESSIONS.c.id, USERS.c.notification_seq)
+    select(SESSIONS.c.user_id, SESSIONS.c.id, USERS.c.notification_seq, USERS.c.is_admin)
     .join(USERS, USERS.c.id == SESSIONS.c.user_id)
     .where(
         SESSIONS.c.user_id.in_(bindparam("user_ids", expanding=True)),
@@ -33,13 +33,14 @@ class LiveSession:
     user_id: UUID
     session_id: UUID
     notification_seq: int
+    is_admin: bool
 
 
 def live_sessions(session: Reader, keys: Iterable[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], LiveSession]:
     """Which of the `(user_id, session_id)` pairs are neither revoked nor expired, of an active user."""
     wanted = frozenset(keys)
     rows = session.execute(LIVE, {"user_ids": list({user_id for user_id, _ in wanted}), "now": clock.now()})
-    live = (LiveSession(row.user_id, row.id, row.notification_seq) for row in rows)
+    live = (LiveSession(*row) for row in rows)
     return {key: found for found in live if (key := (found.user_id, found.session_id)) in wanted}
 
 

@@ -6,17 +6,23 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import Reader
 from core.errors import Unauthenticated
-from core.models import User, table_of
+from core.models import EmailChange, SecondFactor, User, table_of
 
 USERS = table_of(User)
 TIMEZONE = select(USERS.c.timezone).where(USERS.c.id == bindparam("user_id"))
 IS_ACTIVE = select(USERS.c.is_active).where(USERS.c.id == bindparam("user_id"))
+CREDENTIALS = select(
+    User.id,
+    User.password_hash,
+    User.is_active,
+    exists().where(SecondFactor.user_id == User.id, SecondFactor.confirmed_at.is_not(None)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,7 @@ class Credentials:
     user_id: UUID
     password_hash: str
     is_active: bool
+    has_second_factor: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,5 +96,23 @@ def find_credentials(session: Session, *, login: str) -> Credentials | None:
     """By user name or e-mail address; no user name has an @."""
     key = account_key(login)
     column = User.email_key if "@" in key else User.username_key
-    row = session.execute(select(User.id, User.password_hash, User.is_active).where(column == key)).first()
-    return None if row is None else Credentials(row.id, row.password_hash, row.is_active)
+    row = session.execute(CREDENTIALS.where(column == key)).first()
+    return None if row is None else Credentials(*row)
+
+
+def credentials_of(session: Session, *, user_id: UUID) -> Credentials:
+    """Of somebody who has logged in already.
+
+    Raises:
+        Unauthenticated: the account was deleted a moment ago.
+    """
+    row = session.execute(CREDENTIALS.where(User.id == user_id)).first()
+    if row is None:
+        raise Unauthenticated("the account is gone")
+    return Credentials(*row)
+
+
+def newest_email_change(session: Session, *, user_id: UUID) -> EmailChange | None:
+    """The one that counts: asking again voids what was asked for before."""
+    query = select(EmailChange).where(EmailChange.user_id == user_id).order_by(EmailChange.id.desc())
+    return session.scalar(query.limit(1))

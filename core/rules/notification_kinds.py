@@ -43,6 +43,7 @@ KINDS: Mapping[str, Defaults] = {
     "channel.disabled": URGENT,
     "security.new_login": URGENT,
     "security.password_changed": URGENT,
+    "security.account_changed": URGENT,
 }
 
 
@@ -69,6 +70,7 @@ SUBJECTS: Mapping[str, str] = {
     "channel.disabled": "channels that were switched off",
     "security.new_login": "new logins to your account",
     "security.password_changed": "changes of your password",
+    "security.account_changed": "changes of what guards your account",
 }
 """What a kind is about, for those who want to hear no more of it."""
 

@@ -216,9 +216,26 @@ def _password(data: Data) -> Text:  # noqa: ARG001 - as all the others
     return "Your password has been changed", "If that was not you, ask for a new one at once"
 
 
+def _account(data: Data) -> Text:
+    change = ACCOUNT_CHANGES.get(_of(data, "change"), "What guards your account has changed")
+    name = _of(data, "name")
+    title = f"{change}: {name}" if name else change
+    return title, "If that was not you, change your password at once"
+
+
 def _called(kind: str) -> str:
     return kind.replace(".", " ").replace("_", " ").capitalize()
 
+
+ACCOUNT_CHANGES: Mapping[str, str] = {
+    "email": "Your e-mail address has been changed",
+    "second_factor_on": "Logins ask for a code from now on",
+    "second_factor_off": "Logins ask for no code any more",
+    "recovery_codes": "You have new recovery codes",
+    "api_key": "A new API key",
+    "passkey": "A new passkey",
+    "identity": "A new way to log in",
+}
 
 TEXTS: Mapping[str, Callable[[Data], Text]] = {
     "budget.threshold": _threshold,
@@ -243,4 +260,5 @@ TEXTS: Mapping[str, Callable[[Data], Text]] = {
     "channel.disabled": _disabled,
     "security.new_login": _login,
     "security.password_changed": _password,
+    "security.account_changed": _account,
 }

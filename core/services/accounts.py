@@ -15,10 +15,12 @@ from core import clock
 from core.errors import Conflict, FieldError, InvalidInput, Unauthenticated
 from core.ids import new_id
 from core.models import Base, Budget, IdempotencyKey, OutboxRow, RecurringExpense, User
+from core.passwords import password_errors
 from core.queries.mails import VERIFY_EMAIL
 from core.queries.users import account_key
 from core.rules.money import is_currency
-from core.security import MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES
+from core.services.audit import EVENTS as AUDIT_EVENTS
+from core.services.audit import UNKNOWN, Action, Origin, erase_trail, record_action
 from core.services.channels import add_mail_channel
 from core.services.default_categories import create_default_categories
 from core.services.dialects import insert_into
@@ -32,7 +34,7 @@ MAX_EMAIL_CHARACTERS = 254
 """A mail path has 256 octets, two of them angle brackets (RFC 5321, section 4.5.3.1.3)."""
 
 NOBODY = UUID(int=0)
-"""Owns the idempotency keys of registrations, whose user is yet to be made."""
+"""Owns the idempotency keys of registrations, whose user is yet to be made, and mails to nobody's address."""
 
 LONGEST_REGISTRATION = timedelta(minutes=5)
 """More than lies between a registration's claim of its idempotency key and its user, even if it waited."""
@@ -54,14 +56,16 @@ class NewAccount:
 
 
 def check_new_account(account: NewAccount) -> None:
-    """Refuse what is not acceptable before the costly hash is computed.
+    """Refuse what is not acceptable before the costly hash is computed. Takes some milliseconds.
 
     Raises:
         InvalidInput: names every wrong field.
     """
     errors = [
         *_email_errors(account.email),
-        *_password_errors(account.password),
+        *password_errors(
+            account.password, about=(account.username, account.email, account.display_name or "")
+        ),
         *_profile_errors({"timezone": account.timezone, "currency": account.currency}),
     ]
     if errors:
@@ -78,7 +82,7 @@ def check_email(email: str) -> None:
         raise InvalidInput(*errors)
 
 
-def register(session: Session, *, account: NewAccount, password_hash: str) -> User:
+def register(session: Session, *, account: NewAccount, password_hash: str, origin: Origin = UNKNOWN) -> User:
     """A new user with the default categories, who is sent a mail to verify the address.
 
     The account has passed `check_new_account`.
@@ -111,6 +115,7 @@ def register(session: Session, *, account: NewAccount, password_hash: str) -> Us
     create_default_categories(session, user_id=user.id, now=now)
     add_mail_channel(session, user_id=user.id, now=now)
     stage_mail(session, key=str(user.id), template=VERIFY_EMAIL, user_id=user.id)
+    record_action(session, Action(user.id, "account.created", actor_id=user.id, origin=origin))
     return user
 
 
@@ -168,9 +173,10 @@ def delete_account(session: Session, *, user_id: UUID, expected_versions: Set[in
     check_released(session, user_id=user_id)
     _forget_registration(session, user)
     for table in reversed(Base.metadata.sorted_tables):
-        if "user_id" in table.primary_key.columns:
+        if "user_id" in table.primary_key.columns and table is not AUDIT_EVENTS:
             session.execute(delete(table).where(table.c.user_id == user_id))
     session.execute(delete(User).where(User.id == user_id))
+    erase_trail(session, user_id=user_id)
     _delete_jobs(session, user_id)
 
 
@@ -183,16 +189,6 @@ def _email_errors(email: str) -> list[FieldError]:
         return [FieldError("/email", "an e-mail address has no spaces or control characters")]
     if max(len(email), len(account_key(email))) > MAX_EMAIL_CHARACTERS:
         return [FieldError("/email", f"longer than {MAX_EMAIL_CHARACTERS} characters")]
-    return []
-
-
-def _password_errors(password: str) -> list[FieldError]:
-    size = len(password.encode())
-    if not MIN_PASSWORD_BYTES <= size <= MAX_PASSWORD_BYTES:
-        detail = f"{MIN_PASSWORD_BYTES} to {MAX_PASSWORD_BYTES} bytes as UTF-8; this has {size}"
-        return [FieldError("/password", detail)]
-    if "\0" in password:
-        return [FieldError("/password", "NUL is not allowed")]
     return []
 
 

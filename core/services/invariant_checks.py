@@ -13,6 +13,7 @@ from core import clock
 from core.database import is_timed_out
 from core.logging import get_logger
 from core.models import InvariantCheck, table_of
+from core.queries.audit import audited_users, verify_chain
 from core.queries.invariants import conversion_differences, spending_differences
 from core.queries.ledger_invariants import ledger_differences, list_group_ids
 from core.queries.notifications import numbering_gaps
@@ -112,11 +113,21 @@ def _ledgers(session: Session) -> Subjects:
         yield f"group={group_id}", partial(ledger_differences, session, group_id=group_id)
 
 
+def _audit_trails(session: Session) -> Subjects:
+    def problem(user_id: UUID) -> list[str]:
+        proof = verify_chain(session, user_id=user_id)
+        return [] if proof.problem is None else [proof.problem]
+
+    for user_id in audited_users(session):
+        yield f"user={user_id}", partial(problem, user_id)
+
+
 CHECKS: Mapping[str, Callable[[Session], Subjects]] = {
     "daily_spending": _spending,
     "daily_conversions": _conversions,
     "notification_numbers": _numbers,
     "group_ledger": _ledgers,
+    "audit_trail": _audit_trails,
 }
-"""The daily totals equal the expenses, so do the conversions; no notification number is missing; and the
-ledgers of groups are whole. What refers to something else is held by the database's foreign keys."""
+"""The daily totals equal the expenses, so do the conversions; no notification number is missing; the ledgers
+of groups are whole, and so are the audit trails. What refers to something else is held by foreign keys."""

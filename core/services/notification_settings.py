@@ -15,6 +15,7 @@ from core.models import Channel, Delivery, Notification, NotificationSettings, U
 from core.queries.notification_settings import QuietHours, SettingsRecord, load_settings_of
 from core.rules.digests import DigestPlan, Frequency, due_instant, next_due_day
 from core.rules.notification_kinds import KINDS, is_wanted
+from core.services.audit import UNKNOWN, Action, Origin, record_action
 from core.services.dialects import insert_into
 from core.services.locks import lock_user
 from core.services.versions import check_version
@@ -77,7 +78,7 @@ def set_settings(
     return load_settings_of(session, user_id=user_id)
 
 
-def switch_off(session: Session, *, user_id: UUID, kinds: Set[str]) -> None:
+def switch_off(session: Session, *, user_id: UUID, kinds: Set[str], origin: Origin = UNKNOWN) -> None:
     """Send no more mails of these kinds, as a link in one asks for. It can be repeated."""
     user = lock_user(session, user_id=user_id)
     if user is None:
@@ -89,6 +90,7 @@ def switch_off(session: Session, *, user_id: UUID, kinds: Set[str]) -> None:
     row = insert_into(session, SETTINGS).values(**_values(_nothing_set()) | values, user_id=user_id)
     session.execute(row.on_conflict_do_update(index_elements=["user_id"], set_=values))
     _drop_unwanted(session, user_id=user_id, choices=choices)
+    record_action(session, Action(user_id, "mails.unsubscribed", origin=origin))
 
 
 def move_digests(session: Session, *, user_id: UUID, timezone: str) -> None:

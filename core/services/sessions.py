@@ -15,6 +15,8 @@ from core import clock
 from core.ids import new_id
 from core.models import LoginSession, RefreshToken, User, table_of
 from core.security import REFRESH_TOKEN_BYTES, hash_token
+from core.services.audit import Action, Origin, record_action
+from core.services.devices import Device, remember_device
 from core.services.purging import delete_some
 
 SESSION_LIFETIME = timedelta(days=30)
@@ -55,21 +57,25 @@ class RefreshRefused:
 def open_session(
     session: Session, *, user_id: UUID, user_agent: str | None, ip_address: str | None
 ) -> OpenSession:
-    """A new session for a user who has proved to be themselves."""
+    """A new session for a user who has proved to be themselves; from where they never came, they are told."""
     now = clock.now()
     _make_room(session, user_id, now)
     session_id = new_id()
+    device = Device(_readable(user_agent), _address(ip_address))
+    remember_device(session, user_id=user_id, session_id=session_id, device=device)
     session.execute(
         insert(LoginSession).values(
             user_id=user_id,
             id=session_id,
-            user_agent=_readable(user_agent),
-            ip_address=_address(ip_address),
+            user_agent=device.user_agent,
+            ip_address=device.ip_address,
             created_at=now,
             last_used_at=now,
             expires_at=now + SESSION_LIFETIME,
         )
     )
+    origin = Origin(session_id, device.ip_address)
+    record_action(session, Action(user_id, "session.opened", user_id, session_id, origin=origin))
     return _issue_refresh_token(session, user_id, session_id, now)
 
 
@@ -98,7 +104,8 @@ def rotate_refresh_token(session: Session, *, refresh_token: str) -> OpenSession
     if expires_at is None:
         if session.scalar(select(RefreshToken.spent_at).where(*is_this_token)) is None:
             return RefreshRefused()
-        revoke_session(session, user_id=user_id, session_id=session_id)
+        if revoke_session(session, user_id=user_id, session_id=session_id):
+            record_action(session, Action(user_id, "session.ended_by_reuse", object_id=session_id))
         return RefreshRefused((user_id, session_id))
     if expires_at <= now or not _extend(session, user_id, session_id, now):
         return RefreshRefused()
@@ -120,6 +127,20 @@ def revoke_session(session: Session, *, user_id: UUID, session_id: UUID) -> bool
         .returning(LoginSession.id)
     )
     return revoked is not None
+
+
+def revoke_sessions(session: Session, *, user_id: UUID, surviving: UUID | None = None) -> None:
+    """End all of a user's logins, but for one if it may survive."""
+    session.execute(
+        update(LoginSession)
+        .where(
+            LoginSession.user_id == user_id,
+            LoginSession.revoked_at.is_(None),
+            *(() if surviving is None else (LoginSession.id != surviving,)),
+        )
+        .values(revoked_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _make_room(session: Session, user_id: UUID, now: datetime) -> None:

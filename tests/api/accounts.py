@@ -14,6 +14,8 @@ from core.ids import new_id
 from core.models import Base, Budget, User
 from tests.cast import PASSWORD, Person
 
+NEW_PASSWORD = "another horse, no battery"
+
 ADA = {"username": "Ada", "email": "Ada@Example.com", "password": PASSWORD}
 
 

@@ -45,6 +45,11 @@ def new_rule(client: httpx.Client, **fields: Any) -> dict[str, Any]:
     return _json(client.post("/v1/rules", json={**body, **fields}), 201)
 
 
+def new_api_key(client: httpx.Client) -> dict[str, Any]:
+    body = {"name": "Script", "scopes": ["expenses:read"]}
+    return _json(client.post("/v1/me/api-keys", json=body), 201)
+
+
 def new_recurring(client: httpx.Client, amount: str = "10.00", **fields: Any) -> dict[str, Any]:
     """A recurring expense of each month, unless the fields say otherwise."""
     rule = {} if fields.keys() & {"rrule", "unit"} else {"unit": "month"}
@@ -62,6 +67,7 @@ def one_of_each(client: httpx.Client, database: Database) -> dict[str, str]:
         "rule_id": new_rule(client)["id"],
         "recurring_id": new_recurring(client)["id"],
         "session_id": read(client, "/v1/me/sessions")["items"][0]["id"],
+        "key_id": new_api_key(client)["id"],
         "name": "budget-progress",
         "export_id": new_export(client)["id"],
         "import_id": new_import(client)["id"],
@@ -72,6 +78,11 @@ def one_of_each(client: httpx.Client, database: Database) -> dict[str, str]:
         "delivery_id": str(new_id()),
         "digest_id": str(new_digest(database, UUID(read(client, "/v1/me")["id"]))),
         **_one_of_each_in_a_group(client),
+        # A device's business.
+        "passkey_id": str(new_id()),
+        # Of administrators, who are somebody else.
+        "user_id": str(new_id()),
+        "job_id": "987654321987654321",
     }
 
 

@@ -23,7 +23,7 @@ OTHER_ERRORS = {("/readyz", "503", JSON)}
 BODY_ARGUMENTS = {JSON: "json", "multipart/form-data": "files"}
 """By media type, how httpx is told to send a body of it."""
 
-HAS_A_SECRET = {"/v1/auth/verify-email"}
+HAS_A_SECRET = {"/v1/auth/verify-email", "/v1/auth/password-reset/confirm"}
 """Calls whose body only the recipient of a mail can write."""
 
 WRITES = {"post", "patch", "delete"}

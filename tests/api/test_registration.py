@@ -107,7 +107,9 @@ def test_the_key_of_another_registration_is_refused(client: httpx.Client) -> Non
     assert register_ada(client, key, username="other", email="other@example.com").status_code == 409
 
 
-@pytest.mark.parametrize("password", ["p" * 10, "p" * 72, "€" * 24, "é" * 5, "𝄞" * 3, "  spaces  "])
+@pytest.mark.parametrize(
+    "password", ["pq7vmbzk2x", "wide seas " * 7 + "ok", "€wüste öde", "éàçñøüé", "  spaces 9 "]
+)
 def test_a_password_of_10_to_72_bytes_is_accepted_and_works(client: httpx.Client, password: str) -> None:
     assert register_ada(client, password=password).status_code == 201
     login = client.post("/v1/auth/login", json={"login": "ada", "password": password})

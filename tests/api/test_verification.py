@@ -1,9 +1,7 @@
 """An address is verified by the code that is mailed to it, and by nothing else."""
 
 import re
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from email.message import EmailMessage
 from pathlib import Path
 
 import httpx
@@ -16,55 +14,28 @@ from core.config import Settings
 from core.database import Database
 from core.ids import new_id
 from core.job_names import SEND_MAIL
+from core.mail_tokens import TOKEN_CHARACTERS, VERIFY_EMAIL, mail_token
 from core.models import OutboxRow, User
 from core.queries.users import account_key
-from core.security import (
-    VERIFICATION_LIFETIME,
-    VERIFICATION_TOKEN_CHARACTERS,
-    Tokens,
-    verification_token,
-)
+from core.security import VERIFICATION_LIFETIME, Tokens
 from core.services.verification import PAUSE
 from tests.api.accounts import deactivate
 from tests.api.calls import problem, read, wrong_fields
+from tests.api.mailbox import code_in, mails_to
 from tests.cast import Cast, Person
 from tests.mail_server import mails_in, text_of
-from tests.workers.outbox import runtime
-from workers.leased import turn_name
 from workers.runtime import Runtime
-from workers.tasks.mails import send_mails
-
-
-@pytest.fixture
-def worker(settings: Settings, tmp_path: Path) -> Iterator[Runtime]:
-    """It writes its mails into the test's own folder."""
-    changes = {"mail_url": tmp_path.as_uri(), "public_url": "https://outlay.example.org/"}
-    with runtime(msgspec.structs.replace(settings, **changes)) as worker:
-        worker.redis.delete(turn_name(worker, SEND_MAIL))
-        yield worker
-
-
-def mails_to(worker: Runtime, folder: Path, address: str) -> list[EmailMessage]:
-    """What has been sent there, after all that waited."""
-    send_mails(worker)
-    return [mail for mail in mails_in(folder) if mail["To"] == address]
-
-
-def code_in(mail: EmailMessage) -> str:
-    """As a person finds it: on a line of its own."""
-    [code] = re.findall(rf"^ +(\S{{{VERIFICATION_TOKEN_CHARACTERS}}})$", text_of(mail), re.MULTILINE)
-    return str(code)
 
 
 def token_for(person: Person, settings: Settings, **changes: object) -> str:
     values = {
         "secret": settings.secret,
         "user_id": person.id,
-        "email_key": account_key(f"{person.username}@example.com"),
+        "covers": account_key(f"{person.username}@example.com"),
         "expires_at": clock.now() + VERIFICATION_LIFETIME,
         **changes,
     }
-    return verification_token(values.pop("secret"), **values)  # type: ignore[arg-type]
+    return mail_token(values.pop("secret"), VERIFY_EMAIL, **values)  # type: ignore[arg-type]
 
 
 def verify(client: httpx.Client, token: str) -> httpx.Response:
@@ -82,11 +53,11 @@ def asked_at(database: Database, person: Person, at: datetime) -> None:
 
 
 def test_whoever_registers_is_sent_a_code_that_verifies_the_address(
-    cast: Cast, client: httpx.Client, worker: Runtime, tmp_path: Path
+    cast: Cast, client: httpx.Client, mail_worker: Runtime, tmp_path: Path
 ) -> None:
     assert mails_in(tmp_path) == [], "the answer to a registration has not waited for a mail"
     assert not is_verified(cast.owner)
-    [mail] = mails_to(worker, tmp_path, "owner@example.com")
+    [mail] = mails_to(mail_worker, tmp_path, "owner@example.com")
     answer = verify(client, code_in(mail))
     assert (answer.status_code, answer.content) == (204, b"")
     assert is_verified(cast.owner)
@@ -94,9 +65,9 @@ def test_whoever_registers_is_sent_a_code_that_verifies_the_address(
 
 
 def test_the_mail_says_whose_it_is_and_how_to_send_the_code(
-    cast: Cast, worker: Runtime, tmp_path: Path
+    cast: Cast, mail_worker: Runtime, tmp_path: Path
 ) -> None:
-    [mail] = mails_to(worker, tmp_path, "owner@example.com")
+    [mail] = mails_to(mail_worker, tmp_path, "owner@example.com")
     text, code = text_of(mail), code_in(mail)
     assert '"owner"' in text
     command = text.partition("curl ")[2].partition("\n\n")[0]
@@ -146,11 +117,11 @@ def test_a_code_that_is_no_good_is_named_and_changes_nothing(
         f"{claims}.{stranger_proof}",
         f"{claims}={'.' + proof}",
         f"{claims}AAAA.{proof}",
-        "A" * 2 * VERIFICATION_TOKEN_CHARACTERS,
-        "A" * 3 * VERIFICATION_TOKEN_CHARACTERS,
+        "A" * 2 * TOKEN_CHARACTERS,
+        "A" * 3 * TOKEN_CHARACTERS,
         session,
         token_for(owner, settings, secret="another secret that is long enough"),
-        token_for(owner, settings, email_key="somebody@example.com"),
+        token_for(owner, settings, covers="somebody@example.com"),
         token_for(owner, settings, user_id=new_id()),
         token_for(owner, settings, expires_at=clock.now()),
         token_for(owner, settings, expires_at=clock.now() - timedelta(days=400)),
@@ -187,7 +158,7 @@ def test_who_is_deactivated_or_deleted_verifies_nothing(
 
 
 def test_the_mail_is_sent_again_but_not_within_a_minute(
-    cast: Cast, client: httpx.Client, database: Database, worker: Runtime, tmp_path: Path
+    cast: Cast, client: httpx.Client, database: Database, mail_worker: Runtime, tmp_path: Path
 ) -> None:
     me = cast.owner
     too_soon = problem(me.client.post("/v1/me/verify-email"), 409)
@@ -196,7 +167,7 @@ def test_the_mail_is_sent_again_but_not_within_a_minute(
     again = me.client.post("/v1/me/verify-email")
     assert (again.status_code, again.content) == (202, b"")
     assert me.client.post("/v1/me/verify-email").status_code == 409
-    first, second = mails_to(worker, tmp_path, "owner@example.com")
+    first, second = mails_to(mail_worker, tmp_path, "owner@example.com")
     assert first["Message-ID"] != second["Message-ID"]
     assert verify(client, code_in(second)).status_code == 204
     assert "verified already" in problem(me.client.post("/v1/me/verify-email"), 409)["detail"]
@@ -215,8 +186,8 @@ def test_asking_twice_under_one_key_sends_one_mail(cast: Cast, database: Databas
 
 
 def test_the_code_of_an_earlier_mail_is_good_for_three_days(
-    cast: Cast, client: httpx.Client, database: Database, worker: Runtime, tmp_path: Path
+    cast: Cast, client: httpx.Client, database: Database, mail_worker: Runtime, tmp_path: Path
 ) -> None:
     asked_at(database, cast.owner, clock.now() - VERIFICATION_LIFETIME + timedelta(minutes=1))
-    [mail] = mails_to(worker, tmp_path, "owner@example.com")
+    [mail] = mails_to(mail_worker, tmp_path, "owner@example.com")
     assert verify(client, code_in(mail)).status_code == 204

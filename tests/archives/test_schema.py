@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from core.archive import group_records, notification_records, records
+from core.archive import account_records, group_records, notification_records, records
 from core.archive.records import Record
 from core.models import Base
 
@@ -26,6 +26,8 @@ EXPORTED: Mapping[str, tuple[type[Record], Reasons]] = {
             "email_key": DERIVED,
             "password_hash": SECRET,
             "verification_asked_at": "when a mail was sent",
+            "reset_asked_at": "when a mail was sent",
+            "is_admin": "a right within this system only",
             "is_active": "who can ask for an archive is",
             "notification_seq": DERIVED,
             "version": COUNTER,
@@ -95,6 +97,22 @@ EXPORTED: Mapping[str, tuple[type[Record], Reasons]] = {
     ),
     "digest_runs": (notification_records.DigestItem, {"user_id": OWNER}),
     "sessions": (records.SessionItem, {"user_id": OWNER}),
+    "known_devices": (account_records.KnownDeviceItem, {"user_id": OWNER, "device_hash": DERIVED}),
+    "api_keys": (account_records.ApiKeyItem, {"user_id": OWNER, "key_hash": SECRET}),
+    "second_factors": (
+        account_records.SecondFactorItem,
+        {"user_id": OWNER, "issue": SECRET, "last_step": COUNTER},
+    ),
+    "passkeys": (
+        account_records.PasskeyItem,
+        {"user_id": OWNER, "credential_id": SECRET, "public_key": SECRET, "sign_count": COUNTER},
+    ),
+    "identities": (account_records.IdentityItem, {"user_id": OWNER}),
+    "audit_events": (
+        account_records.AccountActivityItem,
+        {"user_id": OWNER, "actor_id": "the user, or an administrator, who stays unnamed", "hash": DERIVED},
+    ),
+    "email_changes": (account_records.EmailChangeItem, {"user_id": OWNER, "email_key": DERIVED}),
     "exports": (
         records.ExportItem,
         {"user_id": OWNER, "progress": DERIVED, "sha256": "its file is not there"},
@@ -193,6 +211,9 @@ NOT_EXPORTED = {
     "debt_reminders": "limit how often somebody is reminded",
     "exchange_rates": "belong to nobody",
     "refresh_tokens": SECRET,
+    "recovery_codes": SECRET,
+    "audit_heads": DERIVED,
+    "challenges": "logins that are half done, for minutes",
     "idempotency_keys": "hold answers for a day, secrets among them",
     "outbox": "work that waits",
     "invariant_checks": "belong to nobody",

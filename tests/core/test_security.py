@@ -17,18 +17,13 @@ from core.security import (
     ISSUER,
     TICKET,
     TICKET_LIFETIME,
-    VERIFICATION_TOKEN_CHARACTERS,
     Tokens,
-    VerificationClaims,
     derive_key,
     derive_token,
     fingerprint,
     hash_password,
     hash_token,
     is_password,
-    is_verification_token,
-    read_verification_token,
-    verification_token,
 )
 
 SECRET = "a secret of the tests, long enough for HS256"
@@ -228,21 +223,3 @@ def test_a_derived_token_is_the_same_again_and_another_for_anything_else() -> No
         derive_token(SECRET, "invitation", "ab", "c", ""),
     }
     assert len(others - {token}) == 5
-
-
-def test_a_verification_token_says_whose_it_is_until_when_and_proves_it_for_one_address() -> None:
-    expires_at = datetime(2026, 5, 4, 12, 0, 0, 999_999, UTC)
-    token = verification_token(SECRET, user_id=USER, email_key="a@b", expires_at=expires_at)
-    assert len(token) == VERIFICATION_TOKEN_CHARACTERS
-    claims = read_verification_token(token)
-    assert claims == VerificationClaims(USER, expires_at.replace(microsecond=0))
-    assert is_verification_token(SECRET, token, claims, email_key="a@b")
-    assert not is_verification_token(SECRET, token, claims, email_key="a@c")
-    assert not is_verification_token(SECRET + "x", token, claims, email_key="a@b")
-    later = VerificationClaims(USER, expires_at + timedelta(days=1))
-    assert not is_verification_token(SECRET, token, later, email_key="a@b")
-
-
-@pytest.mark.parametrize("token", ["", ".", "x", "ü.x", "A" * 26, "A" * 28, "A" * 200, "....", "\0"])
-def test_what_is_no_verification_token_says_nothing(token: str) -> None:
-    assert read_verification_token(token) is None

@@ -14,8 +14,10 @@ from core.job_names import Tick
 from core.logging import get_logger
 from core.queries.invariant_checks import check_results
 from core.rules.nights import is_due
+from core.services.challenges import purge_challenges
 from core.services.changes import forget_deletions
 from core.services.deliveries import purge_deliveries
+from core.services.devices import forget_devices
 from core.services.digests import purge_digests
 from core.services.expenses import purge_trash
 from core.services.exports import expire_exports, purge_exports
@@ -25,6 +27,7 @@ from core.services.import_purge import expire_import
 from core.services.invariant_checks import CHECKS, keep_proof, prove
 from core.services.invitation_expiry import purge_invitations
 from core.services.sessions import purge_refresh_tokens, purge_sessions
+from core.services.verification import purge_email_changes
 from workers.process import current_runtime
 
 CHECK_TIME_S = 3_500
@@ -48,6 +51,9 @@ PURGES: tuple[Callable[[Session], int], ...] = (
     purge_keys,
     purge_refresh_tokens,
     purge_sessions,
+    forget_devices,
+    purge_challenges,
+    purge_email_changes,
     expire_exports,
     purge_exports,
 )
@@ -67,7 +73,7 @@ class NotPurged(Exception):
 @shared_task(name=Tick.PURGE, acks_late=False, soft_time_limit=PURGE_TIME_S, time_limit=PURGE_TIME_S + 60)
 def purge_task() -> None:
     """Remove what has outlived its promise: trash, word of deletions, deliveries, groups and their
-    invitations, files, answers, logins."""
+    invitations, files, answers, logins and what is known of them."""
     purge_all(current_runtime().database)
 
 

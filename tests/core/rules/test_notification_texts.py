@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.rules.notification_kinds import KINDS
@@ -131,6 +131,8 @@ def test_texts_say_who_what_and_how_much(kind: str, data: dict[str, Any], title:
     assert short_text(kind, data) == (title, body)
 
 
+# Which characters there are is looked up once, and on a busy machine that takes seconds.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(sorted(KINDS)),
     st.dictionaries(names, plain, max_size=10),

@@ -17,7 +17,7 @@ from tests.core.services.household import Household
 from tests.core.services.spender import Spender, at
 from workers.tasks.housekeeping import check_invariants, due_checks
 
-NAMES = ["daily_conversions", "daily_spending", "group_ledger", "notification_numbers"]
+NAMES = ["audit_trail", "daily_conversions", "daily_spending", "group_ledger", "notification_numbers"]
 
 
 @pytest.fixture

@@ -1,0 +1,79 @@
+"""From the proof of who somebody is to their tokens."""
+
+from uuid import UUID
+
+from falcon.asgi import Request, Response
+
+from api.answers import Answer, ok
+from api.collaborators import Collaborators
+from api.problems import InvalidGrant, SecondFactorRequired
+from api.schemas.accounts import TokensOut
+from core import clock
+from core.queries.users import find_credentials
+from core.security import ACCESS_TOKEN_LIFETIME
+from core.services.challenges import issue_challenge
+from core.services.sessions import OpenSession, RefreshRefused, open_session, rotate_refresh_token
+
+
+class TokenIssuer:
+    """What the ways to get tokens have in common. Their answers are secrets, so none is ever stored."""
+
+    is_public = True
+
+    def __init__(self, collaborators: Collaborators) -> None:
+        self._transactions = collaborators.transactions
+        self._passwords = collaborators.passwords
+        self._tokens = collaborators.tokens
+        self._authentication = collaborators.authentication
+
+    async def log_in(self, req: Request, resp: Response, login: str, password: str) -> None:
+        found = await self._transactions.read(lambda session: find_credentials(session, login=login))
+        # Whoever is unknown or inactive gets the same answer after the same work as for a wrong password.
+        is_right = await self._passwords.is_password(password, found.password_hash if found else None)
+        if found is None or not is_right or not found.is_active:
+            raise InvalidGrant("the login or the password is wrong")
+        if found.has_second_factor:
+            await self.ask_for_code(found.user_id)
+        await self.open_session(req, resp, found.user_id)
+
+    async def ask_for_code(self, user_id: UUID) -> None:
+        """After the first factor.
+
+        Raises:
+            SecondFactorRequired
+        """
+        challenge = await self._transactions.write(
+            lambda session: issue_challenge(session, purpose="second_factor", user_id=user_id)
+        )
+        raise SecondFactorRequired(challenge)
+
+    async def open_session(self, req: Request, resp: Response, user_id: UUID) -> None:
+        """After all factors."""
+        opened = await self._transactions.write(
+            lambda session: open_session(
+                session, user_id=user_id, user_agent=req.user_agent, ip_address=req.remote_addr
+            )
+        )
+        send_secret(resp, self._answer(opened))
+
+    async def refresh(self, resp: Response, refresh_token: str) -> None:
+        outcome = await self._transactions.write(
+            lambda session: rotate_refresh_token(session, refresh_token=refresh_token)
+        )
+        if isinstance(outcome, RefreshRefused):
+            if outcome.ended_session is not None:
+                self._authentication.forget(*outcome.ended_session)
+            raise InvalidGrant("the refresh token is not valid, was used before or has expired")
+        send_secret(resp, self._answer(outcome))
+
+    def _answer(self, opened: OpenSession) -> Answer:
+        access_token = self._tokens.access_token(
+            user_id=opened.user_id, session_id=opened.session_id, now=clock.now()
+        )
+        lifetime_s = int(ACCESS_TOKEN_LIFETIME.total_seconds())
+        return ok(TokensOut(access_token, lifetime_s, opened.refresh_token))
+
+
+def send_secret(resp: Response, answer: Answer) -> None:
+    answer.send(resp)
+    resp.set_header("Cache-Control", "no-store")  # RFC 6749, section 5.1

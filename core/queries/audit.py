@@ -1,0 +1,132 @@
+"""Reading audit trails, and proving that nothing of them was changed, removed or moved."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy.orm import Session
+
+from core.database import Reader
+from core.models import AuditEvent, AuditHead, User, table_of
+from core.rules.audit_chain import BEGINNING, ChainedEvent, chain_hash
+
+EVENTS, HEADS, USERS = table_of(AuditEvent), table_of(AuditHead), table_of(User)
+
+BATCH = 5_000
+"""Rows in memory at a time."""
+
+NAMES = ("user_id", "seq", "at", "actor_id", "action", "object_id", "details")
+CHAIN = (
+    select(*(EVENTS.c[name] for name in NAMES), EVENTS.c.hash)
+    .where(EVENTS.c.user_id == bindparam("user_id"), EVENTS.c.seq > bindparam("after"))
+    .order_by(EVENTS.c.seq)
+    .limit(bindparam("size"))
+)
+
+
+HEAD = select(HEADS.c.seq, HEADS.c.hash).where(HEADS.c.user_id == bindparam("user_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    user_id: UUID | None = None
+    actor_id: UUID | None = None
+    action: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChainProof:
+    """What was found in a user's trail: how many events were proved, and what is wrong with the rest."""
+
+    user_id: UUID
+    events: int
+    problem: str | None = None
+
+
+def list_activity(session: Session, *, user_id: UUID, before: int | None, limit: int) -> Sequence[AuditEvent]:
+    """What was done in the user's account, the newest first."""
+    query = select(AuditEvent).where(AuditEvent.user_id == user_id)
+    if before is not None:
+        query = query.where(AuditEvent.seq < before)
+    return session.scalars(query.order_by(AuditEvent.seq.desc()).limit(limit)).all()
+
+
+def list_audit_events(
+    session: Session,
+    *,
+    filters: AuditFilter,
+    before: tuple[datetime, UUID, int] | None,
+    limit: int,
+) -> Sequence[AuditEvent]:
+    """What was done in all accounts, the newest first. For administrators."""
+    wanted = [
+        *((AuditEvent.user_id == filters.user_id,) if filters.user_id else ()),
+        *((AuditEvent.actor_id == filters.actor_id,) if filters.actor_id else ()),
+        *((AuditEvent.action == filters.action,) if filters.action else ()),
+        *((AuditEvent.at >= filters.since,) if filters.since else ()),
+        *((AuditEvent.at < filters.until,) if filters.until else ()),
+    ]
+    if before is not None:
+        at, user_id, seq = before
+        same_user = and_(AuditEvent.user_id == user_id, AuditEvent.seq < seq)
+        later = or_(AuditEvent.user_id < user_id, same_user)
+        wanted += [AuditEvent.at <= at, or_(AuditEvent.at < at, later)]
+    order = (AuditEvent.at.desc(), AuditEvent.user_id.desc(), AuditEvent.seq.desc())
+    return session.scalars(select(AuditEvent).where(*wanted).order_by(*order).limit(limit)).all()
+
+
+def audited_users(reader: Reader, *, after: UUID | None = None, limit: int | None = None) -> Sequence[UUID]:
+    """Whoever has a trail, in the order of their ids."""
+    query = select(HEADS.c.user_id).order_by(HEADS.c.user_id).limit(limit)
+    return reader.scalars(query if after is None else query.where(HEADS.c.user_id > after)).all()
+
+
+def verify_chain(reader: Reader, *, user_id: UUID) -> ChainProof:
+    """Walk the user's trail from its beginning, while others may add to it.
+
+    Whatever was changed, removed, added or moved breaks the chain at its place; the head tells what was cut
+    off at the end.
+    """
+    seq, previous = 0, BEGINNING
+    while True:
+        began_at = seq
+        for event, stored in _chain(reader, user_id, after=seq):
+            if event.seq != seq + 1:
+                return ChainProof(user_id, seq, f"event {seq + 1} is missing")
+            previous = chain_hash(previous, event)
+            if previous != stored:
+                return ChainProof(user_id, seq, f"event {event.seq} or the one before it was changed")
+            seq = event.seq
+        head = reader.execute(HEAD, {"user_id": user_id}).first()
+        if head is None:
+            # A moment ago it may have been deleted, with the account.
+            is_lost = seq and reader.scalar(select(USERS.c.id).where(USERS.c.id == user_id)) is not None
+            return ChainProof(user_id, seq, "the head is missing" if is_lost else None)
+        if (head.seq, bytes(head.hash)) == (seq, previous):
+            return ChainProof(user_id, seq)
+        if head.seq <= seq or seq == began_at:
+            return ChainProof(user_id, seq, f"the head says {head.seq} events, and there are {seq}")
+
+
+def find_link(reader: Reader, *, user_id: UUID, seq: int) -> bytes | None:
+    """The digest of an event; None when there is no such."""
+    found = reader.scalar(select(EVENTS.c.hash).where(EVENTS.c.user_id == user_id, EVENTS.c.seq == seq))
+    return None if found is None else bytes(found)
+
+
+def moved_heads(reader: Reader, *, since: datetime) -> Iterator[tuple[UUID, int, bytes]]:
+    """Number and digest of the newest event of each trail that has grown since."""
+    query = select(HEADS.c.user_id, HEADS.c.seq, HEADS.c.hash).where(HEADS.c.at >= since)
+    for user_id, seq, digest in reader.execute(query.order_by(HEADS.c.user_id)):
+        yield user_id, seq, bytes(digest)
+
+
+def _chain(reader: Reader, user_id: UUID, *, after: int) -> Iterator[tuple[ChainedEvent, bytes]]:
+    while rows := reader.execute(CHAIN, {"user_id": user_id, "after": after, "size": BATCH}).all():
+        for *columns, stored in rows:
+            yield ChainedEvent(*columns), bytes(stored)
+        after = rows[-1].seq

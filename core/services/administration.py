@@ -1,0 +1,69 @@
+"""What administrators do with the accounts of others."""
+
+from collections.abc import Mapping, Set
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from core import clock
+from core.errors import Conflict, NotFound, Unauthenticated
+from core.models import User
+from core.queries.administration import lock_administrators
+from core.services.audit import UNKNOWN, Action, Origin, record_action
+from core.services.credentials import lock_account
+from core.services.sessions import revoke_sessions
+from core.services.versions import check_version
+
+
+def set_rights(
+    session: Session,
+    *,
+    user_id: UUID,
+    changes: Mapping[str, bool],
+    actor_id: UUID | None = None,
+    origin: Origin = UNKNOWN,
+    expected_versions: Set[int] | None = None,
+) -> None:
+    """Change `is_active` or `is_admin`. Whoever is deactivated is logged out everywhere.
+
+    Raises:
+        NotFound, StaleVersion
+        Conflict: nobody would be left to administer.
+    """
+    if False in changes.values():
+        check_somebody_administers(session, without=user_id)
+    user = _lock(session, user_id)
+    check_version(user.version, expected_versions)
+    news = {name: value for name, value in changes.items() if getattr(user, name) != value}
+    if not news:
+        return
+    session.execute(
+        update(User)
+        .where(User.id == user_id)
+        .values(**news, version=User.version + 1, updated_at=clock.now())
+    )
+    if news.get("is_active") is False:
+        revoke_sessions(session, user_id=user_id)
+    record_action(
+        session,
+        Action(user_id, "account.rights_changed", actor_id=actor_id, changes=news, origin=origin),
+    )
+
+
+def check_somebody_administers(session: Session, *, without: UUID) -> None:
+    """Refuse that the last administrator who can log in goes.
+
+    Raises:
+        Conflict
+    """
+    # Of two who remove each other at once, the second finds the first one gone.
+    if list(lock_administrators(session)) == [without]:
+        raise Conflict("nobody would be left to administer: make somebody else an administrator first")
+
+
+def _lock(session: Session, user_id: UUID) -> User:
+    try:
+        return lock_account(session, user_id=user_id)
+    except Unauthenticated as error:
+        raise NotFound("no such user") from error

@@ -1,0 +1,137 @@
+"""`outlay admin` and `outlay audit`: the first administrator, and the proof of the audit trails."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from core.config import ENVIRONMENT_PREFIX, Settings
+from core.database import Database
+from core.models import AuditEvent, AuditHead, User
+from core.rules.audit_chain import BEGINNING, ChainedEvent, chain_hash
+from core.services.accounts import NewAccount, register
+from tests.forging import forge
+from workers.tasks.audit import log_audit_heads
+
+GONE = "01a2272d-925e-707d-95b9-31fde2d0ce02"
+"""Once somebody's id."""
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+def outlay(settings: Settings, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    fields = {name: str(value) for name, value in msgspec.structs.asdict(settings).items()}
+    environ = {ENVIRONMENT_PREFIX + name.upper(): value for name, value in fields.items()}
+    return subprocess.run(
+        [sys.executable, "-m", "core", *arguments],
+        cwd=REPOSITORY,
+        env={"PATH": os.environ["PATH"]} | environ,
+        input=given,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def new_user(database: Database, name: str) -> None:
+    account = NewAccount(username=name, email=f"{name}@example.com", password="not hashed here")
+    with database.transaction() as session:
+        register(session, account=account, password_hash="!")
+
+
+def rights(database: Database) -> dict[str, tuple[bool, bool]]:
+    """Whether each user is an administrator, and active."""
+    with database.reading() as session:
+        return {user.username: (user.is_admin, user.is_active) for user in session.scalars(select(User))}
+
+
+def test_the_first_administrator_is_made_of_a_user_or_anew(settings: Settings, database: Database) -> None:
+    assert outlay(settings, "admin", "list").stdout == "Administrators: 0\n"
+    new_user(database, "ada")
+    assert outlay(settings, "admin", "create", "ada").stdout == "ada is an administrator.\n"
+    assert "no user is called bob" in outlay(settings, "admin", "create", "bob").stderr
+    weak = outlay(settings, "admin", "create", "bob", "--email", "bob@example.com", given="password123\n")
+    assert (weak.returncode, "too easy" in weak.stderr) == (1, True)
+    made = outlay(settings, "admin", "create", "bob", "--email", "bob@example.com", given="a horse of mine\n")
+    assert made.stdout == "bob is a new user, and an administrator.\n", made.stderr
+    assert rights(database) == {"ada": (True, True), "bob": (True, True)}
+    listed = outlay(settings, "admin", "list").stdout.splitlines()
+    assert listed[0] == "ada <ada@example.com>, no second factor, never seen"
+    assert listed[-1] == "Administrators: 2"
+
+
+def test_administrators_are_disabled_enabled_and_deleted_but_not_the_last(
+    settings: Settings, database: Database
+) -> None:
+    for name in ("ada", "bob"):
+        new_user(database, name)
+        outlay(settings, "admin", "create", name)
+    assert outlay(settings, "admin", "disable", "bob@example.com").returncode == 0
+    assert rights(database)["bob"] == (True, False)
+    last = outlay(settings, "admin", "disable", "ada")
+    assert (last.returncode, "nobody would be left" in last.stderr) == (1, True)
+    assert outlay(settings, "admin", "delete", "ada", "--yes").returncode == 1
+    assert outlay(settings, "admin", "enable", "bob").returncode == 0
+    assert outlay(settings, "admin", "delete", "ada", given="no\n").returncode == 1
+    assert outlay(settings, "admin", "delete", "ada", given="ada\n").returncode == 0
+    assert rights(database) == {"bob": (True, True)}
+    assert outlay(settings, "admin", "disable", "nobody").returncode == 1
+    assert outlay(settings, "admin", "disable").returncode == 2
+
+
+def test_the_trails_are_proved_and_compared_with_what_the_log_has_said(
+    settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    new_user(database, "ada")
+    new_user(database, "bob")
+    done = outlay(settings, "audit")
+    assert (done.returncode, done.stdout) == (0, "2 events of 2 users: intact\n")
+    with database.reading() as session:
+        heads = session.execute(select(AuditHead.user_id, AuditHead.seq, AuditHead.hash)).all()
+    lines = [
+        f"audit.head user={heads[0].user_id} seq={heads[0].seq} hash={heads[0].hash.hex()}",
+        f'{{"hash": "{heads[1].hash.hex()}", "event": "audit.head", "seq": 1, "user_id": "{heads[1].user_id}"}}',
+        f"audit.head user={GONE} seq=1 hash={'0' * 64}",
+        "something else",
+    ]
+    log = tmp_path / "audit.log"
+    log.write_text("\n".join(lines))
+    done = outlay(settings, "audit", "--heads", str(log))
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[1] == "3 links in the log: intact, 1 of accounts that are gone"
+    make_anew(database)
+    done = outlay(settings, "audit", "--heads", str(log))
+    assert (done.returncode, "2 links" not in done.stdout) == (1, True)
+    assert "intact" in done.stdout.splitlines()[0], "by itself a trail that was made anew is whole"
+    assert outlay(settings, "audit", "--heads", str(tmp_path / "none")).returncode == 1
+
+
+def make_anew(database: Database) -> None:
+    """As somebody who may do everything to the database would, heads included."""
+
+    def change(session: Any) -> None:
+        for event in session.scalars(select(AuditEvent)):
+            event.action = "nothing.done"
+            columns = (getattr(event, name) for name in ChainedEvent.__slots__)
+            event.hash = chain_hash(BEGINNING, ChainedEvent(*columns))
+            session.get(AuditHead, event.user_id).hash = event.hash
+        session.flush()  # before the triggers are back
+
+    forge(database, change)
+
+
+def test_the_heads_of_trails_that_have_grown_are_logged(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    new_user(database, "ada")
+    with caplog.at_level("INFO", logger="outlay.audit"):
+        assert log_audit_heads(database) == 1
+    with database.reading() as session:
+        head = session.scalars(select(AuditHead)).one()
+    assert f"audit.head user_id={head.user_id} seq=1 hash={head.hash.hex()}" in caplog.text
