@@ -60,7 +60,6 @@ SNAPSHOT = "outlay_snapshot"
 
 log = get_logger(__name__)
 
-
 Reader = Session | Connection
 """What queries for rows (not for objects) run on."""
 

@@ -80,6 +80,11 @@ def someone(client: httpx.Client, secrets: dict[str, str]) -> Person:
     for number, given in enumerate((tokens, refreshed)):
         secrets |= {f"{name} {number}": given[name] for name in ("access_token", "refresh_token")}
     secrets["ticket"] = ticket
+    key = client.post("/v1/me/api-keys", json={"name": "mine", "scopes": ["expenses:read"]})
+    assert key.status_code == 201, key.text
+    secrets["API key"] = key.json()["key"]
+    reset = client.post("/v1/auth/password-reset", json={"email": account["email"]})
+    assert reset.status_code == 202, reset.text
     return Person(registered.json()["id"], "marker", client, {"access_token": ticket})
 
 
@@ -101,13 +106,18 @@ def mishaps(client: httpx.Client) -> None:
         assert answer.headers["X-Request-ID"]
 
 
-def live(system: System, receiver: Receiver, stored: Stored, secrets: dict[str, str]) -> Person:
-    """An expense with all that belongs to it, from the request to the socket and the webhook."""
+def live(system: System, receiver: Receiver, stored: Stored, secrets: dict[str, str]) -> tuple[str, int]:
+    """An expense with all that belongs to it, from the request to the socket and the webhook.
+
+    Answers the user's id and the number of the alert.
+    """
     with system.client() as client:
         person = someone(client, secrets)
         mishaps(client)
         url = f"{receiver.url}?token={SECRETS['hook']}"
-        channel = client.post("/v1/webhooks", json={"name": "mine", "url": url})
+        channel = client.post(
+            "/v1/webhooks", json={"name": "mine", "url": url, "kinds": ["budget.threshold"]}
+        )
         assert channel.status_code == 201, channel.text
         secrets["secret of the webhook"] = channel.json()["secret"]
         set_budget(client, "Everything", SECRETS["limit"], currency="EUR", thresholds=[50])
@@ -122,10 +132,10 @@ def live(system: System, receiver: Receiver, stored: Stored, secrets: dict[str, 
             )
             assert answer.status_code == 201, answer.text
             assert answer.headers["X-Request-ID"] == REQUEST_ID
-            assert receive(socket)["seq"] == 1
+            alert = receive(socket)
     hooks = lambda: [one for one in receiver.received if one.path.startswith("/hook")]  # noqa: E731
     system.wait_until(lambda: len(hooks()) == 1, "the webhook is called")
-    return person
+    return str(person.id), alert["seq"]
 
 
 def written(system: System, folder: Path) -> str:
@@ -146,7 +156,7 @@ def test_ids_lead_from_the_request_to_the_socket_and_no_secret_is_written(
 ) -> None:
     secrets = dict(SECRETS)
     system.start(API, GATEWAY, WORKER, COURIER, BEAT)
-    person = live(system, receiver, stored, secrets)
+    user_id, seq = live(system, receiver, stored, secrets)
     for name in (API, GATEWAY, WORKER, COURIER, BEAT):
         system.terminate(name)
     for name in (API, GATEWAY, WORKER, COURIER, BEAT):
@@ -157,12 +167,12 @@ def test_ids_lead_from_the_request_to_the_socket_and_no_secret_is_written(
         assert secret.rpartition(".")[2] not in text or len(secret) < 100, f"the end of {what} is in the logs"
     for secret in HIDDEN_TOO:
         assert secret not in text
-    assert_the_expense_is_followed(lines(text), str(person.id))
+    assert_the_expense_is_followed(lines(text), user_id, seq)
     assert {path.name for path in (tmp_path / "logs").glob("*.log")} >= {"app.log", "alert.log"}
     assert_the_trace_is_whole(receiver)
 
 
-def assert_the_expense_is_followed(all_lines: list[dict[str, Any]], user_id: str) -> None:
+def assert_the_expense_is_followed(all_lines: list[dict[str, Any]], user_id: str, seq: int) -> None:
     of_it = [
         line
         for line in all_lines
@@ -179,7 +189,7 @@ def assert_the_expense_is_followed(all_lines: list[dict[str, Any]], user_id: str
     assert {line["user_id"] for line in of_it if "user_id" in line} == {user_id}
     told = [line for line in all_lines if line["event"] == "delivery.tried"]
     assert {(line["user_id"], tuple(line["seqs"]), line["outcome"]) for line in told} == {
-        (user_id, (1,), "sent")
+        (user_id, (seq,), "sent")
     }
     done = [line for line in all_lines if line["event"] == "request.done" and line["level"] == "info"]
     assert {line["route"] for line in done} >= {"/v1/expenses", "/v1/invitations/{token}/accept", "unknown"}
