@@ -9,7 +9,8 @@ import uvicorn
 
 from core.config import load_settings
 from core.errors import ConfigurationError
-from core.logging import configure_logging
+from core.metrics import share_metrics
+from core.process import start_logging
 
 BACKLOG = 2_048
 KEEP_ALIVE_S = 30
@@ -24,7 +25,9 @@ def main() -> int:
     except ConfigurationError as error:
         print(f"outlay api: {error}", file=sys.stderr)
         return 2
-    configure_logging(settings.log_level)
+    start_logging(settings, process="api")
+    if settings.api_processes > 1:
+        share_metrics()
     # uvicorn finishes what is in hand and then raises the signal again: without this it would look killed.
     signal.signal(signal.SIGTERM, _end_well)
     uvicorn.run(

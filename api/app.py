@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from functools import partial
 from typing import Any
 
 import falcon.asgi
@@ -10,10 +11,12 @@ from api.audit import AuditTrail
 from api.collaborators import Collaborators
 from api.openapi import openapi_document
 from api.problems import add_error_handlers
+from api.request_log import RequestLog
 from api.resources.documentation import Documentation
 from api.routes import add_routes
 from core.config import Settings, load_settings
-from core.logging import configure_logging
+from core.process import start_logging
+from core.tracing import start_tracing, stop_tracing
 
 
 class Lifespan:
@@ -27,14 +30,21 @@ class Lifespan:
 
     async def process_shutdown(self, _scope: Any, _event: Any) -> None:
         await self._collaborators.expense_writer.close()
-        await asyncio.get_running_loop().run_in_executor(None, self._collaborators.close)
+        in_thread = partial(asyncio.get_running_loop().run_in_executor, None)
+        await in_thread(self._collaborators.close)
+        await in_thread(stop_tracing)
 
 
 def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     """The API over its own database pool. Nothing is connected before the first request."""
     collaborators = Collaborators.of(settings)
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
-        middleware=[Lifespan(collaborators), collaborators.authentication, AuditTrail()]
+        middleware=[
+            Lifespan(collaborators),
+            collaborators.authentication,
+            RequestLog(),
+            AuditTrail(),
+        ]
     )
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)
@@ -49,5 +59,6 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
 def create_app_from_environment() -> falcon.asgi.App[Any, Any]:
     """For uvicorn, which calls it in each of its processes."""
     settings = load_settings(os.environ)
-    configure_logging(settings.log_level)
+    start_logging(settings, process="api")
+    start_tracing(settings.otel_url, process="api")
     return create_app(settings)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from uuid import UUID
 
@@ -100,11 +101,11 @@ class ChannelTargets:
             case "webhook":
                 return await self._try_webhook(channel)
             case "push":
-                return await in_thread(self._try_push, channel.url)
+                return await in_thread(copy_context().run, self._try_push, channel.url)
             case "email":
                 if address is None:
                     raise Conflict("the address of this account is not verified")
-                return await in_thread(self._try_mail, address, new_id())
+                return await in_thread(copy_context().run, self._try_mail, address, new_id())
 
     async def _try_webhook(self, channel: ChannelRecord) -> Outcome:
         now = clock.now()

@@ -2,6 +2,8 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 
 from core.charts.picture import Spec
 from core.charts.renderer import ChartRenderer
@@ -29,7 +31,8 @@ class Charts:
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._executor, self._renderer.render, spec, file_format)
+            draw = partial(copy_context().run, self._renderer.render, spec, file_format)
+            return await loop.run_in_executor(self._executor, draw)
         finally:
             self._waiting -= 1
 

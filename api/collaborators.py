@@ -11,6 +11,7 @@ from core.config import Settings
 from core.database import Database
 from core.downloads import Downloads
 from core.files import FileStore
+from core.metrics import watch_pool
 from core.security import Tokens, derive_key
 from core.wakeups import WakeUps
 
@@ -38,6 +39,8 @@ class Collaborators:
     def of(cls, settings: Settings) -> "Collaborators":
         database = Database(settings.database, pool_size=settings.api_threads)
         writer_database = Database(settings.database, pool_size=CONNECTIONS, lock_timeout_ms=LOCK_WAIT_MS)
+        watch_pool(database, "api", size=settings.api_threads)
+        watch_pool(writer_database, "api_writer", size=CONNECTIONS)
         wake_ups = WakeUps(settings)
         transactions = Transactions(
             database,

@@ -15,11 +15,13 @@ from api.schemas.expenses import ExpenseOut
 from api.transactions import Transactions
 from core.database import Database
 from core.errors import Conflict, OutlayError
+from core.log_context import joined, on_behalf_of
 from core.queries.expenses import ExpenseRecord
 from core.services.audit import record_action
 from core.services.expense_drafts import ExpenseInput
 from core.services.expenses import record_each_expense
 from core.services.idempotency import KeyedRequest, StoredAnswer, claim_keys, release_keys, store_answers
+from core.tracing import requests_span
 
 LOCK_WAIT_MS = 500
 """Others hold what a write needs for a commit's time, some 20 ms. Longer than this the other requests of the
@@ -35,6 +37,8 @@ class ExpenseToWrite:
     expense: ExpenseInput
     request: KeyedRequest | None
     entry: Entry | None = None
+    request_ids: str | None = None
+    """Of the HTTP request, for the logs of what follows from it."""
 
 
 ExpenseWriter = GroupCommit[ExpenseToWrite, Answer]
@@ -57,10 +61,11 @@ def _write(session: Session, items: Sequence[ExpenseToWrite]) -> Sequence[Answer
     if requests:
         claims |= zip(requests, claim_keys(session, requests), strict=True)
     fresh = [item for item in items if id(item) not in repeated_here and claims[item.request] is None]
-    recorded = record_each_expense(session, items=[item.expense for item in fresh])
-    for item, outcome in zip(fresh, recorded, strict=True):
-        if item.entry is not None and isinstance(outcome, ExpenseRecord):
-            record_action(session, item.entry.action(outcome))
+    with on_behalf_of(_request_ids(fresh)), requests_span("record expenses", count=len(fresh)):
+        recorded = record_each_expense(session, items=[item.expense for item in fresh])
+        for item, outcome in zip(fresh, recorded, strict=True):
+            if item.entry is not None and isinstance(outcome, ExpenseRecord):
+                record_action(session, item.entry.action(outcome))
     answers: dict[int, Answer | OutlayError] = {
         id(item): expense_created(outcome) if isinstance(outcome, ExpenseRecord) else outcome
         for item, outcome in zip(fresh, recorded, strict=True)
@@ -70,6 +75,15 @@ def _write(session: Session, items: Sequence[ExpenseToWrite]) -> Sequence[Answer
         repeated_here, NotTogether("the first request with this key has to be done before")
     )
     return [answers[id(item)] if id(item) in answers else _earlier(claims[item.request]) for item in items]
+
+
+def _request_ids(items: Sequence[ExpenseToWrite]) -> dict[str, str | None]:
+    """By the key of the jobs that follow, which is the user."""
+    found: dict[str, str | None] = {}
+    for item in items:
+        key = str(item.expense.user_id)
+        found[key] = joined((found[key], item.request_ids)) if key in found else item.request_ids
+    return found
 
 
 def _repeated(items: Sequence[ExpenseToWrite]) -> set[int]:

@@ -5,7 +5,6 @@ takes whatever has queued up meanwhile; so a lone request waits for nobody, and 
 """
 
 import asyncio
-import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -15,8 +14,10 @@ from typing import Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
+from api.measures import measures
 from core.database import is_unavailable
 from core.errors import OutlayError, Overloaded
+from core.logging import get_logger
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -34,7 +35,7 @@ the threads that serve everybody else."""
 MAX_ALONE = 2 * MAX_BATCH
 """A batch that failed whole fits twice; whoever comes later is better off trying again."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class NotTogether(OutlayError):
@@ -96,6 +97,7 @@ class GroupCommit(Generic[T, R]):
         while is_open:
             batch, is_open = self._take()
             if batch:
+                measures().commits.observe(len(batch))
                 outcomes = self._commit([waiting.item for waiting in batch])
                 self._loop.call_soon_threadsafe(self._deal_out, batch, outcomes)
 
@@ -118,7 +120,7 @@ class GroupCommit(Generic[T, R]):
         except Exception as error:  # noqa: BLE001 - every waiting request must get its answer
             if is_unavailable(error):
                 return [error] * len(items)
-            log.warning("group_commit.split items=%d error=%r", len(items), error)
+            log.warning("group_commit.split", items=len(items), error=error)
             return [NotTogether(repr(error))] * len(items)
 
     def _deal_out(self, batch: Sequence[_Waiting[T, R]], outcomes: Sequence[R | Exception]) -> None:
@@ -126,6 +128,7 @@ class GroupCommit(Generic[T, R]):
             if isinstance(outcome, NotTogether) and len(self._alone) >= MAX_ALONE:
                 _resolve(waiting, Overloaded("too many writes wait for others to end"))
             elif isinstance(outcome, NotTogether):
+                measures().lone_commits.inc()
                 task = self._loop.create_task(self._commit_alone(waiting))
                 self._alone.add(task)
                 task.add_done_callback(self._alone.discard)

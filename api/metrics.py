@@ -11,6 +11,7 @@ from prometheus_client.exposition import generate_latest
 from core import clock
 from core.database import Database
 from core.job_names import OUTBOX_JOBS
+from core.metrics import metrics_text
 from core.queries.invariant_checks import CheckResult, check_results
 from core.queries.lateness import (
     MOST_COUNTED,
@@ -30,7 +31,7 @@ LATE = {
 
 
 class Metrics:
-    """A registry of our own: the library's holds what it finds out about one process, and there are many."""
+    """What is stored, for all of the system, and what the processes of this API have counted."""
 
     def __init__(self, database: Database) -> None:
         self._registry = CollectorRegistry()
@@ -38,7 +39,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """All metrics in Prometheus' text format 0.0.4; for threads, as it asks the database."""
-        return generate_latest(self._registry)
+        return generate_latest(self._registry) + metrics_text()
 
 
 class _Stored:

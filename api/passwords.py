@@ -4,8 +4,10 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
+from api.measures import measures
 from core.errors import Overloaded
 from core.security import NO_PASSWORD, hash_password, is_password
 
@@ -38,10 +40,12 @@ class Passwords:
         if self._waiting >= MAX_WAITING:
             raise Overloaded("too many logins are waiting")
         self._waiting += 1
+        measures().passwords.inc()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+            return await asyncio.get_running_loop().run_in_executor(self._executor, copy_context().run, work)
         finally:
             self._waiting -= 1
+            measures().passwords.dec()
 
     def close(self) -> None:
         self._executor.shutdown(wait=True)

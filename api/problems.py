@@ -1,6 +1,5 @@
 """Errors as RFC 9457 `application/problem+json`. The one place where errors become HTTP."""
 
-import logging
 from typing import Annotated, Any
 
 import falcon
@@ -11,12 +10,13 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from core import errors
 from core.database import is_retryable, is_timed_out, is_unavailable
+from core.logging import get_logger
 
 PROBLEM_JSON = "application/problem+json"
 
 RETRY_AFTER_UNAVAILABLE_S = 2
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class ProblemField(msgspec.Struct, omit_defaults=True):
@@ -138,17 +138,17 @@ def _fields(error: errors.OutlayError) -> list[ProblemField]:
 
 async def _on_database_error(_req: Request, resp: Response, error: SQLAlchemyError, _params: Any) -> None:
     if is_unavailable(error):
-        log.error("database.unavailable %s", error)
+        log.error("database.unavailable", error=error)
         send_problem(resp, falcon.HTTP_503, detail="the database is away; try again", fields=[])
         resp.set_header("Retry-After", str(RETRY_AFTER_UNAVAILABLE_S))
     elif is_timed_out(error) or is_retryable(error):
         # What is still retryable was tried again in vain.
-        log.warning("database.busy %s", error)
+        log.warning("database.busy", error=error)
         send_problem(resp, falcon.HTTP_503, detail="another change takes its time; try again", fields=[])
         resp.set_header("Retry-After", str(RETRY_AFTER_UNAVAILABLE_S))
     elif isinstance(error, IntegrityError):
         # Services check first and say what is wrong; what the database still refuses lost a race.
-        log.warning("database.conflict %s", error.orig)
+        log.warning("database.conflict", error=error)
         send_problem(resp, falcon.HTTP_409, detail="a change at the same moment got in the way", fields=[])
     else:
         await _on_surprise(_req, resp, error, _params)
@@ -156,8 +156,8 @@ async def _on_database_error(_req: Request, resp: Response, error: SQLAlchemyErr
 
 async def _on_surprise(req: Request, resp: Response, error: Exception, _params: Any) -> None:
     # Not the path itself: tokens of invitations stand in it.
-    path = req.uri_template or "unknown"
-    log.error("request.failed method=%s path=%s", req.method, path, exc_info=error)
+    route = req.uri_template or "unknown"
+    log.error("request.failed", method=req.method, route=route, exc_info=error)
     send_problem(resp, falcon.HTTP_500, detail="this is our fault; it has been logged", fields=[])
 
 

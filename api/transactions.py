@@ -1,10 +1,10 @@
 """One request, one transaction: services run in a bounded pool of threads, one a database connection."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from contextvars import copy_context
 from typing import TypeVar
 from uuid import UUID
 
@@ -16,11 +16,14 @@ from sqlalchemy.orm import Session
 from api.answers import Answer
 from api.audit import take_entry
 from api.idempotency import answer_once, keyed_request
+from api.measures import measures
 from core.database import Database, is_retryable
 from core.errors import Overloaded
+from core.logging import get_logger
 from core.services.audit import record_action
 from core.services.idempotency import KeyedRequest
 from core.services.outbox import staged_jobs
+from core.tracing import span
 from core.wakeups import WakeUps
 
 T = TypeVar("T")
@@ -32,7 +35,7 @@ MAX_WAITING = 1_000
 MAX_ATTEMPTS = 3
 """Deadlocks and dropped connections: the second try nearly always succeeds, a third says it is not luck."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Transactions:
@@ -80,20 +83,22 @@ class Transactions:
         if self._waiting >= MAX_WAITING:
             raise Overloaded("too many requests are waiting")
         self._waiting += 1
+        measures().transactions.inc()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+            return await asyncio.get_running_loop().run_in_executor(self._executor, copy_context().run, work)
         finally:
             self._waiting -= 1
+            measures().transactions.dec()
 
     def _read(self, query: Callable[[R], T], reading: Callable[[], AbstractContextManager[R]]) -> T:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                with reading() as reader:
+                with span("query"), reading() as reader:
                     return query(reader)
             except DBAPIError as error:
                 if attempt == MAX_ATTEMPTS or not error.connection_invalidated:
                     raise
-                log.warning("query.retried attempt=%d error=%s", attempt, error.orig)
+                log.warning("query.retried", attempt=attempt, error=error.orig)
         raise AssertionError("the last attempt returns or raises")
 
     def write_now(self, service: Callable[[Session], T], *, database: Database | None = None) -> T:
@@ -101,7 +106,7 @@ class Transactions:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             is_done = False
             try:
-                with (database or self._database).transaction() as session:
+                with span("transaction"), (database or self._database).transaction() as session:
                     result = service(session)
                     is_done = True
             except DBAPIError as error:
@@ -109,7 +114,7 @@ class Transactions:
                 is_lost_before_commit = error.connection_invalidated and not is_done
                 if attempt == MAX_ATTEMPTS or not (is_retryable(error) or is_lost_before_commit):
                     raise
-                log.warning("transaction.retried attempt=%d error=%s", attempt, error.orig)
+                log.warning("transaction.retried", attempt=attempt, error=error.orig)
                 continue
             self._wake_ups.request(staged_jobs(session))
             return result

@@ -45,6 +45,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: str = ""
     redis_prefix: Annotated[str, Meta(min_length=1)] = "outlay"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["", "json", "console"] = ""
+    log_dir: str = ""
+    otel_url: Annotated[str, Meta(pattern=r"^$|^https?://[^\s/?#]+\S*$")] = ""
 
     api_host: str = "127.0.0.1"
     api_port: Port = 8000
@@ -61,6 +64,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     worker_processes: Annotated[int, Meta(ge=1, le=64)] = 2
     builder_processes: Annotated[int, Meta(ge=1, le=64)] = 1
     courier_processes: Annotated[int, Meta(ge=1, le=64)] = 1
+
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Meta(ge=0, le=65_532)] = 0
 
     private_targets: Literal["refuse", "allow"] = "refuse"
     push_schemes: str = (
@@ -105,6 +111,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def mail(self) -> str:
         """Where mails go; without `OUTLAY_MAIL_URL` it is a folder in the data folder."""
         return self.mail_url or (Path(self.data_dir).resolve() / "mail").as_uri()
+
+    @property
+    def line_format(self) -> Literal["json", "console"]:
+        """Of the logs on stdout: for people in development and for programs in production."""
+        return self.log_format or ("json" if self.is_production else "console")
+
+    @property
+    def log_folder(self) -> Path | None:
+        return Path(self.log_dir).resolve() if self.log_dir else None
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """The engine for PostgreSQL and SQLite, and the transactions that the edges open on it."""
 
-import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +29,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+from core.logging import get_logger
+
 CONNECT_TIMEOUT_S = 5
 """A database that does not answer within this is down; the caller gets its 503 in time to try again."""
 
@@ -57,8 +58,7 @@ BEFORE_COMMIT, AFTER_COMMIT = "outlay.before_commit", "outlay.after_commit"
 READ_ONLY = "outlay_read_only"
 SNAPSHOT = "outlay_snapshot"
 
-log = logging.getLogger(__name__)
-
+log = get_logger(__name__)
 
 Reader = Session | Connection
 """What queries for rows (not for objects) run on."""
@@ -341,7 +341,7 @@ def abandon(session: Session) -> None:
             connection.cancel_safe(timeout=CONNECT_TIMEOUT_S)
     except (psycopg.Error, SQLAlchemyError) as error:
         # Then its own time-out ends the statement.
-        log.warning("statement.not_cancelled error=%r", error)
+        log.warning("statement.not_cancelled", error=error)
     finally:
         session.invalidate()
 

@@ -1,6 +1,5 @@
 """Sends mail: over SMTP, or into a folder where nobody has a mail server."""
 
-import logging
 import math
 import os
 import smtplib
@@ -18,6 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from core import clock
 from core.errors import ConfigurationError, OutlayError
+from core.logging import get_logger
 from core.mail_messages import AddressRefused, Mail, MailRefused, message_line, parse_address, written_message
 
 TIMEOUT_S = 10.0
@@ -47,7 +47,7 @@ NO_SUCH_MAILBOX = frozenset({550, 551, 553})
 SHORTEST_REFUSAL = 500
 """From here on an SMTP reply means never, below it means not now (RFC 5321, section 4.2.1)."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Security = Literal["implicit", "required", "offered"]
 
@@ -125,7 +125,7 @@ class SmtpMailer:
                 raise _refusal(error.smtp_code, error.smtp_error) from error
             except (OSError, smtplib.SMTPException) as error:
                 raise MailBroken(f"{self._name} broke off: {error!r}") from error
-        log.info("mail.sent to=%s message_id=%s", to.addr_spec, mail.message_id)
+        log.info("mail.sent", message_id=mail.message_id)
 
     @contextmanager
     def _connection(self) -> Iterator[_Connection]:
@@ -197,7 +197,7 @@ class FolderMailer:
             half_written.replace(self.folder / name)
         except OSError as error:
             raise MailUnavailable(f"{self.folder}: {error.strerror or error}") from error
-        log.info('mail.written to=%s subject="%s" file=%s', to.addr_spec, message_line(mail.subject), name)
+        log.info("mail.written", message_id=mail.message_id, file=name)
 
 
 def new_mailer(url: str, sender: str) -> Mailer:
@@ -273,6 +273,6 @@ def _hang_up(connection: smtplib.SMTP) -> None:
             connection.sock.settimeout(GOODBYE_TIMEOUT_S)
             connection.quit()
     except (OSError, smtplib.SMTPException) as error:
-        log.debug("mail.no_goodbye error=%r", error)
+        log.debug("mail.no_goodbye", error=error)
     finally:
         connection.close()

@@ -40,5 +40,19 @@ def encode(notification: Notification | Row[Any]) -> bytes:
     )
 
 
+def encode_published(notification: Notification | Row[Any], request_ids: str | None) -> bytes:
+    """What is published: for the gateways' logs the ids of the requests behind it, then what clients get."""
+    message = encode(notification)
+    return message if request_ids is None else f"{request_ids}\n".encode() + message
+
+
+def split_published(payload: bytes) -> tuple[list[str], bytes]:
+    """The ids of the requests, none if they are not known, and the message."""
+    if payload.startswith(b"{"):
+        return [], payload
+    ids, _, message = payload.partition(b"\n")
+    return ids.decode(errors="replace").split(), message
+
+
 def decode(payload: bytes) -> Message:
     return msgspec.json.decode(payload, type=Message)

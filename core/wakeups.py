@@ -6,7 +6,6 @@ before that worker's last look at the outbox. A wake-up that is lost costs laten
 and beat sweeps every few seconds.
 """
 
-import logging
 import threading
 from collections.abc import Iterable
 
@@ -14,6 +13,7 @@ from redis import Redis
 
 from core.broker import SOCKET_TIMEOUT_S, new_celery
 from core.config import Settings
+from core.logging import get_logger
 
 FLAG_LIFETIME_MS = 2_000
 """Longer than a batch takes or a wake-up waits at a healthy broker, shorter than the sweep that makes up for
@@ -29,7 +29,7 @@ instead of taking the processor from those who write them."""
 RETRY_AFTER_S = 1.0
 """Pause after Redis failed: the sweep covers what is skipped meanwhile."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class WakeUpFlags:
@@ -109,7 +109,7 @@ class WakeUps:
         except Exception as error:  # noqa: BLE001 - the thread must live on, whatever the broker's client raises
             # The jobs are safe in the outbox, and the sweep finds them there.
             if not self._is_failing:
-                log.warning("wake_ups.failing jobs=%s error=%r", ",".join(sorted(jobs)), error)
+                log.warning("wake_ups.failing", jobs=",".join(sorted(jobs)), error=error)
                 self._is_failing = True
             self._pause(RETRY_AFTER_S)
 

@@ -4,12 +4,14 @@ from typing import Any, Literal
 
 from billiard import pool  # type: ignore[import-untyped]
 from celery import Celery
-from celery.signals import worker_process_init, worker_process_shutdown
+from celery.signals import task_postrun, task_prerun, worker_process_init, worker_process_shutdown
 
 from core.broker import new_celery
 from core.config import Settings
 from core.job_names import DELIVER_NOTIFICATIONS, EVALUATE_BUDGETS, SEND_MAIL, SPLIT_GROUP_EXPENSE
+from core.tracing import start_tracing, stop_tracing
 from workers import courier, long_jobs
+from workers.job_log import begin_task, end_task
 from workers.process import start_runtime, stop_runtime
 from workers.runtime import ApplyJob
 from workers.schedules import beat_schedule
@@ -87,12 +89,17 @@ def create_app(settings: Settings, role: Role = "worker") -> Celery:
         timezone="UTC",
     )
 
+    task_prerun.connect(begin_task)
+    task_postrun.connect(end_task)
+
     @worker_process_init.connect(weak=False)
     def _start(**_signal: Any) -> None:
+        start_tracing(settings.otel_url, process=role)
         start_runtime(settings, JOBS, connections=CONNECTIONS[role])
 
     @worker_process_shutdown.connect(weak=False)
     def _stop(**_signal: Any) -> None:
         stop_runtime()
+        stop_tracing()
 
     return app

@@ -5,7 +5,6 @@ claims and the other one settles, so that no answer waits for a claim to be note
 """
 
 import asyncio
-import logging
 import sys
 import time
 from collections import Counter, deque
@@ -21,11 +20,13 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from core import clock
 from core.database import is_locked_out, is_retryable, is_unavailable
 from core.job_names import SEND_DELIVERIES
+from core.logging import get_logger
 from core.queries.deliveries import is_any_due
 from core.rules.deliveries import Fate, Outcome
 from core.rules.messages import Message
 from core.services.delivery_claims import Claim, claim_messages, give_back
 from core.services.delivery_settling import AWAY_PAUSE, Settled, settle_messages
+from workers.delivery_log import tell_dead, tell_tried
 from workers.runtime import Runtime
 from workers.senders import MAIL_THREADS, PUSH_THREADS, Sender, Senders
 
@@ -68,7 +69,7 @@ RETRY_S = 0.1
 CONNECTIONS = 3
 """Of a process to the database: one claims, one settles, one reads what goes into mails."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -209,7 +210,7 @@ class _Round:
             if not (is_locked_out(error) or is_retryable(error)):
                 raise
             # Somebody else was about the same channels: what is due then is claimed at the next look.
-            log.warning("deliveries.not_claimed error=%r", error)
+            log.warning("deliveries.not_claimed", error=error)
             return Claim((), 0, None)
 
     def _may_find_any(self, first_host: str, full_hosts: set[str]) -> bool:
@@ -285,12 +286,18 @@ class _Round:
         return until is not None and clock.now() < until
 
     async def _try(self, message: Message) -> Outcome:
+        began = time.perf_counter()
+        outcome = await self._try_once(message)
+        tell_tried(message, outcome, duration_s=time.perf_counter() - began)
+        return outcome
+
+    async def _try_once(self, message: Message) -> Outcome:
         try:
             return await self._sender.send(message)
         except Exception as error:
             if is_unavailable(error):
                 return Outcome(Fate.AWAY, error="the database was away")
-            log.exception("delivery.failed channel=%s message=%s", message.receiver.id, message.id)
+            log.exception("delivery.failed", channel_id=message.receiver.id, message_id=message.id)
             return Outcome(Fate.FAILED, error=f"an error of our own ({type(error).__name__})")
         finally:
             self._running_of[message.receiver.kind] -= 1
@@ -302,7 +309,7 @@ class _Round:
         host.is_slow = outcome.fate is Fate.FAILED and outcome.status is None
         (self._slow.add if host.is_slow else self._slow.discard)(message.host)
         if outcome.fate is Fate.AWAY:
-            log.warning("deliveries.paused kind=%s error=%s", message.receiver.kind, outcome.error)
+            log.warning("deliveries.paused", kind=message.receiver.kind, error=outcome.error)
             self._left_alone[message.host] = clock.now() + AWAY_PAUSE
 
     async def _settle(self) -> None:
@@ -319,20 +326,21 @@ class _Round:
         while True:
             try:
                 with self._runtime.writing() as session:
-                    settle_messages(session, batch)
+                    dead = settle_messages(session, batch)
             except Exception as error:
                 may_pass = is_unavailable(error) or is_locked_out(error) or is_retryable(error)
                 if may_pass and time.monotonic() < self._patience_end:
                     time.sleep(RETRY_S)
                 elif may_pass or len(batch) == 1:
-                    log.exception("deliveries.not_settled count=%d", len(batch))
+                    log.exception("deliveries.not_settled", count=len(batch))
                     return
                 else:
-                    log.warning("deliveries.split count=%d error=%r", len(batch), error)
+                    log.warning("deliveries.split", count=len(batch), error=error)
                     for one in batch:
                         self._note([one])
                     return
             else:
+                tell_dead(dead)
                 self._sent += sum(one.outcome.fate is Fate.SENT for one in batch)
                 return
 
@@ -345,7 +353,7 @@ class _Round:
         if self._running:
             _, left = await asyncio.wait(self._running, timeout=self._patience_end - time.monotonic())
             if left:
-                log.warning("deliveries.left_to_their_leases count=%d", len(left))
+                log.warning("deliveries.left_to_their_leases", count=len(left))
         self._has_all_results = True
         self._has_results.set()
         await settling
@@ -361,7 +369,7 @@ class _Round:
                     give_back(session, of_host, available_at=max(until, now))
         except SQLAlchemyError as error:
             # They are due again after their lease; what is under way must be noted all the same.
-            log.warning("deliveries.not_given_back count=%d error=%r", len(messages), error)
+            log.warning("deliveries.not_given_back", count=len(messages), error=error)
 
     async def _pause(self) -> None:
         try:

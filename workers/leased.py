@@ -5,7 +5,6 @@ stop all who write. A row is leased in one transaction and settled in another. I
 die; then the row is done again after the lease, so an effect must be one that does no harm twice.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +16,9 @@ from redis import RedisError
 from redis.lock import Lock
 
 from core.database import is_unavailable
+from core.logging import get_logger
 from core.services.outbox import ClaimedRow, fail_leased, lease_row, return_leased, settle_leased
+from workers.job_log import for_row, tell_done, tell_failed
 from workers.runtime import DRAIN_TIME_S, Runtime
 
 LEASE = timedelta(seconds=90)
@@ -27,7 +28,7 @@ PAUSE_S = 60
 """After something that is away: so much later it is asked for again, and as a hanging server takes up to ten
 seconds, one process out of all loses no more than a sixth of its time to it."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Fate(Enum):
@@ -94,13 +95,18 @@ def _round(runtime: Runtime, job: str, effect: Effect) -> tuple[int, bool]:
         done += outcome.fate is Fate.DONE
         is_broken = outcome.fate is Fate.BROKEN
         if outcome.fate is Fate.AWAY or (is_broken and was_broken):
-            log.warning("job.paused job=%s for_s=%d error=%s", job, PAUSE_S, outcome.error)
+            log.warning("job.paused", job=job, for_s=PAUSE_S, error=outcome.error)
             return done, False
         was_broken = is_broken
     return done, True
 
 
 def _try(runtime: Runtime, job: str, row: ClaimedRow, effect: Effect) -> Outcome:
+    with for_row(job, row):
+        return _try_for(runtime, job, row, effect)
+
+
+def _try_for(runtime: Runtime, job: str, row: ClaimedRow, effect: Effect) -> Outcome:
     try:
         outcome = effect(row)
     except SoftTimeLimitExceeded as error:
@@ -109,7 +115,7 @@ def _try(runtime: Runtime, job: str, row: ClaimedRow, effect: Effect) -> Outcome
     except Exception as error:
         if is_unavailable(error):
             raise  # the row comes up again after its lease
-        log.exception("job.failed job=%s key=%s", job, row.key)
+        log.exception("job.failed", job=job, key=row.key)
         outcome = Outcome(Fate.LATER, repr(error))
     _record(runtime, job, row, outcome)
     return outcome
@@ -122,7 +128,13 @@ def _record(runtime: Runtime, job: str, row: ClaimedRow, outcome: Outcome) -> No
         elif outcome.fate is Fate.AWAY:
             return_leased(session, row, error=outcome.error)
         elif fail_leased(session, row, error=outcome.error, is_final=outcome.fate is Fate.NEVER):
-            log.error("job.dead job=%s key=%s error=%s", job, row.key, outcome.error)
+            log.error("job.dead", job=job, key=row.key, error=outcome.error)
+            tell_failed(job, is_dead=True)
+            return
+    if outcome.fate is Fate.DONE:
+        tell_done(job, {row.key: [row]})
+    elif outcome.fate is not Fate.AWAY:
+        tell_failed(job)
 
 
 def _end_turn(turn: Lock, *, is_over: bool) -> None:
@@ -133,4 +145,4 @@ def _end_turn(turn: Lock, *, is_over: bool) -> None:
             turn.extend(PAUSE_S, replace_ttl=True)
     except RedisError as error:
         # It runs out by itself.
-        log.warning("job.turn_not_ended name=%s error=%r", turn.name, error)
+        log.warning("job.turn_not_ended", name=turn.name, error=error)

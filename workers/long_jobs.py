@@ -6,7 +6,6 @@ renews the lease for as long as this process lives. Who is killed leaves the row
 lease is over, which has to be able to begin again with whatever is there.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.database import is_locked_out, is_retryable, is_unavailable
+from core.logging import get_logger
 from core.services.outbox import (
     ClaimedRow,
     attempts_in_vain,
@@ -29,6 +29,7 @@ from core.services.outbox import (
     return_leased,
     settle_leased,
 )
+from workers.job_log import for_row, tell_done, tell_failed
 from workers.runtime import DRAIN_TIME_S, Runtime
 
 LEASE = timedelta(seconds=30)
@@ -56,7 +57,7 @@ LONG_TASK: dict[str, Any] = {
 CONNECTIONS = 3
 """Of a process to the database: one reads what goes into a file, one writes, one renews the lease."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class LeaseLost(Exception):
@@ -108,7 +109,7 @@ class Lease:
                     if not renew_lease(session, self.row, lease=LEASE):
                         return  # settling it will tell
             except SQLAlchemyError as error:
-                log.warning("job.lease_not_renewed key=%s error=%r", self.row.key, error)
+                log.warning("job.lease_not_renewed", key=self.row.key, error=error)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -147,7 +148,7 @@ def work_off_long(runtime: Runtime, job: LongJob) -> int:
         if row is None:
             return count
         count += 1
-        with Lease(runtime, row) as lease:
+        with for_row(job.name, row), Lease(runtime, row) as lease:
             _do(runtime, job, lease)
     runtime.wake([job.name])
     return count
@@ -158,15 +159,16 @@ def _do(runtime: Runtime, job: LongJob, lease: Lease) -> None:
     try:
         if row.attempts_in_vain > MAX_ATTEMPTS:
             # The last attempt did not even come to fail: perhaps it takes too much memory.
-            log.error("job.given_up job=%s key=%s", job.name, row.key)
+            log.error("job.given_up", job=job.name, key=row.key)
             with runtime.writing() as session:
                 _give_up(session, job, lease)
             return
         job.work(runtime, lease)
+        tell_done(job.name, {row.key: [row]})
     except LeaseLost:
-        log.warning("job.lease_lost job=%s key=%s", job.name, row.key)
+        log.warning("job.lease_lost", job=job.name, key=row.key)
     except SoftTimeLimitExceeded:
-        log.exception("job.out_of_time job=%s key=%s", job.name, row.key)
+        log.exception("job.out_of_time", job=job.name, key=row.key)
         with runtime.writing() as session:
             _give_up(session, job, lease)
         raise
@@ -175,11 +177,12 @@ def _do(runtime: Runtime, job: LongJob, lease: Lease) -> None:
             raise  # the row comes up again after its lease
         if is_locked_out(error) or is_retryable(error):
             # It is nobody's fault, and others do not hold a lock for ever.
-            log.warning("job.put_off job=%s key=%s error=%r", job.name, row.key, error)
+            log.warning("job.put_off", job=job.name, key=row.key, error=error)
             with runtime.database.transaction() as session:
                 lease.put_off(session, repr(error))
             return
-        log.exception("job.failed job=%s key=%s", job.name, row.key)
+        log.exception("job.failed", job=job.name, key=row.key)
+        tell_failed(job.name)
         with runtime.writing() as session:
             if attempts_in_vain(session, row) >= MAX_ATTEMPTS:
                 _give_up(session, job, lease)
@@ -188,5 +191,6 @@ def _do(runtime: Runtime, job: LongJob, lease: Lease) -> None:
 
 
 def _give_up(session: Session, job: LongJob, lease: Lease) -> None:
+    tell_failed(job.name, is_dead=True)
     job.give_up(session, lease.row)
     lease.settle(session)

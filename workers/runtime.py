@@ -1,6 +1,5 @@
 """What a worker process holds, and how it works off the outbox."""
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
@@ -16,8 +15,12 @@ from core.broker import SOCKET_TIMEOUT_S
 from core.config import Settings
 from core.database import Database, abandon, is_timed_out, is_unavailable
 from core.job_names import SPLIT_GROUP_EXPENSE
+from core.logging import get_logger
+from core.metrics import watch_pool
 from core.services.outbox import CLAIM_LIMIT, ClaimedRow, back_off, claim_rows, settle_rows, staged_jobs
+from core.tracing import requests_span
 from core.wakeups import WakeUpFlags, WakeUps
+from workers.job_log import for_rows, tell_done, tell_failed
 
 DRAIN_TIME_S = 20.0
 """A task stops claiming after this, well within its time limit; the next wake-up or sweep goes on."""
@@ -42,7 +45,7 @@ much for their hundred users."""
 MAX_REST_S = 0.01
 """A process rests as long as its last batch took, but no longer than this: see `Runtime.drain`."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 ApplyJob = Callable[["Runtime", Session, Mapping[str, Sequence[ClaimedRow]]], None]
 """Has the effect of a job's rows, given by key: `(runtime, session, rows)`, without committing."""
@@ -69,6 +72,7 @@ class Runtime:
     def __init__(self, settings: Settings, jobs: Mapping[str, ApplyJob], *, connections: int = 1) -> None:
         self.settings = settings
         self.database = Database(settings.database, pool_size=connections, lock_timeout_ms=LOCK_WAIT_MS)
+        watch_pool(self.database, "worker", size=connections)
         self.redis = Redis.from_url(
             settings.redis, socket_timeout=SOCKET_TIMEOUT_S, socket_connect_timeout=SOCKET_TIMEOUT_S
         )
@@ -130,10 +134,13 @@ class Runtime:
         work = _Work()
         limit = LARGE_CLAIM_LIMIT if job in LARGE_KEYS_AT_ONCE else None
         try:
+            began = time.perf_counter()
             with self._transaction() as session:
                 rows = claim_rows(session, job=job, limit=limit)
                 work = _sort_out(rows, LARGE_KEYS_AT_ONCE.get(job, KEYS_AT_ONCE))
                 settled = self._apply(session, job, work.together)
+            if work.together:
+                tell_done(job, work.together, began=began)
             batches = [_Batch(settled=settled, follow_ups=staged_jobs(session))]
             keys = work.alone
         except RedisError:
@@ -145,7 +152,7 @@ class Runtime:
             if is_unavailable(error) or not work.together:
                 raise
             batches, keys = [], [*work.together, *work.alone]
-            log.warning("job.split job=%s keys=%d error=%r", job, len(keys), error)
+            log.warning("job.split", job=job, keys=len(keys), error=error)
         batches += [self._drain_key(job, key) for key in keys if time.monotonic() < deadline]
         return _Batch(
             len(rows) == (limit or CLAIM_LIMIT),
@@ -155,10 +162,15 @@ class Runtime:
         )
 
     def _drain_key(self, job: str, key: str) -> _Batch:
+        rows: Mapping[str, Sequence[ClaimedRow]] = {}
         try:
+            began = time.perf_counter()
             with self._transaction() as session:
-                rows = claim_rows(session, job=job, key=key)
-                settled = self._apply(session, job, {key: rows} if rows else {})
+                claimed = claim_rows(session, job=job, key=key)
+                rows = {key: claimed} if claimed else {}
+                settled = self._apply(session, job, rows)
+            if rows:
+                tell_done(job, rows, began=began)
             return _Batch(settled=settled, follow_ups=staged_jobs(session))
         except RedisError:
             raise
@@ -168,7 +180,8 @@ class Runtime:
         except Exception as error:
             if is_unavailable(error):
                 raise
-            log.exception("job.failed job=%s key=%s", job, key)
+            with for_rows(rows):
+                log.exception("job.failed", job=job, key=key)
             self._back_off(job, [key], error)
             return _Batch()
 
@@ -198,7 +211,8 @@ class Runtime:
         """Have the effect of rows and delete them; answers how many there were."""
         if not rows:
             return 0
-        self._jobs[job](self, session, rows)
+        with for_rows(rows), requests_span(f"job {job}", job=job, keys=len(rows)):
+            self._jobs[job](self, session, rows)
         settled = list(chain.from_iterable(rows.values()))
         settle_rows(session, settled)
         return len(settled)
@@ -210,11 +224,15 @@ class Runtime:
                 with self.database.transaction() as session:
                     # A statement that was cancelled a moment ago may still hold them.
                     rows = claim_rows(session, job=job, key=key, waits=True)
-                    back_off(session, rows, error=repr(error))
+                    is_dead = back_off(session, rows, error=repr(error))
+                if rows:
+                    tell_failed(job, is_dead=is_dead)
+                if is_dead:
+                    log.error("job.dead", job=job, key=key, error=error)
             except DBAPIError as failure:
                 if not is_timed_out(failure):
                     raise
-                log.warning("job.held_by_others job=%s key=%s", job, key)
+                log.warning("job.held_by_others", job=job, key=key)
 
     def hold_flag(self, job: str) -> None:
         """While this keeps up nobody else is woken for the job."""
@@ -222,7 +240,7 @@ class Runtime:
             self._flags.hold_flag(job)
         except RedisError as error:
             # Others may be woken for the same work, no more.
-            log.warning("wake_ups.flag_not_held job=%s error=%r", job, error)
+            log.warning("wake_ups.flag_not_held", job=job, error=error)
 
     def lower_flag(self, job: str) -> None:
         """Before the outbox is read: who commits from now on wakes somebody again."""
@@ -230,7 +248,7 @@ class Runtime:
             self._flags.lower_flag(job)
         except RedisError as error:
             # The flag runs out by itself.
-            log.warning("wake_ups.flag_stays job=%s error=%r", job, error)
+            log.warning("wake_ups.flag_stays", job=job, error=error)
 
     def close(self) -> None:
         self.database.close()

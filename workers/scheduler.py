@@ -1,11 +1,13 @@
 """Beat's scheduler, which takes a Redis that is away calmly."""
 
-import logging
 from typing import Any
 
 from celery.beat import ScheduleEntry, Scheduler, SchedulingError
 
-log = logging.getLogger(__name__)
+from core.logging import get_logger
+from workers.measures import beat_measures
+
+log = get_logger(__name__)
 
 
 class CalmScheduler(Scheduler):  # type: ignore[misc] # Celery brings no types
@@ -21,9 +23,12 @@ class CalmScheduler(Scheduler):  # type: ignore[misc] # Celery brings no types
             self.apply_async(entry, producer=producer, advance=False)
         except SchedulingError as error:
             if not self._is_failing:
-                log.warning("beat.failing task=%s error=%s", entry.task, error)
+                log.warning("beat.failing", task=entry.task, error=error)
             self._is_failing = True
+            beat_measures().ticks.labels(entry.task, "failed").inc()
             return
+        beat_measures().ticks.labels(entry.task, "sent").inc()
+        beat_measures().last_tick.set_to_current_time()
         if self._is_failing:
             log.warning("beat.recovered")
             self._is_failing = False

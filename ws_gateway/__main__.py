@@ -12,7 +12,10 @@ from sqlalchemy.exc import ArgumentError
 
 from core.config import Settings, load_settings
 from core.errors import ConfigurationError
-from core.logging import configure_logging
+from core.logging import get_logger
+from core.metrics import measure_process
+from core.process import start_logging
+from core.tracing import start_tracing, stop_tracing
 from ws_gateway.server import Gateway
 
 SPARE_FILES = 100
@@ -21,13 +24,15 @@ SPARE_FILES = 100
 SWITCH_INTERVAL_S = 0.001
 """How long the event loop waits for the interpreter while a thread reads rows; Python's 5 ms would add up."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def main() -> int:
     try:
         settings = load_settings(os.environ)
-        configure_logging(settings.log_level)
+        start_logging(settings, process="gateway")
+        measure_process()
+        start_tracing(settings.otel_url, process="gateway")
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         _allow_open_files(settings.ws_max_connections + SPARE_FILES)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -36,8 +41,9 @@ def main() -> int:
         print(f"ws_gateway: {error.detail}", file=sys.stderr)
         return 2
     except OSError as error:
-        log.error("gateway.not_started error=%s", error)  # noqa: TRY400 - the port is taken, no traceback helps
+        log.error("gateway.not_started", error=error)  # noqa: TRY400 - the port is taken, no traceback helps
         return 1
+    stop_tracing()
     log.info("gateway.stopped")
     return 0
 
@@ -68,7 +74,7 @@ def _allow_open_files(wanted: int) -> None:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        log.warning("gateway.few_files allowed=%d wanted=%d", soft, wanted)
+        log.warning("gateway.few_files", allowed=soft, wanted=wanted)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The clients that are connected, and how each gets every notification exactly once and in order."""
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -9,8 +8,13 @@ from uuid import UUID
 
 import msgspec
 
+from core import clock
 from core.errors import DatabaseUnavailable
+from core.logging import get_logger
+from core.tracing import requests_span
 from ws_gateway.close_codes import TOO_MANY_SOCKETS, Refused
+from ws_gateway.measures import measures
+from ws_gateway.outgoing import Outgoing, tell_sent
 from ws_gateway.sockets import GatewaySocket
 from ws_gateway.storage import PAGE_ROWS, SessionKey, Storage
 
@@ -20,7 +24,7 @@ MAX_WAITING = 256
 NOTHING = -1
 """Below every number: it is not known yet where the client stands."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Ready(msgspec.Struct, tag="ready", tag_field="type", frozen=True):
@@ -39,16 +43,18 @@ class Connection:
         self.last_seq = NOTHING
         self._storage = storage
         self._stored_seq = NOTHING
-        self._waiting: deque[tuple[int, bytes | None]] = deque()
+        self._waiting: deque[tuple[int, Outgoing | None]] = deque()
+        self._connected_at = clock.now()
         self._has_news = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
 
-    def offer(self, seq: int, message: bytes) -> None:
+    def offer(self, message: Outgoing) -> None:
         """A notification that was heard of live. Never waits.
 
         A client that is far behind keeps its place, not its messages: the database has them too, and they are
         read from there when it is ready for them. So a burst costs nobody the connection.
         """
+        seq = message.seq
         if seq <= self.last_seq or self._closing is not None:
             return
         if len(self._waiting) < MAX_WAITING:
@@ -56,6 +62,7 @@ class Connection:
         else:
             self._waiting.clear()
             self._waiting.append((seq, None))
+            measures().overflows.inc()
         self._has_news.set()
 
     def offer_stored(self, seq: int) -> None:
@@ -89,11 +96,14 @@ class Connection:
             await self._has_news.wait()
             self._has_news.clear()
 
-    def close(self, code: int, reason: str) -> None:
-        """Close soon; the first reason counts."""
-        if self._closing is None:
-            log.info("socket.closing user=%s code=%d reason=%r", self.user_id, code, reason)
+    def close(self, code: int, reason: str) -> bool:
+        """Close soon; the first reason counts, and only it is answered with True."""
+        is_first = self._closing is None
+        if is_first:
+            log.info("socket.closing", user_id=self.user_id, code=code, reason=reason)
+            measures().closed.labels(code).inc()
             self._closing = asyncio.create_task(self.socket.end(code, reason))
+        return is_first
 
     async def _send_waiting(self) -> None:
         while self._waiting or self._stored_seq > self.last_seq:
@@ -101,7 +111,7 @@ class Connection:
             if seq <= self.last_seq:
                 continue
             if message is not None and seq == self.last_seq + 1:
-                await self._send(seq, message)
+                await self._send(message)
             else:
                 await self._catch_up()
 
@@ -113,16 +123,18 @@ class Connection:
         while True:
             stored_seq = self._stored_seq
             page = await self._storage.page_after(user_id=self.user_id, seq=self.last_seq)
-            for seq, message in page:
-                await self._send(seq, message)
+            for message in page:
+                await self._send(message)
             if len(page) < PAGE_ROWS:
                 # Numbers are given out without gaps: what is missing up to here has been deleted.
                 self.last_seq = max(self.last_seq, stored_seq)
                 return
 
-    async def _send(self, seq: int, message: bytes) -> None:
-        await self.socket.send(message, text=True)
-        self.last_seq = seq
+    async def _send(self, message: Outgoing) -> None:
+        with requests_span("notification.send", request_ids=message.request_ids, seq=message.seq):
+            await self.socket.send(message.body, text=True)
+        self.last_seq = message.seq
+        tell_sent(message, user_id=self.user_id, connected_at=self._connected_at)
 
 
 class Connections:

@@ -1,7 +1,6 @@
 """Brings notifications from Redis: a subscription for each user who is connected, over one link at a time."""
 
 import asyncio
-import logging
 import random
 import secrets
 from collections.abc import Callable, Collection
@@ -12,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from core.logging import get_logger
 from core.notification_channel import channel_of
 from ws_gateway.redis_link import REDIS_TIMEOUT_S, RedisLink
 
@@ -24,7 +24,7 @@ LONGEST_DELAY_S = 5.0
 CONFIRMATION_PATIENCE_S = 1.0
 """A client waits this long for its subscription. What is published before it works, the watch finds."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Subscription:
@@ -86,7 +86,7 @@ class Relay:
             async with asyncio.timeout(CONFIRMATION_PATIENCE_S):
                 await subscription.confirmed.wait()
         except TimeoutError:
-            log.debug("relay.unconfirmed user=%s", user_id)  # the check of the link decides what that means
+            log.debug("relay.unconfirmed", user_id=user_id)  # the check of the link decides what that means
 
     def forget_all_but(self, users: Collection[UUID]) -> None:
         """Stop to hear of everybody else. One that is not confirmed yet waits for the next call: so whatever
@@ -144,7 +144,7 @@ class Relay:
             subscription.confirmed.set()
 
     def _note_link(self) -> None:
-        log.info("relay.linked users=%d", len(self._subscriptions))
+        log.info("relay.linked", users=len(self._subscriptions))
         self.is_linked = True
         self._delay_s = FIRST_DELAY_S
         self._last_error = ""
@@ -153,5 +153,5 @@ class Relay:
     def _note_loss(self, error: Exception) -> None:
         description = f"{type(error).__name__}: {error}"
         if description != self._last_error:  # once, not for each attempt while Redis is down
-            log.warning("relay.lost error=%r", description)
+            log.warning("relay.lost", error=description)
         self._last_error = description

@@ -16,7 +16,9 @@ from websockets.typing import Origin
 
 from core.config import Settings
 from core.errors import DatabaseUnavailable
-from core.notification_channel import decode
+from core.logging import get_logger
+from core.metrics import METRICS_TYPE, metrics_text
+from core.notification_channel import decode, split_published
 from core.security import Tokens
 from ws_gateway.admission import Admission
 from ws_gateway.authentication import FIRST_MESSAGE_TIMEOUT_S, Hello, Identity, identify, receive_hello
@@ -29,6 +31,8 @@ from ws_gateway.close_codes import (
     Refused,
 )
 from ws_gateway.connections import Connection, Connections
+from ws_gateway.measures import measures
+from ws_gateway.outgoing import Outgoing
 from ws_gateway.relay import Relay
 from ws_gateway.sockets import CLOSE_TIMEOUT_S, GatewaySocket
 from ws_gateway.storage import Storage
@@ -37,6 +41,7 @@ from ws_gateway.watch import Watch
 
 SOCKET_PATH = "/ws/notifications"
 HEALTH_PATH = "/healthz"
+METRICS_PATH = "/metrics"
 
 MAX_MESSAGE_BYTES = 4 * 1024
 """A client sends one message, and a token has some 400 bytes."""
@@ -60,7 +65,7 @@ LEAVE_TIMEOUT_S = 3.0
 BACKGROUND_TIMEOUT_S = 1.0
 """For hanging up on Redis."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 websockets_log = logging.getLogger("websockets.server")
 
 
@@ -130,17 +135,17 @@ class Gateway:
             create_connection=GatewaySocket,
             backlog=BACKLOG,
         )
-        log.info("gateway.started host=%s port=%d", settings.ws_host, settings.ws_port)
+        log.info("gateway.started", host=settings.ws_host, port=settings.ws_port)
         return server
 
     async def _leave(self, server: Server) -> None:
-        log.info("gateway.stopping connections=%d", self._open_sockets)
+        log.info("gateway.stopping", connections=self._open_sockets)
         server.close(code=RESTART, reason="restart")
         try:
             async with asyncio.timeout(LEAVE_TIMEOUT_S):
                 await server.wait_closed()
         except TimeoutError:
-            log.info("gateway.cutting connections=%d", self._open_sockets)
+            log.info("gateway.cutting", connections=self._open_sockets)
             for socket in list(server.all_connections):
                 socket.transport.abort()
 
@@ -152,6 +157,8 @@ class Gateway:
             path = ""
         if path == SOCKET_PATH:
             return None
+        if path == METRICS_PATH:
+            return self._metrics(socket)
         if path != HEALTH_PATH:
             return socket.respond(HTTPStatus.NOT_FOUND, "Not found.\n")
         state = {
@@ -159,11 +166,12 @@ class Gateway:
             "connections": self._open_sockets,
             "redis": "up" if self._relay.is_linked else "down",
         }
-        response = socket.respond(HTTPStatus.OK, json.dumps(state) + "\n")
-        del response.headers["Content-Type"]
-        response.headers["Content-Type"] = "application/json"
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        return _answer(socket, json.dumps(state) + "\n", "application/json")
+
+    def _metrics(self, socket: ServerConnection) -> Response:
+        measures().connections.set(self._open_sockets)
+        measures().redis_up.set(self._relay.is_linked)
+        return _answer(socket, metrics_text().decode(), METRICS_TYPE)
 
     async def _handle(self, socket: ServerConnection) -> None:
         client = cast("GatewaySocket", socket)
@@ -175,7 +183,7 @@ class Gateway:
             hello = await receive_hello(client)
             await self._serve(client, hello, identify(self._tokens, hello.token))
         except Refused as refusal:
-            log.info("socket.refused code=%d reason=%r", refusal.code, refusal.reason)
+            log.info("socket.refused", code=refusal.code, reason=refusal.reason)
             await client.end(refusal.code, refusal.reason)
         except ConnectionClosed:
             log.debug("socket.left")  # before it had said who it is; its own affair
@@ -198,7 +206,7 @@ class Gateway:
             finally:
                 sending.cancel()
                 await asyncio.wait([sending])
-        log.info("socket.closed user=%s code=%s", claims.user_id, socket.close_code)
+        log.info("socket.closed", user_id=claims.user_id, code=socket.close_code)
         if not sending.cancelled():
             sending.result()  # a defect of ours is logged with its traceback by the server
 
@@ -212,7 +220,8 @@ class Gateway:
                 raise Refused(BAD_CREDENTIALS, "the session is over")
             if identity.is_ticket:
                 await self._tickets.spend(identity.claims.id)
-            log.info("socket.opened user=%s session=%s since=%s", *connection.key, hello.since)
+            user_id, session_id = connection.key
+            log.info("socket.opened", user_id=user_id, session_id=session_id, since=hello.since)
             await connection.serve(since=hello.since, newest=session.notification_seq)
         except Refused as refusal:
             connection.close(refusal.code, refusal.reason)
@@ -224,11 +233,21 @@ class Gateway:
             connection.close(INTERNAL_ERROR, "internal error")
             raise
 
-    def _deliver(self, user_id: UUID, message: bytes) -> None:
+    def _deliver(self, user_id: UUID, published: bytes) -> None:
+        request_ids, body = split_published(published)
         try:
-            seq = decode(message).seq
+            said = decode(body)
         except msgspec.DecodeError as error:
-            log.warning("relay.unreadable user=%s error=%s", user_id, error)
+            log.warning("relay.unreadable", user_id=user_id, error=error)
             return
+        message = Outgoing(said.seq, body, said.created_at, "live", request_ids)
         for connection in self._connections.of(user_id):
-            connection.offer(seq, message)
+            connection.offer(message)
+
+
+def _answer(socket: ServerConnection, text: str, content_type: str) -> Response:
+    response = socket.respond(HTTPStatus.OK, text)
+    del response.headers["Content-Type"]
+    response.headers["Content-Type"] = content_type
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,11 +1,12 @@
 """A WebSocket that can neither flood the gateway nor hold on to it."""
 
 import asyncio
-import logging
 import socket
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
+
+from core.logging import get_logger
 
 RECEIVED_BURST_BYTES = 32 * 1024
 """What a client may send at once: the handshake (with a browser's cookies) and a token fit well."""
@@ -23,7 +24,7 @@ CLOSE_TIMEOUT_S = 2.0
 END_TIMEOUT_S = CLOSE_TIMEOUT_S + 0.5
 """The library's own timeout starts only when the send buffer has room again; this one starts at once."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class GatewaySocket(ServerConnection):
@@ -46,7 +47,7 @@ class GatewaySocket(ServerConnection):
         self._allowance = min(self._allowance + earned, RECEIVED_BURST_BYTES) - len(data)
         self._allowed_at = now
         if self._allowance < 0:
-            log.warning("socket.flooded peer=%s", self.remote_address)
+            log.warning("socket.flooded", peer=self.remote_address)
             self.transport.abort()
             return
         super().data_received(data)
@@ -65,5 +66,5 @@ class GatewaySocket(ServerConnection):
             async with asyncio.timeout(END_TIMEOUT_S):
                 await self.close(code, reason)
         except TimeoutError:
-            log.debug("socket.cut peer=%s code=%d", self.remote_address, code)
+            log.debug("socket.cut", peer=self.remote_address, code=code)
             self.transport.abort()

@@ -1,7 +1,6 @@
 """What the gateway reads from the database: which sessions are live, and the notifications themselves."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,9 +12,12 @@ from sqlalchemy.orm import Session
 
 from core.database import Database
 from core.errors import DatabaseUnavailable
+from core.logging import get_logger
+from core.metrics import watch_pool
 from core.notification_channel import encode
 from core.queries.notifications import notifications_after
 from core.queries.sessions import LiveSession, live_sessions
+from ws_gateway.outgoing import Outgoing
 
 SessionKey = tuple[UUID, UUID]
 """`(user_id, session_id)`"""
@@ -31,7 +33,7 @@ KEYS_PER_QUERY = 1_000
 
 Answer = TypeVar("Answer")
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Storage:
@@ -39,21 +41,22 @@ class Storage:
 
     def __init__(self, database_url: str) -> None:
         self._database = Database(database_url, pool_size=READER_THREADS + 1)
+        watch_pool(self._database, "gateway", size=READER_THREADS + 1)
         self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="reader")
         # A revoked session must go within two seconds, however many clients are replaying meanwhile.
         self._watcher = ThreadPoolExecutor(1, thread_name_prefix="watcher")
         self._is_failing = False
 
-    async def page_after(self, *, user_id: UUID, seq: int) -> list[tuple[int, bytes]]:
-        """The user's next notifications above `seq`, as `(seq, message)`; fewer than `PAGE_ROWS` end it.
+    async def page_after(self, *, user_id: UUID, seq: int) -> list[Outgoing]:
+        """The user's next notifications above `seq`; fewer than `PAGE_ROWS` end it.
 
         Raises:
             DatabaseUnavailable: it could not be asked.
         """
 
-        def read(session: Session) -> list[tuple[int, bytes]]:
+        def read(session: Session) -> list[Outgoing]:
             rows = notifications_after(session, user_id=user_id, after=seq, limit=PAGE_ROWS)
-            return [(row.seq, encode(row)) for row in rows]
+            return [Outgoing(row.seq, encode(row), row.created_at, "stored") for row in rows]
 
         return await self._run(self._readers, read)
 
@@ -98,7 +101,7 @@ class Storage:
         except SQLAlchemyError as error:
             if not self._is_failing:
                 # Once, not for each of thousands of clients, and the driver's error without the statement.
-                log.warning("database.failing error=%r", getattr(error, "orig", None) or error)
+                log.warning("database.failing", error=getattr(error, "orig", None) or error)
             self._is_failing = True
             raise DatabaseUnavailable("the database cannot be read at the moment") from error
         if self._is_failing:

@@ -1,13 +1,12 @@
 """Tickets count once, however many gateways there are: Redis remembers the spent ones."""
 
-import logging
-
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from core.logging import get_logger
 from core.security import TICKET_LIFETIME
 from ws_gateway.close_codes import BAD_CREDENTIALS, TRY_AGAIN, Refused
 
@@ -20,7 +19,7 @@ MAX_CONNECTIONS = 4
 REDIS_TIMEOUT_S = 1.0
 """A client waits for this; Redis answers in less than a millisecond or is not well."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Tickets:
@@ -49,7 +48,7 @@ class Tickets:
         try:
             is_first = await self._redis.set(f"{self._prefix}:ticket:{ticket_id}", 1, nx=True, ex=SPENT_FOR_S)
         except (RedisError, OSError) as error:
-            log.warning("ticket.unchecked error=%r", f"{type(error).__name__}: {error}")
+            log.warning("ticket.unchecked", error=f"{type(error).__name__}: {error}")
             raise Refused(TRY_AGAIN, "tickets cannot be checked at the moment") from error
         if not is_first:
             raise Refused(BAD_CREDENTIALS, "the ticket has been used")

@@ -9,6 +9,7 @@ import asyncio
 from core.errors import DatabaseUnavailable
 from ws_gateway.close_codes import BAD_CREDENTIALS, TRY_AGAIN
 from ws_gateway.connections import Connection, Connections
+from ws_gateway.measures import measures
 from ws_gateway.relay import Relay
 from ws_gateway.storage import Storage
 
@@ -50,8 +51,9 @@ class Watch:
     def _close_stalled(self, now: float) -> None:
         for connection in self._connections:
             stalled_since = connection.socket.stalled_since
-            if stalled_since is not None and now - stalled_since > STALL_PATIENCE_S:
-                connection.close(TRY_AGAIN, "too slow")
+            is_stalled = stalled_since is not None and now - stalled_since > STALL_PATIENCE_S
+            if is_stalled and connection.close(TRY_AGAIN, "too slow"):
+                measures().stalled.inc()
 
     async def _compare(self, connections: list[Connection]) -> None:
         try:

@@ -1,6 +1,5 @@
 """What administrators may do: see who has an account, and whether all is well."""
 
-import logging
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -31,6 +30,7 @@ from api.schemas.administration import (
     VerificationQuery,
 )
 from core.errors import NotFound
+from core.logging import get_logger
 from core.queries.administration import list_accounts, load_account
 from core.queries.audit import audited_users, list_audit_events, verify_chain
 from core.queries.outbox import backlogs, count_dead_rows, dead_rows
@@ -46,7 +46,7 @@ EVENTS_AT_ONCE = 200_000
 
 USERS_AT_ONCE = 1_000
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class _ForAdmins:
@@ -184,7 +184,7 @@ class JobRetry(_ForAdmins):
                 raise NotFound("no such dead job")
 
         await self._transactions.write(revive)
-        log.info("job.revived id=%d by=%s", job_id, _actor_id(req))
+        log.info("job.revived", job_id=job_id, actor_id=_actor_id(req))
         no_content().send(resp)
 
 

@@ -50,7 +50,8 @@ class Expenses:
         user_id = req.context.principal.user_id
         given: ExpenseIn = req.context.json
         request = self._transactions.keyed_request(req, user_id)
-        answer = await self._writer.submit(ExpenseToWrite(given.to_input(user_id), request, take_entry()))
+        item = ExpenseToWrite(given.to_input(user_id), request, take_entry(), req.context.request_id)
+        answer = await self._writer.submit(item)
         answer.send(resp)
 
     @endpoint(TAG, query=ExpenseQuery, answers={200: ExpensePage})

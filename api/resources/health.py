@@ -1,6 +1,5 @@
 """Liveness and readiness, for whoever restarts processes and routes requests."""
 
-import logging
 from typing import Annotated, Literal
 
 import falcon
@@ -15,6 +14,7 @@ from api.openapi import endpoint
 from api.problems import RETRY_AFTER_UNAVAILABLE_S
 from api.schemas.common import Instant
 from core import clock
+from core.logging import get_logger
 from core.queries.invariant_checks import check_results
 from core.queries.lateness import oldest_deliveries
 from core.services.invariant_checks import CHECKS
@@ -33,7 +33,7 @@ TAG = "Operation"
 
 State = Literal["ok", "down"]
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Liveness(msgspec.Struct):
@@ -161,7 +161,7 @@ class Health:
             with self._database.reading() as session:
                 since = (oldest_waiting_at(session), oldest_deliveries(session, now=now).left_since)
         except SQLAlchemyError as error:
-            log.warning("readiness.database_down error=%s", error)
+            log.warning("readiness.database_down", error=error)
             return "down", 0.0, 0.0
         outbox_age_s, delivery_age_s = (
             0.0 if one is None else max((now - one).total_seconds(), 0.0) for one in since
@@ -175,7 +175,7 @@ class Health:
                 results = check_results(rows)
         except SQLAlchemyError as error:
             # Whether requests can be served does not depend on it.
-            log.warning("readiness.checks_unknown error=%s", error)
+            log.warning("readiness.checks_unknown", error=error)
             return {}
         return {
             one.name: InvariantState(one.checked_at, one.failures, one.unproved, one.is_stale)
@@ -186,6 +186,6 @@ class Health:
         try:
             self._redis.ping()
         except RedisError as error:
-            log.warning("readiness.redis_down error=%s", error)
+            log.warning("readiness.redis_down", error=error)
             return "down"
         return "ok"

@@ -6,7 +6,6 @@ or that has ended, is replaced at the next chart. vl-convert can abort on input 
 takes the process with it: that costs one chart.
 """
 
-import logging
 import socket
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from core.charts import rendering
 from core.charts.picture import Spec
 from core.charts.rendering import DRAW_PNG, DRAW_SVG, DRAWN, HEADER, Format
 from core.errors import Overloaded
+from core.logging import get_logger
 
 PNG_SCALE = 2.0
 """Pixels of a PNG for each of the chart's: sharp on the screens of phones and in print."""
@@ -32,7 +32,7 @@ MAX_CHARTS_WAITING = 16
 ATTEMPTS = 2
 """The first may meet a process that has just ended; a chart that ends two processes is itself at fault."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class ChartError(Exception):
@@ -92,11 +92,11 @@ class ChartRenderer:
                 result, answer = process.ask(message, deadline)
             except TimeoutError:
                 self._end()
-                log.warning("charts.timeout seconds=%s", self._timeout_s)
+                log.warning("charts.timeout", seconds=self._timeout_s)
                 raise Overloaded("the chart took too long to draw; try again") from None
             except (EOFError, OSError):
                 # It has ended: after a while without work, killed by somebody, or by this very chart.
-                log.info("charts.process_ended code=%s", self._end())
+                log.info("charts.process_ended", code=self._end())
                 continue
             if result != DRAWN:
                 raise ChartError(answer.decode(errors="replace"))

@@ -16,7 +16,7 @@ from core.errors import DatabaseUnavailable, NotFound
 from core.queries.audit import audited_users, find_link, verify_chain
 
 FIELD = {
-    "user": re.compile(r"user\W+([0-9a-f]{8}-[0-9a-f-]{27})"),
+    "user": re.compile(r"user(?:_id)?\W+([0-9a-f]{8}-[0-9a-f-]{27})"),
     "seq": re.compile(r"seq\W+(\d+)"),
     "hash": re.compile(r"hash\W+([0-9a-f]{64})"),
 }

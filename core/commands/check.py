@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Answers 1 if anything is wrong, or took too long to be proved; the log says what."""
+    """Answers 1 if anything is wrong, or took too long to be proved; what it is stands below each name."""
     del arguments
     settings = load_settings(os.environ)
     database = Database(settings.database, pool_size=1)
@@ -44,6 +44,8 @@ def _checked(database: Database, name: str) -> Proof:
         keep_proof(session, proof)
     unproved = f", {proof.unproved} not proved in time" if proof.unproved else ""
     print(f"{name}: {proof.failures or 'nothing'} wrong{unproved}", flush=True)
+    for detail in proof.details:
+        print(f"  {detail}", flush=True)
     return proof
 
 

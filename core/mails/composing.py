@@ -1,12 +1,12 @@
 """The mail that a message on a mail channel becomes, with what is true when it is sent."""
 
-import logging
 from dataclasses import dataclass
 from uuid import UUID
 
 from core.charts.renderer import ChartError, ChartRenderer
 from core.database import Reader
 from core.errors import NotFound, Overloaded
+from core.logging import get_logger
 from core.mail_messages import Mail
 from core.mails.digest import digest_letter, digest_picture
 from core.mails.notifications import Told, notifications_letter, told_at
@@ -22,7 +22,7 @@ from core.unsubscribing import Subscription, unsubscribe_url
 SECURITY = "security."
 """Begins the kinds that no link in a mail ends: somebody else may have it."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,5 +111,5 @@ def _drawn(figures: DigestFigures, renderer: ChartRenderer) -> bytes | None:
     try:
         return renderer.render(spec, "png")
     except (ChartError, Overloaded) as error:
-        log.warning("digest.chart_not_drawn error=%r", error)
+        log.warning("digest.chart_not_drawn", error=error)
         return None

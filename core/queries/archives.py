@@ -1,6 +1,5 @@
 """All that is a user's own, as the records of an archive (`core/archive`), each read when it is asked for."""
 
-import logging
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -29,6 +28,7 @@ from core.archive.records import (
 from core.archive.sections import SECTIONS
 from core.errors import NotFound
 from core.files import FileStore
+from core.logging import get_logger
 from core.models import (
     Alert,
     ApiKey,
@@ -73,7 +73,7 @@ USERS = table_of(User)
 
 Section = tuple[str, Iterator[Record]]
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def load_profile(rows: Connection, *, user_id: UUID) -> Profile:
@@ -195,7 +195,7 @@ def _files(rows: Connection, user_id: UUID, files: FileStore) -> Iterator[Record
             file = files.open(sha256)
         except FileNotFoundError:
             # The rest of the archive is worth having all the same.
-            log.exception("archive.file_missing user=%s sha256=%s", user_id, sha256)
+            log.exception("archive.file_missing", user_id=user_id, sha256=sha256)
             continue
         with file:
             offset = 0

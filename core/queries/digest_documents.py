@@ -1,7 +1,6 @@
 """What a digest tells, as it is computed and as it is kept in its row."""
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -9,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from core.logging import get_logger
 from core.queries.analytics import LargestExpense
 from core.queries.insights import Anomaly
 from core.queries.report_documents import OpenDebt, Slice
@@ -17,7 +17,7 @@ from core.rules.digests import Frequency
 from core.rules.periods import Period
 from core.rules.thresholds import BudgetStatus
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 MAX_COUNTED = 200
 """Of what is due or awaits its amount, beyond what is told; there may be more than these."""

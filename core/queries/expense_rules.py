@@ -1,6 +1,5 @@
 """Reading a user's rules: to show them, and to apply them."""
 
-import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -12,6 +11,7 @@ from sqlalchemy import Text, bindparam, cast, select
 
 from core.database import Reader
 from core.errors import NotFound
+from core.logging import get_logger
 from core.models import ExpenseRule, table_of
 from core.queries.expenses import ExpenseRecord
 from core.rules.conditions import Condition, ConditionError, Facts, read_condition
@@ -20,7 +20,7 @@ from core.rules.expense_rules import Action, Outcome, Rule, apply_rules
 MAX_KEPT_CONDITIONS = 2_000
 """Of all users, a few megabytes. Reading one takes ten times as long as finding out whether it holds."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class RuleRecord(msgspec.Struct, frozen=True):
@@ -84,7 +84,7 @@ def active_rules(session: Reader, *, user_ids: Collection[UUID]) -> dict[UUID, l
             when = _condition(condition)
         except ConditionError as error:
             # It was right when it was written. Nobody shall be kept from recording expenses by it.
-            log.warning("rule.unreadable user=%s rule=%s pointer=%s", user_id, rule_id, error.pointer)
+            log.warning("rule.unreadable", user_id=user_id, rule_id=rule_id, pointer=error.pointer)
             continue
         category_id, payee, add_tags = action
         then = Action(category_id=category_id, payee=payee, add_tags=tuple(add_tags))

@@ -1,6 +1,5 @@
 """Reading imports and their rows."""
 
-import logging
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from sqlalchemy import bindparam, func, select
 
 from core.database import Reader
 from core.errors import NotFound
+from core.logging import get_logger
 from core.models import Category, Import, ImportMapping, ImportRow, table_of
 from core.rules.category_names import CategoryName
 from core.rules.duplicates import Reason
@@ -32,7 +32,7 @@ ROWS = table_of(ImportRow)
 MAPPINGS = table_of(ImportMapping)
 CATEGORIES = table_of(Category)
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class CurrencySum(msgspec.Struct, frozen=True):
@@ -278,7 +278,7 @@ def _mapping(document: dict[str, Any] | None) -> ColumnMapping | None:
         return msgspec.convert(document, ColumnMapping)
     except msgspec.ValidationError as error:
         # Of an earlier version of the program: it is found out anew.
-        log.warning("import.mapping_unreadable error=%s", error)
+        log.warning("import.mapping_unreadable", error=error)
         return None
 
 

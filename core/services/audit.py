@@ -4,7 +4,6 @@ Events are collected while the transaction goes on and chained as its last step,
 chain is held for no longer than a commit takes.
 """
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import after_commit, before_commit, pipelined
+from core.logging import AUDIT, get_logger
 from core.models import AuditEvent, AuditHead, table_of
 from core.rules.audit_chain import BEGINNING, ChainedEvent, chain_hash
 from core.services.dialects import insert_into
@@ -43,7 +43,7 @@ APPEND = insert(EVENTS).inline()
 EVERYDAY = ("expense", "category", "budget", "notification", "recurring_expense", "rule")
 """Nouns of actions that the log is not told of one by one: what is done all day is in the trail itself."""
 
-log = logging.getLogger("outlay.audit")
+log = get_logger(AUDIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +146,9 @@ def _tell(actions: list[Action], _session: Session) -> None:
     for action in actions:
         if not action.name.startswith(EVERYDAY):
             log.info(
-                "audit.event action=%s user=%s actor=%s object=%s",
-                action.name,
-                action.user_id,
-                action.actor_id,
-                action.object_id,
+                "audit.event",
+                action=action.name,
+                user_id=action.user_id,
+                actor_id=action.actor_id,
+                object_id=action.object_id,
             )

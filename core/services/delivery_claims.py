@@ -5,7 +5,6 @@ A claim leases deliveries in one transaction; they are sent with none open, and 
 each is sent at least once.
 """
 
-import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.database import dialect_of
 from core.ids import new_id
+from core.logging import get_logger
 from core.queries.deliveries import (
     CHANNELS,
     DELIVERIES,
@@ -43,7 +43,7 @@ MAX_PARTS = 50
 POSTPONED = timedelta(hours=1)
 """Deliveries of which it cannot be told whether it is quiet are looked at again then."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 USER_OFF = "the account is not active"
 
@@ -128,7 +128,7 @@ def claim_messages(
             messages += _bundle(session, bundling[channel], now)
         except (LookupError, ValueError, OverflowError):
             # A time zone that is not known any more, for instance: nobody else waits for that.
-            log.exception("delivery.not_bundled user=%s channel=%s", *channel)
+            log.exception("delivery.not_bundled", user_id=channel[0], channel_id=channel[1])
             session.execute(_due_of(bundling[channel], now).values(available_at=now + POSTPONED))
     _lease(session, messages, now)
     return Claim(messages, len(found), found[-1].host if len(found) == in_all else None)

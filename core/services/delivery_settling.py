@@ -91,22 +91,27 @@ class Settled:
     outcome: Outcome
 
 
-def settle_messages(session: Session, settled: Sequence[Settled]) -> None:
+def settle_messages(session: Session, settled: Sequence[Settled]) -> list[Message]:
     """Note how messages have ended, as far as their leases still hold.
 
     A channel whose other end wants nothing any more, or that nothing has got through on for three days, is
     switched off, and its user is told on all the others.
+
+    Answers the messages that are not tried any more.
     """
     now = clock.now()
     rows: list[dict[str, Any]] = []
     switched_off: dict[Channel, str] = {}
     resting_no_more: set[Channel] = set()
+    dead: list[Message] = []
     for one in settled:
         receiver = one.message.receiver
         if one.outcome.fate is not Fate.SENT and receiver.kind != "webhook":
             resting_no_more.add((receiver.user_id, receiver.id))
         new, reason = _new_values(session, one, now)
         rows += new
+        if any(values["new_state"] == "dead" for values in new):
+            dead.append(one.message)
         if reason is not None:
             switched_off[receiver.user_id, receiver.id] = reason
     # Users, channels, deliveries: in this order everywhere, so that nobody waits in a circle.
@@ -118,6 +123,7 @@ def settle_messages(session: Session, settled: Sequence[Settled]) -> None:
         session.execute(SETTLE_MANY, {"rows": msgspec.json.encode(rows).decode()})
     elif rows:
         session.execute(SETTLE_ONE, rows)
+    return dead
 
 
 def _new_values(session: Session, settled: Settled, now: datetime) -> tuple[list[dict[str, Any]], str | None]:

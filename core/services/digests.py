@@ -1,6 +1,5 @@
 """Digests: when they are due, and what becomes of those that are computed."""
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.ids import new_id
 from core.job_names import BUILD_DIGEST
+from core.logging import get_logger
 from core.models import DigestRun, NotificationSettings, User, table_of
 from core.queries.digest_documents import DigestFigures, digest_document
 from core.queries.digests import QueuedDigest
@@ -66,7 +66,7 @@ FINISH = (
     .values(state=bindparam("new_state"), figures=bindparam("document"), built_at=bindparam("at"))
 )
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def stage_due_digests(session: Session, *, limit: int) -> int:
@@ -87,7 +87,7 @@ def stage_due_digests(session: Session, *, limit: int) -> int:
             of_user, plan = _due_runs(row, timezones[row.user_id], now)
         except (LookupError, ValueError, OverflowError):
             # A time zone that is not known any more, for instance.
-            log.exception("digest.not_planned user=%s", row.user_id)
+            log.exception("digest.not_planned", user_id=row.user_id)
             of_user, plan = [], {"next_on": row.next_digest_on, "next_at": now + POSTPONED}
         runs += of_user
         plans.append({"owner": row.user_id, **plan})
@@ -105,7 +105,7 @@ def _due_runs(row: Row[Any], timezone: str, now: datetime) -> tuple[list[dict[st
     due_at = partial(due_instant, plan, timezone=timezone, user_id=row.user_id)
     days = list(takewhile(lambda day: due_at(day) <= now, due_days(plan, row.next_digest_on)))
     if len(days) > MAX_CATCH_UP:
-        log.warning("digest.left_out user=%s count=%d", row.user_id, len(days) - MAX_CATCH_UP)
+        log.warning("digest.left_out", user_id=row.user_id, count=len(days) - MAX_CATCH_UP)
     runs = [_run(row.user_id, plan, day, now) for day in days[-MAX_CATCH_UP:]]
     after = days[-1] + timedelta(days=1) if days else row.next_digest_on
     next_on = next(due_days(plan, after))
@@ -137,7 +137,7 @@ def _stage(session: Session, runs: Sequence[Mapping[str, Any]]) -> None:
     ).all()
     given = {(row.user_id, row.id) for row in inserted}
     if len(given) < len(runs):
-        log.info("digest.known count=%d", len(runs) - len(given))
+        log.info("digest.known", count=len(runs) - len(given))
     stage_jobs(
         session,
         [

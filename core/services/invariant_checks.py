@@ -1,6 +1,5 @@
 """Checking what must always be true, user by user and group by group, and keeping what was found."""
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.database import is_timed_out
+from core.logging import get_logger
 from core.models import InvariantCheck, table_of
 from core.queries.audit import audited_users, verify_chain
 from core.queries.invariants import conversion_differences, parts_differences, spending_differences
@@ -27,7 +27,7 @@ MAX_DETAILS = 20
 
 MAX_DETAIL_CHARACTERS = 500
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Subjects = Iterator[tuple[str, Callable[[], Iterable[object]]]]
 """Each whose it is, and what finds the differences there. One statement over everybody would outlast its time
@@ -59,11 +59,13 @@ def prove(session: Session, *, name: str) -> Proof:
             # Millions of expenses or postings may take too long; all the others are proved all the same.
             if not is_timed_out(error):
                 raise
-            log.error("invariant.%s_not_proved %s error=%s", name, subject, error.orig)  # noqa: TRY400
+            log.error("invariant.not_proved", check=name, subject=subject, error=error)  # noqa: TRY400
             proof.unproved += 1
             continue
         for difference in found:
-            log.error("invariant.%s %s %s", name, subject, difference)
+            # The difference itself holds amounts: it is stored, and `check` shows it.
+            subject_id = getattr(difference, "subject_id", None)
+            log.error("invariant.broken", check=name, subject=subject, subject_id=subject_id)
             proof.failures += 1
             if len(proof.details) < MAX_DETAILS:
                 proof.details.append(f"{subject} {difference}"[:MAX_DETAIL_CHARACTERS])

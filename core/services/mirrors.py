@@ -5,7 +5,6 @@ what is the group's; its category, note and tags are the owner's to change. One 
 stays deleted.
 """
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,6 +15,7 @@ from sqlalchemy import bindparam, update
 from sqlalchemy.orm import Session
 
 from core.ids import new_id
+from core.logging import get_logger
 from core.models.expenses import MIRROR
 from core.models.spending import MAX_DAILY_TOTAL_MINOR, UNCATEGORISED
 from core.queries.expenses import EXPENSES, ExpenseRecord
@@ -28,7 +28,7 @@ from core.services.spending import Spending, apply_spending
 MAX_MIRRORED_TOTAL_MINOR = MAX_DAILY_TOTAL_MINOR // 2
 """Half of what a day's total holds is for the owner's own expenses."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 FOLLOW = (
     update(EXPENSES)
@@ -145,7 +145,7 @@ class Mirrors:
             return share.mirror_id
         new = self._create(share) if old is None else self._follow(old, share)
         if not self._room.takes(old, new):
-            log.warning("mirror.left_out user=%s group_expense=%s", share.user_id, share.key[0])
+            log.warning("mirror.left_out", user_id=share.user_id, group_expense_id=share.key[0])
             if old is not None:
                 self._lost.append(old)
             return None

@@ -8,7 +8,6 @@ transaction, deleted in another after the effect. Who is killed in between leads
 lease: at least once.
 """
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -19,6 +18,8 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.job_names import LONG_JOBS
+from core.log_context import request_ids_of
+from core.logging import get_logger
 from core.models import OutboxRow, table_of
 
 CLAIM_LIMIT = 5_000
@@ -38,7 +39,9 @@ TABLE = table_of(OutboxRow)
 
 STAGE = insert(TABLE).inline()  # nobody asks for the id
 CLAIM = (
-    select(TABLE.c.id, TABLE.c.key, TABLE.c.payload, TABLE.c.created_at, TABLE.c.attempts)
+    select(
+        TABLE.c.id, TABLE.c.key, TABLE.c.payload, TABLE.c.created_at, TABLE.c.attempts, TABLE.c.request_ids
+    )
     .where(
         TABLE.c.job == bindparam("its_job"),
         TABLE.c.dead_at.is_(None),
@@ -67,7 +70,7 @@ ADVANCED = "advanced"
 """In a row's payload: the number of the last attempt that did a part of the work for good."""
 
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ def stage_jobs(session: Session, jobs: Iterable[Job]) -> None:
             "attempts": 0,
             "created_at": now,
             "available_at": now,
+            "request_ids": request_ids_of(job.key),
         }
         for job in jobs
     ]
@@ -115,6 +119,7 @@ class ClaimedRow:
     payload: dict[str, Any]
     created_at: datetime
     attempts: int
+    request_ids: str | None
 
     @property
     def attempts_in_vain(self) -> int:
@@ -147,11 +152,17 @@ def settle_rows(session: Session, rows: Sequence[ClaimedRow]) -> None:
     session.execute(SETTLE, {"ids": [row.id for row in rows]})
 
 
-def back_off(session: Session, rows: Sequence[ClaimedRow], *, error: str) -> None:
-    """Try these rows again later; after `MAX_ATTEMPTS` they are dead and wait for somebody to look."""
+def back_off(session: Session, rows: Sequence[ClaimedRow], *, error: str) -> bool:
+    """Try these rows again later; after `MAX_ATTEMPTS` they are dead and wait for somebody to look.
+
+    Answers whether one of them is dead now.
+    """
+    is_any_dead = False
     for row in rows:
         failure = _failure(row.attempts + 1, error)
+        is_any_dead |= failure["dead_at"] is not None
         session.execute(update(TABLE).where(TABLE.c.id == row.id).values(failure))
+    return is_any_dead
 
 
 def lease_row(
@@ -181,7 +192,7 @@ def lease_rows(
         # The last attempt of the others did not come to an end, and perhaps took the worker with it.
         dead = [row.id for row in tried if row.attempts_in_vain > MAX_ATTEMPTS]
         if dead:
-            log.error("job.dead job=%s rows=%s", job, dead)
+            log.error("job.dead", job=job, rows=dead)
             session.execute(update(TABLE).where(TABLE.c.id.in_(dead)).values(dead_at=now))
         if leased:
             session.execute(

@@ -4,7 +4,6 @@ The token of a challenge is what the device signs. Nobody is named when a login 
 passkey it holds, and says so.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -25,6 +24,7 @@ from webauthn.helpers.structs import (
 from core import clock
 from core.errors import Conflict, NotFound, invalid
 from core.ids import new_id
+from core.logging import get_logger
 from core.models import Passkey, User
 from core.queries.passkeys import passkeys_of
 from core.services.challenges import LIFETIME, issue_challenge, take_challenge
@@ -44,7 +44,7 @@ TIMEOUT_MS = int(LIFETIME.total_seconds() * 1_000)
 
 REFUSAL = "not a passkey of this account, or not for this challenge"
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ def _verified(verify: Callable[[], T]) -> T | None:
     try:
         return verify()
     except WebAuthnException as error:
-        log.info("passkey.refused reason=%s", error)
+        log.info("passkey.refused", reason=error)
     except Exception as error:  # noqa: BLE001 - it reads what anybody may send, and breaks in many ways
-        log.info("passkey.malformed error=%s", type(error).__name__)
+        log.info("passkey.malformed", error=type(error).__name__)
     return None

@@ -4,7 +4,6 @@ Every change holds the lock of the user's row, as posting does. What was posted 
 happens here.
 """
 
-import logging
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -19,6 +18,7 @@ from core import clock
 from core.database import insert_rows
 from core.errors import Conflict, NotFound, invalid
 from core.ids import new_id
+from core.logging import get_logger
 from core.queries.recurring_expenses import (
     OCCURRENCES,
     RECURRING,
@@ -46,7 +46,7 @@ MAX_RECURRING = 200
 
 _DAY = timedelta(days=1)
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +237,7 @@ def _miss(session: Session, record: RecurringRecord, today: date) -> None:
     """Leave a trace of what was due before today, and is not going to be posted."""
     now = clock.now()
     missed = due_days(record.recurrence, progress_of(session, record), today=today - _DAY)
-    log.warning("recurring.missed recurring=%s occurrences=%d", record.id, len(missed))
+    log.warning("recurring.missed", recurring_id=record.id, occurrences=len(missed))
     rows = (
         OccurrenceRecord(record.user_id, record.id, day, "missed", None, now, now)
         for day in missed[-MAX_KEPT_MISSED:]

@@ -5,7 +5,6 @@ ones, in order. Their users' rows are locked first, as everywhere; so nobody cha
 or the recurring expense meanwhile. The key of the occurrences is why none is posted twice in any case.
 """
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -19,6 +18,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.database import insert_rows, pipelined
 from core.errors import InvalidInput, OutlayError
+from core.logging import get_logger
 from core.models.recurring_expenses import RECURRING as SOURCE
 from core.queries.expenses import ExpenseRecord
 from core.queries.recurring_expenses import (
@@ -50,7 +50,7 @@ MAX_KEPT_MISSED = 1_000
 RETRY_AFTER = timedelta(hours=1)
 """What could not be posted is tried again so much later, or when the recurring expense is changed."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # Built once: building a statement costs more than running it.
 CLAIM = (
@@ -179,7 +179,7 @@ def _begin(session: Session, record: RecurringRecord, user: LockedUser) -> _Turn
     ahead = days_to_remind_of(rule, turn.progress, remind_days=remind_days, today=today)
     turn.messages = [notices.reminder(record, day) for day in ahead]
     if turn.missed:
-        log.warning("recurring.missed recurring=%s occurrences=%d", record.id, len(turn.missed))
+        log.warning("recurring.missed", recurring_id=record.id, occurrences=len(turn.missed))
         turn.rows = [_row(turn, day, "missed", None) for day in turn.missed[-MAX_KEPT_MISSED:]]
     return turn
 
@@ -219,7 +219,7 @@ def _stop(turn: _Turn, problem: str) -> None:
     What is too long ago meanwhile is told as well: it waits no more.
     """
     record, due_on = turn.record, turn.due_on or turn.today
-    log.warning("recurring.not_posted recurring=%s due_on=%s problem=%s", record.id, due_on, problem)
+    log.warning("recurring.not_posted", recurring_id=record.id, due_on=due_on, problem=problem)
     if record.problem is None or turn.missed:
         message = notices.stopped(record, due_on, problem)
         turn.messages.insert(0, notices.with_missed(message, turn.missed))

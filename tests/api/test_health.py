@@ -1,5 +1,6 @@
 """What whoever restarts processes, routes requests or watches is told: `/readyz` and `/metrics`."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -205,9 +206,10 @@ def test_metrics_are_the_same_for_everybody_and_name_nobody(cast: Cast, client: 
     for person in (cast.owner, cast.member, cast.stranger):
         assert person.client.get("/metrics").status_code == 200
         assert person.client.post("/v1/expenses", json={"amount": "1234.56"}).status_code == 201
-    text = client.get("/metrics").text
+    lines = client.get("/metrics").text.splitlines()
+    # Without the values, which are times of any digits, and the routes, which are the documentation's.
+    text = "\n".join(re.sub(r'route="[^"]*"', "", line.rpartition(" ")[0]) for line in lines)
     for person in (cast.owner, cast.member, cast.stranger):
         assert str(person.id) not in text
         assert person.username not in text
     assert "1234" not in text
-    assert "123456" not in text

@@ -295,7 +295,7 @@ def test_a_ledger_too_large_to_be_proved_in_time_is_told_and_stops_nothing(
     monkeypatch.setattr("core.services.invariant_checks.ledger_differences", differences)
     check_invariants_task()
     assert asked == [books.home.id, other.id]
-    assert f"invariant.group_ledger_not_proved group={books.home.id}" in caplog.text
+    assert f"invariant.not_proved check=group_ledger subject=group={books.home.id}" in caplog.text
     database.close()
 
 
@@ -363,6 +363,6 @@ def test_the_nightly_job_tells_what_it_finds(own_database_url: str, caplog: pyte
         with database.transaction() as session:
             confirm_without_posting(session, books)
         check_invariants(database, CHECKS)
-    assert "invariant.group_ledger" in caplog.text
+    assert "invariant.broken check=group_ledger" in caplog.text
     assert str(books.pending) in caplog.text
     database.close()

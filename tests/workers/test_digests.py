@@ -99,7 +99,7 @@ def test_of_many_missed_days_the_last_are_made_up_for_in_order_and_the_log_says_
         desk.run()
     assert [end.day for _, end in desk.periods(me)] == [9, 10, 11]
     assert MAX_CATCH_UP == 3
-    assert f"digest.left_out user={me.id} count=7" in caplog.text
+    assert f"digest.left_out user_id={me.id} count=7" in caplog.text
     days = [data["period_end"] for _, data in me.messages()]
     assert days == ["2026-05-09", "2026-05-10", "2026-05-11"]
 
@@ -228,7 +228,7 @@ def test_a_user_whose_zone_is_gone_holds_up_nobody(
         desk.run()
     assert [kind for kind, _ in me.messages()] == ["digest.ready"]
     assert lost.messages() == []
-    assert f"digest.not_planned user={lost.id}" in caplog.text
+    assert f"digest.not_planned user_id={lost.id}" in caplog.text
 
 
 def _rename_zone(database: Database, me: Spender) -> None:

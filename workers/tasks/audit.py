@@ -1,4 +1,3 @@
-import logging
 from datetime import timedelta
 
 from celery import shared_task
@@ -6,13 +5,14 @@ from celery import shared_task
 from core import clock
 from core.database import Database
 from core.job_names import Tick
+from core.logging import AUDIT, get_logger
 from core.queries.audit import moved_heads
 from workers.process import current_runtime
 
 LOOK_BACK = timedelta(minutes=65)
 """A tick's interval and what it may be late: rather twice than not at all."""
 
-log = logging.getLogger("outlay.audit")
+log = get_logger(AUDIT)
 
 
 @shared_task(name=Tick.LOG_AUDIT_HEADS)
@@ -30,6 +30,6 @@ def log_audit_heads(database: Database) -> int:
     count = 0
     with database.snapshot_rows() as rows:
         for user_id, seq, digest in moved_heads(rows, since=clock.now() - LOOK_BACK):
-            log.info("audit.head user=%s seq=%d hash=%s", user_id, seq, digest.hex())
+            log.info("audit.head", user_id=user_id, seq=seq, hash=digest.hex())
             count += 1
     return count

@@ -1,6 +1,5 @@
 """Computing digests: many at a time, as on Monday mornings there are as many as there are users."""
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +11,15 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from core.database import Database, is_unavailable
 from core.job_names import BUILD_DIGEST, Tick
+from core.logging import get_logger
 from core.queries.digest_documents import DigestFigures
 from core.queries.digest_figures import digest_figures
 from core.queries.digests import QueuedDigest, queued_digests
 from core.services.digests import fail_digest, finish_digests, stage_due_digests
 from core.services.outbox import ClaimedRow, fail_leased, lease_rows, settle_leased, staged_jobs
+from workers.job_log import for_rows, tell_done, tell_failed
 from workers.long_jobs import LONG_TASK
+from workers.measures import measures
 from workers.process import current_runtime
 from workers.runtime import DRAIN_TIME_S, Runtime
 
@@ -30,7 +32,7 @@ BUILD_BATCH = 25
 LEASE = timedelta(seconds=90)
 """Longer than a batch of the largest accounts takes; after it others compute what a dead builder has not."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @shared_task(name=Tick.STAGE_DIGESTS)
@@ -60,7 +62,8 @@ def build_digests(runtime: Runtime) -> int:
             rows = lease_rows(session, job=BUILD_DIGEST, lease=LEASE, limit=BUILD_BATCH)
         if not rows:
             return total
-        _build(runtime, rows)
+        with for_rows(_by_key(rows)), measures().job_seconds.labels(BUILD_DIGEST).time():
+            _build(runtime, rows)
         total += len(rows)
     runtime.wake([BUILD_DIGEST])
     return total
@@ -85,7 +88,7 @@ def _build(runtime: Runtime, rows: Sequence[ClaimedRow]) -> None:
         if len(rows) == 1:
             _fail(runtime.database, rows[0], error)
             return
-        log.warning("digest.split count=%d error=%r", len(rows), error)
+        log.warning("digest.split", count=len(rows), error=error)
         for row in rows:
             _build(runtime, [row])
         return
@@ -129,17 +132,29 @@ def _finish(runtime: Runtime, built: Sequence[_Built]) -> None:
         if len(built) == 1:
             _fail(runtime.database, built[0].row, error)
             return
-        log.warning("digest.split count=%d error=%r", len(built), error)
+        log.warning("digest.split", count=len(built), error=error)
         for one in built:
             _finish(runtime, [one])
+        return
+    if kept:
+        tell_done(BUILD_DIGEST, _by_key([one.row for one in kept]))
 
 
 def _fail(database: Database, row: ClaimedRow, error: Exception) -> None:
     user_id, digest_id = _key(row)
-    log.error("digest.failed user=%s digest=%s", user_id, digest_id, exc_info=error)
+    log.error("digest.failed", user_id=user_id, digest_id=digest_id, exc_info=error)
     with database.transaction() as session:
-        if fail_leased(session, row, error=repr(error)):
+        is_dead = fail_leased(session, row, error=repr(error))
+        if is_dead:
             fail_digest(session, user_id=user_id, digest_id=digest_id)
+    tell_failed(BUILD_DIGEST, is_dead=is_dead)
+
+
+def _by_key(rows: Sequence[ClaimedRow]) -> dict[str, list[ClaimedRow]]:
+    by_key: dict[str, list[ClaimedRow]] = {}
+    for row in rows:
+        by_key.setdefault(row.key, []).append(row)
+    return by_key
 
 
 def _key(row: ClaimedRow) -> tuple[UUID, UUID]:

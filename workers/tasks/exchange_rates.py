@@ -1,10 +1,9 @@
-import logging
-
 from celery import shared_task
 
 from core import clock
 from core.errors import InvalidInput
 from core.job_names import EVALUATE_BUDGETS, Tick
+from core.logging import get_logger
 from core.queries.exchange_rates import newest_day
 from core.rate_files import RatesUnavailable, fetch_rate_file, read_rate_file
 from core.rules.conversion import expected_day
@@ -14,7 +13,7 @@ from workers.runtime import Runtime
 
 OFF = "off"
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @shared_task(name=Tick.FETCH_RATES)
@@ -35,13 +34,13 @@ def fetch_rates(runtime: Runtime) -> int:
     try:
         file = read_rate_file(fetch_rate_file(url))
     except (RatesUnavailable, InvalidInput) as error:
-        log.warning("rates.not_fetched reason=%s", error.detail)
+        log.warning("rates.not_fetched", reason=error.detail)
         return 0
     stored = 0
     for batch in file.batches():
         with runtime.database.transaction() as session:
             stored += store_rates(session, rates=batch, source=url)
     if stored:
-        log.info("rates.fetched new=%s", stored)
+        log.info("rates.fetched", new=stored)
         runtime.drain(EVALUATE_BUDGETS)
     return stored

@@ -1,4 +1,3 @@
-import logging
 from itertools import islice
 
 from celery import shared_task
@@ -7,6 +6,7 @@ from core import clock
 from core.database import Database
 from core.files import FileStore
 from core.job_names import Tick
+from core.logging import get_logger
 from core.queries.files import named_hashes
 from core.rules.nights import is_due
 from workers.process import current_runtime
@@ -17,7 +17,7 @@ SWEEP_BATCH = 500
 SWEEP_TIME_S = 3_500
 """A million files take a minute or two; nobody waits for it. Over before the next tick."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @shared_task(
@@ -48,5 +48,5 @@ def sweep_files(database: Database, files: FileStore) -> int:
             named = named_hashes(session, batch)
         removed += sum(files.remove_spare(sha256) for sha256 in batch if sha256 not in named)
     if removed:
-        log.info("files.swept removed=%s", removed)
+        log.info("files.swept", removed=removed)
     return removed

@@ -1,6 +1,5 @@
 """What keeps the database tidy, and proves that it is right."""
 
-import logging
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.database import Database, is_unavailable
 from core.job_names import Tick
+from core.logging import get_logger
 from core.queries.invariant_checks import check_results
 from core.rules.nights import is_due
 from core.services.challenges import purge_challenges
@@ -61,7 +61,7 @@ PURGES: tuple[Callable[[Session], int], ...] = (
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class NotPurged(Exception):
@@ -95,7 +95,7 @@ def purge_all(database: Database) -> None:
         except Exception as error:
             if is_unavailable(error):
                 raise
-            log.exception("purge.failed step=%s", purge_some.__name__)
+            log.exception("purge.failed", step=purge_some.__name__)
             failed.append(purge_some.__name__)
     if failed:
         raise NotPurged(", ".join(failed))
@@ -139,4 +139,4 @@ def check_invariants(database: Database, names: Iterable[str]) -> None:
             if is_unavailable(error):
                 raise
             # The former result stays, and becomes stale.
-            log.exception("invariant.%s_not_checked", name)
+            log.exception("invariant.not_checked", check=name)

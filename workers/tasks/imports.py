@@ -1,6 +1,5 @@
 """Reading, committing and undoing imports: jobs of many transactions, which go on where they were."""
 
-import logging
 import time
 from itertools import islice
 from typing import BinaryIO
@@ -15,6 +14,7 @@ from core.archive.sections import is_archive
 from core.errors import Conflict, Forbidden, InvalidInput, NotFound, invalid
 from core.files import FileStore
 from core.job_names import COMMIT_IMPORT, READ_IMPORT, UNDO_IMPORT
+from core.logging import get_logger
 from core.queries.expense_parts import EXPENSES, LINES, TAGS
 from core.queries.import_duplicates import find_duplicates
 from core.queries.imports import ROWS, Failure, ImportRecord, find_import
@@ -68,7 +68,7 @@ GROWN = (EXPENSES, TAGS, LINES, TOTALS, ROWS)
 
 NOT_READ = Failure("/file", "it could not be read; perhaps it takes too much time or memory")
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def read_import(runtime: Runtime, lease: Lease) -> None:
@@ -214,7 +214,7 @@ def _learn(runtime: Runtime) -> None:
         runtime.database.learn(*GROWN)
     except DBAPIError as error:
         # It will look by itself, only later.
-        log.warning("import.not_learned error=%s", error.orig)
+        log.warning("import.not_learned", error=error.orig)
 
 
 def _commit_archive(runtime: Runtime, lease: Lease, record: ImportRecord) -> None:

@@ -1,4 +1,3 @@
-import logging
 from uuid import UUID
 
 from celery import shared_task
@@ -6,13 +5,14 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from core.database import Database, is_unavailable
 from core.job_names import Tick
+from core.logging import get_logger
 from core.services.invitation_expiry import expire_invitations, groups_with_expired
 from workers.process import current_runtime
 
 GROUP_BATCH = 500
 """Ids read at a time; each group has a transaction of its own, as it is locked."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @shared_task(name=Tick.EXPIRE_INVITATIONS)
@@ -42,5 +42,5 @@ def _expire_in(database: Database, group_id: UUID) -> int:
     except Exception as error:
         if is_unavailable(error):
             raise
-        log.exception("invitation.not_expired group=%s", group_id)
+        log.exception("invitation.not_expired", group_id=group_id)
         return 0

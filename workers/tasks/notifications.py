@@ -1,11 +1,15 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from celery import shared_task
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from core.job_names import DELIVER_NOTIFICATIONS
-from core.notification_channel import channel_of, encode
+from core.log_context import request_ids_of
+from core.logging import ALERT, get_logger
+from core.notification_channel import channel_of, encode_published
 from core.queries.notifications import numbered_notifications
 from core.services.delivery_staging import stage_deliveries
 from core.services.outbox import ClaimedRow
@@ -14,6 +18,11 @@ from workers.runtime import Runtime
 
 MAX_AT_ONCE = 500
 """Notifications read and published at a time."""
+
+TOLD = ("budget_id", "threshold", "group_id")
+"""What of a notification stands in the log of alerts."""
+
+alerts = get_logger(ALERT)
 
 
 def apply_delivery(runtime: Runtime, session: Session, rows: Mapping[str, Sequence[ClaimedRow]]) -> None:
@@ -27,9 +36,25 @@ def apply_delivery(runtime: Runtime, session: Session, rows: Mapping[str, Sequen
             notifications = numbered_notifications(session, ranges)
             for notification in notifications:
                 channel = channel_of(runtime.settings.redis_prefix, notification.user_id)
-                pipeline.publish(channel, encode(notification))
+                request_ids = request_ids_of(str(notification.user_id))
+                pipeline.publish(channel, encode_published(notification, request_ids))
             pipeline.execute()
+        for notification in notifications:
+            _tell(notification)
         stage_deliveries(session, notifications)
+
+
+def _tell(notification: Row[Any]) -> None:
+    """Ids only: what it says holds amounts and names."""
+    about = {name: notification.data[name] for name in TOLD if name in notification.data}
+    alerts.info(
+        "notification.published",
+        user_id=notification.user_id,
+        seq=notification.seq,
+        kind=notification.kind,
+        request_ids=(request_ids_of(str(notification.user_id)) or "").split(),
+        **about,
+    )
 
 
 def _ranges(rows: Mapping[str, Sequence[ClaimedRow]]) -> Iterator[list[tuple[UUID, int, int]]]:

@@ -1,4 +1,3 @@
-import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from core import clock
 from core.database import Database, is_locked_out, is_retryable, is_unavailable
 from core.errors import OutlayError
 from core.job_names import Tick
+from core.logging import get_logger
 from core.queries.recurring_expenses import Key, due_keys
 from core.services.outbox import staged_jobs
 from core.services.recurring_posting import post_due, post_one, set_aside
@@ -34,7 +34,7 @@ UNKNOWN_PROBLEM = "it could not be recorded; the log of the server says why"
 Wake = Callable[[Iterable[str]], None]
 """Has workers look for jobs."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @shared_task(name=Tick.POST_RECURRING)
@@ -68,7 +68,7 @@ class _Round:
                 if not is_locked_out(error):
                     raise
                 # Who holds all of these for so long, as a large deletion does, is not waited for.
-                log.warning("recurring.held_by_others recurring=%d", len(keys))
+                log.warning("recurring.held_by_others", count=len(keys))
                 self._stuck.update(keys)
                 continue
             total, in_vain = total + done, 0 if done else in_vain + 1
@@ -94,7 +94,7 @@ class _Round:
         except Exception as error:
             if is_unavailable(error) or is_locked_out(error):
                 raise
-            log.warning("recurring.split recurring=%d error=%r", len(keys), error)
+            log.warning("recurring.split", count=len(keys), error=error)
         return done + sum(self._post_alone(key) for key in keys if time.monotonic() < self._deadline)
 
     def _post_alone(self, key: Key) -> int:
@@ -108,10 +108,10 @@ class _Round:
                 raise
             if is_locked_out(error) or is_retryable(error):
                 # Others are at it: that is no fault of its own.
-                log.warning("recurring.held_by_others recurring=%s error=%r", key[1], error)
+                log.warning("recurring.held_by_others", recurring_id=key[1], error=error)
                 self._stuck.add(key)
                 return 0
-            log.exception("recurring.failed recurring=%s", key[1])
+            log.exception("recurring.failed", recurring_id=key[1])
             problem = UNKNOWN_PROBLEM
         return self._set_aside(key, problem)
 
@@ -123,7 +123,7 @@ class _Round:
         except Exception as error:
             if is_unavailable(error):
                 raise
-            log.exception("recurring.not_set_aside recurring=%s", key[1])
+            log.exception("recurring.not_set_aside", recurring_id=key[1])
             self._stuck.add(key)
         return 1
 

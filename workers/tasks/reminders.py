@@ -1,4 +1,3 @@
-import logging
 from uuid import UUID
 
 from celery import shared_task
@@ -6,6 +5,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from core.database import Database, is_unavailable
 from core.job_names import DELIVER_NOTIFICATIONS, Tick
+from core.logging import get_logger
 from core.queries.due_reminders import due_reminders, reminding_groups
 from core.services.reminders import remind_debtors
 from workers.process import current_runtime
@@ -16,7 +16,7 @@ GROUP_BATCH = 1_000
 TICK_TIME_S = 1_800
 """A group takes some milliseconds: time for hundreds of thousands of them, and over before the next tick."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 # Acknowledged as it begins: the broker would hand it out again every two minutes until it ends. Whom a dead
@@ -57,5 +57,5 @@ def _remind_in(database: Database, group_id: UUID) -> int:
     except Exception as error:
         if is_unavailable(error):
             raise
-        log.exception("debt.not_reminded group=%s", group_id)
+        log.exception("debt.not_reminded", group_id=group_id)
         return 0

@@ -1,6 +1,5 @@
 """Building reports, and having those built anew that are not right any more."""
 
-import logging
 from uuid import UUID
 
 from celery import shared_task
@@ -12,6 +11,7 @@ from core.database import Database
 from core.errors import Overloaded
 from core.files import FileStore, StoredFile
 from core.job_names import BUILD_REPORT, Tick
+from core.logging import get_logger
 from core.queries.report_documents import ReportFigures, figures_document
 from core.queries.report_figures import report_figures
 from core.reports.pictures import PictureName, picture_specs
@@ -26,7 +26,7 @@ from workers.runtime import Runtime
 CHART_TIME_S = 60.0
 """For one chart: nobody waits for it, and without it a workbook lacks a picture until its figures change."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def build_report(runtime: Runtime, lease: Lease, renderer: ChartRenderer) -> None:
@@ -66,7 +66,7 @@ def _draw(figures: ReportFigures, renderer: ChartRenderer) -> dict[PictureName, 
         try:
             pictures[name] = renderer.render(spec, "png")
         except (ChartError, Overloaded) as error:
-            log.warning("report.chart_not_drawn name=%s error=%r", name, error)
+            log.warning("report.chart_not_drawn", name=name, error=error)
     return pictures
 
 

@@ -1,4 +1,3 @@
-import logging
 from collections.abc import Sequence
 
 from celery import shared_task
@@ -6,13 +5,14 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from core.database import Database, is_unavailable
 from core.job_names import DELIVER_NOTIFICATIONS, Tick
+from core.logging import get_logger
 from core.services.settlement_nudges import Key, due_settlements, nudge_receivers
 from workers.process import current_runtime
 
 NUDGE_BATCH = 100
 """Settlements a transaction: it holds the rows of as many users."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @shared_task(name=Tick.NUDGE_SETTLEMENTS)
@@ -44,5 +44,5 @@ def _nudge_batch(database: Database, keys: Sequence[Key]) -> int:
     except Exception as error:
         if is_unavailable(error):
             raise
-        log.exception("settlement.not_nudged settlements=%s", keys[0] if len(keys) == 1 else len(keys))
+        log.exception("settlement.not_nudged", settlements=keys[0] if len(keys) == 1 else len(keys))
     return 0 if len(keys) == 1 else sum(_nudge_batch(database, [key]) for key in keys)

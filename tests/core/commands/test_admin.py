@@ -1,5 +1,6 @@
 """`outlay admin` and `outlay audit`: the first administrator, and the proof of the audit trails."""
 
+import json
 import os
 import subprocess
 import sys
@@ -96,7 +97,14 @@ def test_the_trails_are_proved_and_compared_with_what_the_log_has_said(
         heads = session.execute(select(AuditHead.user_id, AuditHead.seq, AuditHead.hash)).all()
     lines = [
         f"audit.head user={heads[0].user_id} seq={heads[0].seq} hash={heads[0].hash.hex()}",
-        f'{{"hash": "{heads[1].hash.hex()}", "event": "audit.head", "seq": 1, "user": "{heads[1].user_id}"}}',
+        json.dumps(
+            {
+                "hash": heads[1].hash.hex(),
+                "event": "audit.head",
+                "seq": heads[1].seq,
+                "user_id": str(heads[1].user_id),
+            }
+        ),
         f"audit.head user={GONE} seq=1 hash={'0' * 64}",
         "something else",
     ]
@@ -134,4 +142,4 @@ def test_the_heads_of_trails_that_have_grown_are_logged(
         assert log_audit_heads(database) == 1
     with database.reading() as session:
         head = session.scalars(select(AuditHead)).one()
-    assert f"audit.head user={head.user_id} seq=1 hash={head.hash.hex()}" in caplog.text
+    assert f"audit.head user_id={head.user_id} seq=1 hash={head.hash.hex()}" in caplog.text

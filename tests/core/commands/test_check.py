@@ -44,7 +44,7 @@ def test_it_tells_of_each_check_keeps_what_it_finds_and_fails_if_anything_is_wro
     done = check(own_database_url)
     assert done.returncode == 1
     assert done.stdout.splitlines()[0] == "daily_spending: 1 wrong"
-    assert f"invariant.daily_spending user={me.id}" in done.stderr
+    assert f"invariant.broken check=daily_spending subject=user={me.id}" in done.stderr
     with database.reading() as session:
         assert {one.name: one.failures for one in check_results(session)} == {
             **dict.fromkeys(names, 0),

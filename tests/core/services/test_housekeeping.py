@@ -174,7 +174,7 @@ def test_spending_too_large_to_be_proved_in_time_is_told_and_stops_nothing(
     monkeypatch.setattr("core.services.invariant_checks.ledger_differences", ledger)
     check_invariants_task()
     assert asked == [first.id, second.people["Ada"].id, second.id]
-    assert f"invariant.daily_spending_not_proved user={first.id}" in caplog.text
+    assert f"invariant.not_proved check=daily_spending subject=user={first.id}" in caplog.text
     database.close()
 
 
