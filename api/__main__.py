@@ -7,15 +7,11 @@ from typing import Any
 
 import uvicorn
 
+from api.connections import allow_open_files
+from api.serving import serving_options
 from core.config import load_settings
 from core.errors import ConfigurationError
 from core.logging import configure_logging
-
-BACKLOG = 2_048
-KEEP_ALIVE_S = 30
-SHUTDOWN_TIMEOUT_S = 15
-"""In-flight requests finish within this. Compose kills after 20 s and the launcher after 25 s, so time is
-left to close what the process holds."""
 
 
 def main() -> int:
@@ -25,6 +21,7 @@ def main() -> int:
         print(f"outlay api: {error}", file=sys.stderr)
         return 2
     configure_logging(settings.log_level)
+    allow_open_files()
     # uvicorn finishes what is in hand and then raises the signal again: without this it would look killed.
     signal.signal(signal.SIGTERM, _end_well)
     uvicorn.run(
@@ -33,15 +30,7 @@ def main() -> int:
         host=settings.api_host,
         port=settings.api_port,
         workers=settings.api_processes,
-        loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http="httptools",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
+        **serving_options(settings),
     )
     return 0
 

@@ -7,6 +7,7 @@ from typing import Any
 import falcon.asgi
 
 from api.collaborators import Collaborators
+from api.headers import BrowserHeaders
 from api.openapi import openapi_document
 from api.problems import add_error_handlers
 from api.resources.documentation import Documentation
@@ -26,6 +27,7 @@ class Lifespan:
 
     async def process_shutdown(self, _scope: Any, _event: Any) -> None:
         await self._collaborators.expense_writer.close()
+        await self._collaborators.gatekeeper.close()
         await asyncio.get_running_loop().run_in_executor(None, self._collaborators.close)
 
 
@@ -33,7 +35,12 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     """The API over its own database pool. Nothing is connected before the first request."""
     collaborators = Collaborators.of(settings)
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
-        middleware=[Lifespan(collaborators), collaborators.authentication]
+        middleware=[
+            Lifespan(collaborators),
+            BrowserHeaders(settings.allowed_cors_origins),
+            collaborators.authentication,
+            collaborators.gatekeeper,
+        ]
     )
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)

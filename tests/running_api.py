@@ -2,11 +2,12 @@
 
 import threading
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import uvicorn
 
 from api.app import create_app
+from api.serving import serving_options
 from core.config import Settings
 
 START_TIMEOUT_S = 20
@@ -15,9 +16,10 @@ START_TIMEOUT_S = 20
 class RunningApi:
     """Serves on a free port of the loopback while the context is open."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        """`options` are uvicorn's, instead of those that the API is served with."""
         config = uvicorn.Config(
-            create_app(settings), host="127.0.0.1", port=0, log_config=None, access_log=False, ws="none"
+            create_app(settings), host="127.0.0.1", port=0, **serving_options(settings) | options
         )
         self._server = _Announcing(config)
         self._thread = threading.Thread(target=self._server.run, name="api", daemon=True)

@@ -37,7 +37,7 @@ LAYERS = (
 LEAVES = {
     "archive", "clock", "config", "database", "downloads", "errors", "field_errors", "files", "ids",
     "job_names", "logging", "mail_messages", "mailer", "outgoing", "rate_files", "security", "statements",
-    "unsubscribing",
+    "throttling", "unsubscribing",
 }  # fmt: skip
 """Modules of core that import none of its layers but the rules; every layer above the models may use them."""
 
@@ -85,6 +85,7 @@ OUTSIDERS = {
     "kombu": {"core.broker", "core.wakeups"},
     "websockets": {"ws_gateway", "core.commands"},
     "bcrypt": {"core.security"},
+    "limits": {"core.throttling"},
     "jwt": {"core.security"},
     "prometheus_client": {"api"},
     "psycopg": {"core.database"},
