@@ -18,6 +18,7 @@ class RunningApi:
 
     def __init__(self, settings: Settings, **options: Any) -> None:
         """`options` are uvicorn's, instead of those that the API is served with."""
+        self.settings = settings
         config = uvicorn.Config(
             create_app(settings), host="127.0.0.1", port=0, **serving_options(settings) | options
         )

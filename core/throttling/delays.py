@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import cast
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis
 
 from core.throttling.outage import Outage
 
@@ -59,7 +59,7 @@ class Delay:
 class Delays:
     """Counts failures in Redis, or in this process while Redis is away."""
 
-    def __init__(self, pool: BlockingConnectionPool, outage: Outage, *, prefix: str) -> None:
+    def __init__(self, pool: ConnectionPool, outage: Outage, *, prefix: str) -> None:
         redis = Redis(connection_pool=pool)
         self._redis = redis
         self._attempt = redis.register_script(ATTEMPT)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from redis.asyncio import BlockingConnectionPool
+from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -26,11 +26,10 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-def new_pool(redis_url: str) -> BlockingConnectionPool:
-    return BlockingConnectionPool.from_url(
+def new_pool(redis_url: str) -> ConnectionPool:
+    return ConnectionPool.from_url(
         redis_url,
         max_connections=MAX_CONNECTIONS,
-        timeout=TIMEOUT_S,
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,
         # Once more, as Redis may have been restarted since the last request. Never after a time-out: what was
@@ -45,14 +44,24 @@ class Outage:
     def __init__(self) -> None:
         self._is_away = False
         self._ask_again_at = 0.0
+        self._turns = asyncio.Semaphore(MAX_CONNECTIONS)
 
     async def ask(self, redis: Callable[[], Awaitable[T]], *, otherwise: Callable[[], T]) -> T:
         """Redis' answer, or the other one where Redis gives none in time."""
-        now = time.monotonic()
-        if self._is_away:
-            if now < self._ask_again_at:
+        if self._is_resting():
+            return otherwise()
+        # Waiting in line is our own affair, and says nothing about Redis.
+        async with self._turns:
+            if self._is_resting():
                 return otherwise()
-            self._ask_again_at = now + ASK_AGAIN_AFTER_S
+            if self._is_away:
+                self._ask_again_at = time.monotonic() + ASK_AGAIN_AFTER_S
+            return await self._ask(redis, otherwise)
+
+    def _is_resting(self) -> bool:
+        return self._is_away and time.monotonic() < self._ask_again_at
+
+    async def _ask(self, redis: Callable[[], Awaitable[T]], otherwise: Callable[[], T]) -> T:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 answer = await redis()

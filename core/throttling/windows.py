@@ -12,7 +12,7 @@ from typing import Any
 from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from redis.asyncio import BlockingConnectionPool
+from redis.asyncio import ConnectionPool
 
 from core.throttling.outage import Outage
 
@@ -68,7 +68,7 @@ class Counts:
 class Windows:
     """Counts in Redis, or in this process while Redis is away."""
 
-    def __init__(self, pool: BlockingConnectionPool, outage: Outage, *, prefix: str) -> None:
+    def __init__(self, pool: ConnectionPool, outage: Outage, *, prefix: str) -> None:
         # The address is the pool's; the library wants to be told one all the same.
         options: dict[str, Any] = {"connection_pool": pool}
         self._storage = RedisStorage(
