@@ -7,7 +7,7 @@ from typing import Any
 import falcon.asgi
 
 from api.collaborators import Collaborators
-from api.headers import BrowserHeaders
+from api.headers import ApiResponse, CrossOrigin
 from api.openapi import openapi_document
 from api.problems import add_error_handlers
 from api.resources.documentation import Documentation
@@ -35,12 +35,13 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     """The API over its own database pool. Nothing is connected before the first request."""
     collaborators = Collaborators.of(settings)
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
+        response_type=ApiResponse,
         middleware=[
             Lifespan(collaborators),
-            BrowserHeaders(settings.allowed_cors_origins),
+            *([CrossOrigin(settings.allowed_cors_origins)] if settings.allowed_cors_origins else []),
             collaborators.authentication,
             collaborators.gatekeeper,
-        ]
+        ],
     )
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)

@@ -33,7 +33,7 @@ class Patience:
     """Of a process, some 100 MB; past this the one goes that has asked nothing for the longest."""
 
     head_bytes: int = 64 * 1024
-    """Of a request's line and headers; browsers stop far below it."""
+    """Of a request's line and headers, as long as they are not complete; browsers stop far below it."""
 
     head_s: float = 10.0
     """From the first byte, or the connection itself, to the end of the head."""
@@ -139,12 +139,6 @@ class ApiProtocol(HttpToolsProtocol):
         self._is_body_complete = False
         self._head_bytes = self._body_bytes = 0
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > self.patience.head_bytes:
-            raise ValueError("the head is too large")  # which `send_400_response` is called for
-
     def on_headers_complete(self) -> None:
         self._is_in_head = self._is_first = False
         self._since = self.loop.time()
@@ -184,10 +178,7 @@ class ApiProtocol(HttpToolsProtocol):
         self._stalled_since = None
 
     def send_400_response(self, msg: str) -> None:
-        if self._head_bytes > self.patience.head_bytes:
-            self._refuse(431, "the head is too large")
-        else:
-            self._refuse(400, msg)
+        self._refuse(400, msg)
 
     def check(self, now: float) -> None:
         """Cut the connection off if it takes more time than it has."""

@@ -1,6 +1,6 @@
 """Lets requests in as often as they may come: the limits of all calls, and those written beside one."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
 from contextlib import asynccontextmanager
 from functools import wraps
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from api.throttles import ACCOUNT_DELAY, KNOWN_PLACE_S, PLACE_DELAY, PUBLIC, Thr
 from core.config import Settings
 from core.errors import TooManyRequests, Unauthenticated
 from core.throttling.addresses import place_of
-from core.throttling.allowances import Allowances, Quota
+from core.throttling.allowances import Allowances
 from core.throttling.limiter import Limiter
 from core.throttling.windows import Window
 
@@ -45,12 +45,12 @@ class Gatekeeper:
         req.context.gatekeeper = self
         principal = getattr(req.context, "principal", None)
         if principal is not None:
-            await self._spend(resp, self._users, str(principal.user_id))
+            await self._spend(resp, self._users, principal.user_id)
         elif resource is not None and req.uri_template != LIVENESS:
             await self._spend(resp, self._places, self._limiter.key("place", _place(req)))
 
-    async def _spend(self, resp: Response, allowances: Allowances, key: str) -> None:
-        quota: Quota = await allowances.spend(key)
+    async def _spend(self, resp: Response, allowances: Allowances, key: Hashable) -> None:
+        quota = allowances.spend_now(key) or await allowances.spend(key)
         # draft-ietf-httpapi-ratelimit-headers-10
         resp.set_header("RateLimit-Policy", self._policy[allowances])
         resp.set_header("RateLimit", f'"{POLICY}";r={quota.remaining};t={quota.reset_s}')

@@ -16,13 +16,17 @@ HSTS = "max-age=31536000"
 
 FIXED = {
     "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
     "Referrer-Policy": "no-referrer",  # tokens stand in some addresses
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 """Of every answer, also those that uvicorn gives by itself."""
+
+OF_PAGES = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
+}
+"""Of what a browser shows."""
 
 EXPOSED = "ETag, Location, Retry-After, RateLimit, RateLimit-Policy, X-Request-ID, WWW-Authenticate"
 """What scripts may read beside the few headers that they always may."""
@@ -38,23 +42,32 @@ def fixed_headers(settings: Settings) -> dict[str, str]:
     return {**FIXED, **({"Strict-Transport-Security": HSTS} if is_secure else {})}
 
 
-class BrowserHeaders:
-    """Falcon middleware. A resource may set its own `Cache-Control` and `Content-Security-Policy`."""
+class ApiResponse(Response):
+    """An answer as it is unless a resource says otherwise."""
 
-    def __init__(self, cors_origins: Collection[str]) -> None:
-        self._origins = frozenset(cors_origins)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Answers are somebody's money matters: no cache on the way may keep them, nor the browser's disk.
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Content-Security-Policy", API_POLICY)
+
+
+def send_page_headers(resp: Response, policy: str) -> None:
+    """For HTML; `policy` is its Content-Security-Policy."""
+    resp.set_header("Content-Security-Policy", policy)
+    resp.set_headers(OF_PAGES)
+
+
+class CrossOrigin:
+    """Falcon middleware: the Fetch standard's CORS protocol, for web pages of these origins.
+
+    Never with credentials: ours is a header, not a cookie.
+    """
+
+    def __init__(self, origins: Collection[str]) -> None:
+        self._origins = frozenset(origins)
 
     async def process_response(self, req: Request, resp: Response, _resource: Any, _succeeded: bool) -> None:
-        if resp.get_header("Cache-Control") is None:
-            # Answers are somebody's money matters: no cache on the way may keep them, nor the browser's disk.
-            resp.set_header("Cache-Control", "no-store")
-        if resp.get_header("Content-Security-Policy") is None:
-            resp.set_header("Content-Security-Policy", API_POLICY)
-        if self._origins:
-            self._tell_who_may_read(req, resp)
-
-    def _tell_who_may_read(self, req: Request, resp: Response) -> None:
-        """The Fetch standard's CORS protocol. Never with credentials: ours is a header, not a cookie."""
         resp.append_header("Vary", "Origin")
         origin = req.get_header("Origin")
         if origin not in self._origins:

@@ -7,6 +7,8 @@ import falcon
 import msgspec
 from falcon.asgi import Request, Response
 
+from api.headers import send_page_headers
+
 ASSETS = {
     "swagger-ui.css": ("offapi/swagger_style.css", "text/css"),
     "swagger-ui-bundle.js": ("offapi/swagger_bundle.js", "text/javascript"),
@@ -55,7 +57,7 @@ class Documentation:
 
     async def on_get(self, _req: Request, resp: Response) -> None:
         resp.content_type = falcon.MEDIA_HTML
-        resp.set_header("Content-Security-Policy", POLICY)
+        send_page_headers(resp, POLICY)
         resp.data = PAGE
 
     async def on_get_document(self, _req: Request, resp: Response) -> None:

@@ -5,6 +5,7 @@ from falcon.asgi import Request, Response
 from sqlalchemy.orm import Session
 
 from api.collaborators import Collaborators
+from api.headers import send_page_headers
 from api.openapi import Media, endpoint
 from api.throttles import MAILED_TOKEN
 from core.mails.pages import render_page
@@ -63,5 +64,5 @@ def _subjects(kinds: Set[str]) -> str:
 
 def _send_page(resp: Response, title: str, text: str, *, has_button: bool) -> None:
     resp.content_type = falcon.MEDIA_HTML
-    resp.set_header("Content-Security-Policy", POLICY)
+    send_page_headers(resp, POLICY)
     resp.text = render_page("unsubscribe", title=title, text=text, has_button=has_button)

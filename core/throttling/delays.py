@@ -70,24 +70,31 @@ class Delays:
 
     async def attempt(self, delay: Delay, key: str) -> int:
         """Begin an attempt: 0, or for how many seconds to wait before it may be made."""
-        arguments = [delay.free, delay.longest_s, delay.forget_s]
         return await self._outage.ask(
-            lambda: self._attempt([self._name(delay, key)], arguments),
-            otherwise=lambda: self._local.attempt(delay, key),
+            lambda: self._attempt_in_redis(delay, key), otherwise=lambda: self._local.attempt(delay, key)
         )
+
+    async def _attempt_in_redis(self, delay: Delay, key: str) -> int:
+        arguments = [delay.free, delay.longest_s, delay.forget_s]
+        wait_s: int = await self._attempt([self._name(delay, key)], arguments)
+        if not wait_s:
+            # Should Redis go away now, the process goes on from what it knows.
+            self._local.attempt(delay, key)
+        return wait_s
 
     async def forgive(self, delay: Delay, key: str) -> None:
         """The attempt was none that counts."""
+        self._local.forgive(delay, key)
         await self._outage.ask(
-            lambda: cast("Awaitable[None]", self._forgive([self._name(delay, key)])),
-            otherwise=lambda: self._local.forgive(delay, key),
+            lambda: cast("Awaitable[None]", self._forgive([self._name(delay, key)])), otherwise=lambda: None
         )
 
     async def forget(self, delay: Delay, key: str) -> None:
         """Whoever it is has succeeded."""
+        self._local.forget(delay, key)
         await self._outage.ask(
             lambda: cast("Awaitable[None]", self._redis.delete(self._name(delay, key))),
-            otherwise=lambda: self._local.forget(delay, key),
+            otherwise=lambda: None,
         )
 
     async def remember(self, key: str, *, seconds: int) -> None:

@@ -12,8 +12,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-TIMEOUT_S = 0.25
-"""A request waits for this. Redis answers within a millisecond or is not well."""
+TIMEOUT_S = 0.5
+"""A request waits for this. Redis answers within a millisecond or is not well; a busy machine may not look at
+the answer for a while."""
 
 ASK_AGAIN_AFTER_S = 2.0
 """While Redis is away one request in so many seconds finds out whether it is back; the others do not wait."""

@@ -91,6 +91,9 @@ class Windows:
         previous, previous_left_s, current, lifetime_s = found
         # The current counter is kept for a second window, in which it will be the previous one.
         counts = Counts(previous, previous_left_s, current, max(lifetime_s - window.seconds, 0.0))
+        if is_allowed:
+            # Should Redis go away now, the process goes on from what it knows.
+            self._local.take(window, key, cost=cost)
         return verdict(window, counts, is_allowed=is_allowed, cost=cost)
 
 

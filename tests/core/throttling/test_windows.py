@@ -122,9 +122,9 @@ def test_while_redis_is_away_each_process_keeps_the_limit_and_waits_once_only(
         began = time.monotonic()
         verdicts = [await limiter.windows.take(FIVE, "somebody") for _ in range(100)]
         assert time.monotonic() - began < TIMEOUT_S + ASK_AGAIN_AFTER_S
-        assert sum(one.is_allowed for one in verdicts) == 5
+        assert sum(one.is_allowed for one in verdicts) == 4
         os.kill(pid, signal.SIGCONT)
-        # The count of the process is full, that in Redis is not.
+        # What the process has counted meanwhile is not in Redis.
         async with asyncio.timeout(4 * ASK_AGAIN_AFTER_S):
             while not (await limiter.windows.take(FIVE, "somebody")).is_allowed:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
