@@ -89,7 +89,8 @@ spec = SpecTree(
     mode=ModeEnum.strict,
     title="Outlay",
     version="1",
-    description="Self-hosted expense tracking and budgeting. Errors are RFC 9457 problems; see each call.",
+    description="Self-hosted expense tracking and budgeting. Errors are RFC 9457 problems; see each call. "
+    "Every answer says in `RateLimit` how many requests are left.",
     security_schemes=[
         SecurityScheme(
             name=BEARER,

@@ -87,6 +87,16 @@ HEADERS: dict[str, dict[str, Any]] = {
         "required": True,
         "schema": {"type": "integer", "examples": [RETRY_AFTER_UNAVAILABLE_S]},
     },
+    "RateLimit": {
+        "description": "How many requests are left (`r`), and for how many seconds that holds (`t`).",
+        "required": True,
+        "schema": {"type": "string", "examples": ['"default";r=0;t=17']},
+    },
+    "RateLimit-Policy": {
+        "description": "How many requests (`q`) there may be in so many seconds (`w`).",
+        "required": True,
+        "schema": {"type": "string", "examples": ['"default";q=3000;w=60']},
+    },
     "WWW-Authenticate": {
         "description": "The scheme to use (RFC 6750).",
         "required": True,
@@ -94,7 +104,11 @@ HEADERS: dict[str, dict[str, Any]] = {
     },
 }
 
-PROBLEM_HEADERS = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
+PROBLEM_HEADERS = {
+    401: ["WWW-Authenticate"],
+    429: ["Retry-After", "RateLimit", "RateLimit-Policy"],
+    503: ["Retry-After"],
+}
 
 
 def problem_responses() -> dict[str, Any]:
