@@ -53,6 +53,9 @@ class Patience:
     linger_s: float = 2.0
     """For what a client still sends after it has been answered: cut at once, it might not see the answer."""
 
+    linger_bytes: int = 16 * 1024 * 1024
+    """The same; a file that was not wanted, and no more."""
+
     leave_s: float = 0.5
     """At the end of the process, for requests that were sent before the client could know of it."""
 
@@ -115,7 +118,7 @@ class ApiProtocol(HttpToolsProtocol):
         self._has_begun = False
         self._is_in_head = True
         self._is_first = True
-        self._head_bytes = self._body_bytes = 0
+        self._head_bytes = self._body_bytes = self._unwanted_bytes = 0
         self._is_body_complete = True
         self._stalled_since: float | None = None
         crowd.enter(self)
@@ -137,7 +140,7 @@ class ApiProtocol(HttpToolsProtocol):
         self._since = self.loop.time()
         self._has_begun = self._is_in_head = True
         self._is_body_complete = False
-        self._head_bytes = self._body_bytes = 0
+        self._head_bytes = self._body_bytes = self._unwanted_bytes = 0
 
     def on_headers_complete(self) -> None:
         self._is_in_head = self._is_first = False
@@ -147,7 +150,12 @@ class ApiProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
-        super().on_body(body)
+        if not self._is_answered:
+            super().on_body(body)
+        else:
+            self._unwanted_bytes += len(body)
+            if self._unwanted_bytes > self.patience.linger_bytes:
+                self.transport.abort()
 
     def on_message_complete(self) -> None:
         self._is_body_complete = True

@@ -1,12 +1,14 @@
 """The real API under uvicorn, in a thread of the test process."""
 
 import threading
+from collections.abc import Collection
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import uvicorn
 
 from api.app import create_app
+from api.connections import ApiProtocol
 from api.serving import serving_options
 from core.config import Settings
 
@@ -29,6 +31,11 @@ class RunningApi:
     def url(self) -> str:
         port = self._server.servers[0].sockets[0].getsockname()[1]
         return f"http://127.0.0.1:{port}"
+
+    @property
+    def connections(self) -> Collection[ApiProtocol]:
+        """Those that are open, as uvicorn keeps them."""
+        return cast("Collection[ApiProtocol]", self._server.server_state.connections)
 
     def __enter__(self) -> Self:
         self._thread.start()
