@@ -6,12 +6,15 @@ import sys
 from typing import Any
 
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
 from api.connections import allow_open_files
 from api.serving import serving_options
 from core.config import load_settings
 from core.errors import ConfigurationError
 from core.logging import configure_logging
+
+APPLICATION = "api.app:create_app_from_environment"
 
 
 def main() -> int:
@@ -24,15 +27,23 @@ def main() -> int:
     allow_open_files()
     # uvicorn finishes what is in hand and then raises the signal again: without this it would look killed.
     signal.signal(signal.SIGTERM, _end_well)
-    uvicorn.run(
-        "api.app:create_app_from_environment",
-        factory=True,
-        host=settings.api_host,
-        port=settings.api_port,
-        workers=settings.api_processes,
-        **serving_options(settings),
-    )
+    address = {"host": settings.api_host, "port": settings.api_port}
+    options = {"factory": True, "workers": settings.api_processes, **address, **serving_options(settings)}
+    if settings.api_processes == 1:
+        uvicorn.run(APPLICATION, **options)
+    else:
+        config = uvicorn.Config(APPLICATION, **options)
+        _Processes(config, sockets=[config.bind_socket()]).run()
     return 0
+
+
+class _Processes(Multiprocess):
+    """uvicorn's supervisor listens itself as long as it lives: who came at the end was taken in by nobody."""
+
+    def terminate_all(self) -> None:
+        for listening in self.sockets:
+            listening.close()
+        super().terminate_all()
 
 
 def _end_well(*_signal: Any) -> None:

@@ -46,8 +46,12 @@ class RunningApi:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.should_exit = True
+        self.stop()
         self._thread.join()
+
+    def stop(self) -> None:
+        """As a signal does; what is under way goes on."""
+        self._server.should_exit = True
 
 
 class _Announcing(uvicorn.Server):

@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
-from api.connections import ApiProtocol
+from api.connections import ApiProtocol, Patience
 from core.config import Settings
 from core.database import Database
 from tests.api.slow_clients import LITTLE, PATIENCE_S, ImpatientProtocol, answer_of, connected, head
@@ -208,6 +209,30 @@ def test_answers_that_take_too_long_are_given_up(
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "1"
     assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_what_comes_when_the_process_ends_is_told_to_come_back(
+    settings: Settings, database: Database
+) -> None:
+    class Staying(ApiProtocol):
+        patience = Patience(leave_s=PATIENCE_S)
+
+    with RunningApi(settings, http=Staying) as api, http_client(api.url) as client:
+        assert client.get("/readyz").status_code == 200
+        api.stop()
+        assert eventually(lambda: refuses(client))
+        answer = client.get("/readyz")
+        assert answer.status_code == 503
+        assert (answer.headers["Retry-After"], answer.headers["Connection"]) == ("1", "close")
+        assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def refuses(client: httpx.Client) -> bool:
+    try:
+        with connected(client):
+            return False
+    except ConnectionError:
+        return True
 
 
 def is_there(api: RunningApi, port: int) -> bool:
