@@ -13,10 +13,11 @@ from sqlalchemy.exc import ArgumentError
 from core.config import Settings, load_settings
 from core.errors import ConfigurationError
 from core.logging import configure_logging
+from ws_gateway.lobby import MAX_STRANGERS
 from ws_gateway.server import Gateway
 
 SPARE_FILES = 100
-"""Beside the sockets: the database's and Redis' connections, the log, handshakes under way."""
+"""Beside the sockets: the database's and Redis' connections, the log."""
 
 SWITCH_INTERVAL_S = 0.001
 """How long the event loop waits for the interpreter while a thread reads rows; Python's 5 ms would add up."""
@@ -29,7 +30,7 @@ def main() -> int:
         settings = load_settings(os.environ)
         configure_logging(settings.log_level)
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        _allow_open_files(settings.ws_max_connections + SPARE_FILES)
+        _allow_open_files(settings.ws_max_connections + MAX_STRANGERS + SPARE_FILES)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings))
     except ConfigurationError as error:

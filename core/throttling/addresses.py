@@ -43,12 +43,13 @@ def client_of(peer: str | None, forwarded_for: Iterable[str], trusted: Iterable[
     networks = tuple(trusted)
     chain = [entry.strip() for value in forwarded_for for entry in value.split(",")]
     client = peer
-    while chain and _is_within(client, networks):
+    while chain and is_within(client, networks):
         client = _without_port(chain.pop())
     return client
 
 
-def _is_within(address: str | None, networks: tuple[Network, ...]) -> bool:
+def is_within(address: str | None, networks: tuple[Network, ...]) -> bool:
+    """Whether it is an address of one of the networks."""
     found = parsed(address)
     return found is not None and any(found in network for network in networks)
 
