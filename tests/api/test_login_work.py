@@ -73,8 +73,9 @@ def test_a_wrong_password_costs_the_same_queries_and_one_check_whoever_it_is(
             answer = log_in(client, login, password)
         assert answer.status_code == 401
         found[name] = (work, answer.text)
-    expected = found["known"]
-    assert expected[0].checks == [f"$2b${TEST_BCRYPT_COST:02d}$".encode()]
-    assert len(expected[0].statements) > 0
     for name, one in found.items():
+        # Names and addresses are looked up in columns of their own.
+        expected = found["known by mail" if "by mail" in name else "known"]
         assert one == expected, name
+        assert one[0].checks == [f"$2b${TEST_BCRYPT_COST:02d}$".encode()]
+        assert len(one[0].statements) > 0
