@@ -6,17 +6,16 @@ import sys
 from typing import Any
 
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
+from api.connections import allow_open_files
+from api.serving import serving_options
 from core.config import load_settings
 from core.errors import ConfigurationError
 from core.metrics import share_metrics
 from core.process import start_logging
 
-BACKLOG = 2_048
-KEEP_ALIVE_S = 30
-SHUTDOWN_TIMEOUT_S = 15
-"""In-flight requests finish within this. Compose kills after 20 s and the launcher after 25 s, so time is
-left to close what the process holds."""
+APPLICATION = "api.app:create_app_from_environment"
 
 
 def main() -> int:
@@ -28,25 +27,26 @@ def main() -> int:
     start_logging(settings, process="api")
     if settings.api_processes > 1:
         share_metrics()
+    allow_open_files()
     # uvicorn finishes what is in hand and then raises the signal again: without this it would look killed.
     signal.signal(signal.SIGTERM, _end_well)
-    uvicorn.run(
-        "api.app:create_app_from_environment",
-        factory=True,
-        host=settings.api_host,
-        port=settings.api_port,
-        workers=settings.api_processes,
-        loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http="httptools",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
-    )
+    address = {"host": settings.api_host, "port": settings.api_port}
+    options = {"factory": True, "workers": settings.api_processes, **address, **serving_options(settings)}
+    if settings.api_processes == 1:
+        uvicorn.run(APPLICATION, **options)
+    else:
+        config = uvicorn.Config(APPLICATION, **options)
+        _Processes(config, sockets=[config.bind_socket()]).run()
     return 0
+
+
+class _Processes(Multiprocess):
+    """uvicorn's supervisor listens itself as long as it lives: who came at the end was taken in by nobody."""
+
+    def terminate_all(self) -> None:
+        for listening in self.sockets:
+            listening.close()
+        super().terminate_all()
 
 
 def _end_well(*_signal: Any) -> None:

@@ -9,6 +9,7 @@ import falcon.asgi
 
 from api.audit import AuditTrail
 from api.collaborators import Collaborators
+from api.headers import ApiResponse, CrossOrigin
 from api.openapi import openapi_document
 from api.problems import add_error_handlers
 from api.request_log import RequestLog
@@ -30,6 +31,7 @@ class Lifespan:
 
     async def process_shutdown(self, _scope: Any, _event: Any) -> None:
         await self._collaborators.expense_writer.close()
+        await self._collaborators.gatekeeper.close()
         in_thread = partial(asyncio.get_running_loop().run_in_executor, None)
         await in_thread(self._collaborators.close)
         await in_thread(stop_tracing)
@@ -39,12 +41,15 @@ def create_app(settings: Settings) -> falcon.asgi.App[Any, Any]:
     """The API over its own database pool. Nothing is connected before the first request."""
     collaborators = Collaborators.of(settings)
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
+        response_type=ApiResponse,
         middleware=[
             Lifespan(collaborators),
+            *([CrossOrigin(settings.allowed_cors_origins)] if settings.allowed_cors_origins else []),
             collaborators.authentication,
             RequestLog(),
+            collaborators.gatekeeper,
             AuditTrail(),
-        ]
+        ],
     )
     app.req_options.strip_url_path_trailing_slash = True
     add_error_handlers(app)

@@ -4,6 +4,7 @@ from api.authentication import Authentication
 from api.channel_targets import ChannelTargets
 from api.charts import Charts
 from api.expense_writer import CONNECTIONS, LOCK_WAIT_MS, ExpenseWriter, new_expense_writer
+from api.gatekeeper import Gatekeeper
 from api.oidc_providers import OidcProviders
 from api.passwords import Passwords
 from api.transactions import Transactions
@@ -28,6 +29,7 @@ class Collaborators:
     expense_writer: ExpenseWriter
     tokens: Tokens
     authentication: Authentication
+    gatekeeper: Gatekeeper
     passwords: Passwords
     charts: Charts
     files: FileStore
@@ -58,6 +60,7 @@ class Collaborators:
             expense_writer=new_expense_writer(transactions, writer_database),
             tokens=tokens,
             authentication=Authentication(tokens, transactions, master_key=settings.master_key),
+            gatekeeper=Gatekeeper(settings),
             passwords=Passwords(cost=settings.bcrypt_cost),
             charts=Charts(),
             files=FileStore(settings.files),

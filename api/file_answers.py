@@ -17,8 +17,7 @@ PIECE_BYTES = 256 * 1024
 RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})", re.IGNORECASE)
 
 FILE_HEADERS = {
-    # Whatever a file says it is, a browser must neither guess nor run it.
-    "X-Content-Type-Options": "nosniff",
+    # Whatever a file says it is, a browser must not run it (nor guess, see `api/headers.py`).
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cache-Control": "private, no-cache",
     "Accept-Ranges": "bytes",

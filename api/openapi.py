@@ -13,6 +13,7 @@ from spectree.config import ModeEnum
 from spectree.model_adapter.msgspec_adapter import MsgspecModelAdapter
 from spectree.models import SecureType, SecurityScheme, SecuritySchemeData
 
+from api.gatekeeper import throttled
 from api.openapi_examples import answer_example, request_example
 from api.openapi_parts import (
     HEADERS,
@@ -26,6 +27,7 @@ from api.openapi_parts import (
 )
 from api.problems import Problem
 from api.schemas.common import ID_EXAMPLE
+from api.throttles import Throttle
 from api.validation import FORM_TYPE, OutlayPlugin
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -52,6 +54,8 @@ class Endpoint:
     is_idempotent: bool
     is_versioned: bool
     is_body_required: bool
+    is_public: bool
+    throttle: Throttle | None
     upload: Mapping[str, Any] | None
 
 
@@ -85,7 +89,8 @@ spec = SpecTree(
     mode=ModeEnum.strict,
     title="Outlay",
     version="1",
-    description="Self-hosted expense tracking and budgeting. Errors are RFC 9457 problems; see each call.",
+    description="Self-hosted expense tracking and budgeting. Errors are RFC 9457 problems; see each call. "
+    "Every answer says in `RateLimit` how many requests are left.",
     security_schemes=[
         SecurityScheme(
             name=BEARER,
@@ -111,6 +116,8 @@ def endpoint(
     is_idempotent: bool = True,
     is_versioned: bool = True,
     needs_database: bool = True,
+    throttle: Throttle | None = None,
+    is_limited: bool = True,
 ) -> Callable[[Handler], Handler]:
     """Describe and validate a responder.
 
@@ -118,7 +125,8 @@ def endpoint(
     `query`, `json` or `form` is in `req.context` under that name; with an `upload_body` as `upload` the body
     is a multipart form, which the responder reads. `problems` adds statuses to those that follow from the
     rest; whatever writes has a 409 unless `conflicts` is False. `is_idempotent` is for POSTs, `is_versioned`
-    for PUTs, PATCHes and DELETEs: whether `If-Match` is heeded.
+    for PUTs, PATCHes and DELETEs: whether `If-Match` is heeded. `throttle` says how often it may be called,
+    beside the limits of all calls; a public POST must have one.
     """
 
     def decorate(handler: Handler) -> Handler:
@@ -134,7 +142,7 @@ def endpoint(
             ),
             tags=[tag],
             security={} if is_public else {BEARER: []},
-        )(handler)
+        )(throttled(handler, throttle))
         has_body = json is not None or form is not None or upload is not None
         _endpoints[validated] = Endpoint(
             answers=answers,
@@ -144,6 +152,7 @@ def endpoint(
                     *({401, 403} if not is_public else ()),
                     *({413, 415} if has_body else ()),
                     *({503} if needs_database else ()),
+                    *({429} if is_limited else ()),
                     *problems,
                     422,
                 }
@@ -151,6 +160,8 @@ def endpoint(
             conflicts=conflicts,
             is_idempotent=is_idempotent,
             is_versioned=is_versioned,
+            is_public=is_public,
+            throttle=throttle,
             is_body_required=not getattr(json, "IS_OPTIONAL", False),
             upload=upload,
         )

@@ -50,6 +50,7 @@ MEANINGS = {
     415: "The body is of another type.",
     416: "There is no such range of the file.",
     422: "Malformed or invalid; `errors` names the fields.",
+    429: "Too many requests, or too many wrong passwords; wait for so many seconds.",
     503: "The database is away or too much is waiting; try again.",
 }
 
@@ -64,6 +65,7 @@ DETAILS = {
     415: "send application/json",
     416: "the file has no such bytes",
     422: "/amount: EUR has 2 decimals",
+    429: "too many attempts; try again in 4 s",
     503: "the database is away; try again",
 }
 
@@ -85,6 +87,16 @@ HEADERS: dict[str, dict[str, Any]] = {
         "required": True,
         "schema": {"type": "integer", "examples": [RETRY_AFTER_UNAVAILABLE_S]},
     },
+    "RateLimit": {
+        "description": "How many requests are left (`r`), and for how many seconds that holds (`t`).",
+        "required": True,
+        "schema": {"type": "string", "examples": ['"default";r=0;t=17']},
+    },
+    "RateLimit-Policy": {
+        "description": "How many requests (`q`) there may be in so many seconds (`w`).",
+        "required": True,
+        "schema": {"type": "string", "examples": ['"default";q=3000;w=60']},
+    },
     "WWW-Authenticate": {
         "description": "The scheme to use (RFC 6750).",
         "required": True,
@@ -92,7 +104,11 @@ HEADERS: dict[str, dict[str, Any]] = {
     },
 }
 
-PROBLEM_HEADERS = {401: ["WWW-Authenticate"], 503: ["Retry-After"]}
+PROBLEM_HEADERS = {
+    401: ["WWW-Authenticate"],
+    429: ["Retry-After", "RateLimit", "RateLimit-Policy"],
+    503: ["Retry-After"],
+}
 
 
 def problem_responses() -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 `application/problem+json`. The one place where errors become HTTP."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import falcon
@@ -75,6 +76,7 @@ STATUSES: dict[type[errors.OutlayError], str] = {
     errors.StaleVersion: falcon.HTTP_412,
     errors.StartOver: falcon.HTTP_410,
     errors.Overloaded: falcon.HTTP_503,
+    errors.TooManyRequests: falcon.HTTP_429,
 }
 
 TYPES = {410: "urn:outlay:problem:start-over"}
@@ -89,21 +91,30 @@ def send_problem(
     fields: list[ProblemField],
     grant: InvalidGrant | None = None,
 ) -> None:
-    code, _, title = status.partition(" ")
     resp.status = status
     resp.content_type = PROBLEM_JSON
+    resp.data = problem_bytes(status, detail, fields, grant)
+    # What a handler had begun to say does not hold for the error.
+    resp.text = resp.media = None
+
+
+def problem_bytes(
+    status: str | int,
+    detail: str | None,
+    fields: Sequence[ProblemField] = (),
+    grant: InvalidGrant | None = None,
+) -> bytes:
+    code, _, title = falcon.code_to_http_status(status).partition(" ")
     problem = Problem(
         title=title,
         status=int(code),
         type=TYPES.get(int(code), "about:blank"),
         detail=detail,
-        errors=fields,
+        errors=list(fields),
         error=None if grant is None else grant.oauth_error,
         challenge=grant.challenge if isinstance(grant, SecondFactorRequired) else None,
     )
-    resp.data = msgspec.json.encode(problem)
-    # What a handler had begun to say does not hold for the error.
-    resp.text = resp.media = None
+    return msgspec.json.encode(problem)
 
 
 def add_error_handlers(app: App[Any, Any]) -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import falcon
 from falcon.asgi import Request
 from falcon.asgi.multipart import BodyPart
+from falcon.asgi.reader import BufferedReader
 from falcon.media.multipart import MultipartFormHandler
 
 from core.errors import invalid
@@ -21,6 +23,9 @@ PIECE_BYTES = 256 * 1024
 
 HEAD_BYTES = 4_096
 """The beginning of a file, which tells its type."""
+
+MAX_OTHER_BYTES = 16 * 1024 * 1024
+"""Of a form beside its file: other fields, heads of parts, and what is read ahead, up to 8 MiB by Falcon."""
 
 MAX_NAME_CHARACTERS = 200
 
@@ -57,7 +62,8 @@ async def read_upload(
         raise falcon.HTTPUnsupportedMediaType(description=f"send {MULTIPART}")
     form = _Form(files, max_bytes, fields or {})
     try:
-        async for part in await FORMS.deserialize_async(req.stream, req.content_type, req.content_length):
+        stream: Any = BufferedReader(form.bounded(req.stream))
+        async for part in await FORMS.deserialize_async(stream, req.content_type, req.content_length):
             await form.read(part)
     except (falcon.MultipartParseError, falcon.HTTPInvalidHeader, falcon.MediaMalformedError) as error:
         raise invalid("", f"malformed multipart form: {error.description}") from error
@@ -73,14 +79,24 @@ class _Form:
     def __init__(self, files: FileStore, max_bytes: MaxBytes, fields: Mapping[str, int]) -> None:
         self._files, self._max_bytes, self._fields = files, max_bytes, fields
         self._file: tuple[StoredFile, str, bytes] | None = None
+        self._stored_bytes = 0
         self.texts: dict[str, str] = {}
+
+    async def bounded(self, body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """The body, as long as most of it is the file: what stands before and between parts has no limit."""
+        received = 0
+        async for chunk in body:
+            received += len(chunk)
+            if received > self._stored_bytes + MAX_OTHER_BYTES:
+                raise falcon.HTTPContentTooLarge(description="there is too much beside the file")
+            yield chunk
 
     async def read(self, part: BodyPart) -> None:
         name = part.name or ""
         if name == FIELD:
             if self._file is not None:
                 raise invalid(f"/{FIELD}", "send one file at a time")
-            self._file = await _store(part, self._files, self._max_bytes)
+            self._file = await self._store(part)
         elif name in self._fields:
             if name in self.texts:
                 raise invalid(f"/{name}", "is given twice")
@@ -88,6 +104,23 @@ class _Form:
         else:
             known = ", ".join(f"`{one}`" for one in (FIELD, *self._fields))
             raise invalid(f"/{name}", f"unknown field; send {known}")
+
+    async def _store(self, part: BodyPart) -> tuple[StoredFile, str, bytes]:
+        """The stored file, its name and its beginning."""
+        filename = part.filename
+        head = b""
+        draft = await asyncio.to_thread(self._files.draft)
+        with draft:
+            while piece := await part.stream.read(PIECE_BYTES):
+                head = head or piece[:HEAD_BYTES]
+                limit = self._max_bytes if isinstance(self._max_bytes, int) else self._max_bytes(head)
+                if draft.size + len(piece) > limit:
+                    raise falcon.HTTPContentTooLarge(description=f"a file may have {limit} bytes")
+                await asyncio.to_thread(draft.write, piece)
+                self._stored_bytes = draft.size
+            if not draft.size:
+                raise invalid(f"/{FIELD}", "is empty")
+            return await asyncio.to_thread(draft.keep), clean_name(filename), head
 
     def upload(self) -> Upload:
         if self._file is None:
@@ -103,23 +136,6 @@ async def _text(part: BodyPart, name: str, max_bytes: int) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         raise invalid(f"/{name}", "is not UTF-8") from error
-
-
-async def _store(part: BodyPart, files: FileStore, max_bytes: MaxBytes) -> tuple[StoredFile, str, bytes]:
-    """The stored file, its name and its beginning."""
-    filename = part.filename
-    head = b""
-    draft = await asyncio.to_thread(files.draft)
-    with draft:
-        while piece := await part.stream.read(PIECE_BYTES):
-            head = head or piece[:HEAD_BYTES]
-            limit = max_bytes if isinstance(max_bytes, int) else max_bytes(head)
-            if draft.size + len(piece) > limit:
-                raise falcon.HTTPContentTooLarge(description=f"a file may have {limit} bytes")
-            await asyncio.to_thread(draft.write, piece)
-        if not draft.size:
-            raise invalid(f"/{FIELD}", "is empty")
-        return await asyncio.to_thread(draft.keep), clean_name(filename), head
 
 
 def clean_name(name: str | None) -> str:

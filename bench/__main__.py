@@ -12,6 +12,7 @@ from bench.exports import exporting
 from bench.groups import balancing, grouping
 from bench.imports import importing
 from bench.insight import analysing
+from bench.logins import logging_in
 from bench.measures import bursting, growth, listing, memory, posting
 from bench.recurring import recurring
 from bench.report import Row, gauge, machine, table
@@ -27,6 +28,7 @@ MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
     "alerting": alerting,
     "bursting": bursting,
     "memory": memory,
+    "logging_in": logging_in,
     "grouping": grouping,
     "balancing": balancing,
     "planning": planning,

@@ -1,6 +1,8 @@
 """Settings of every process, read from `OUTLAY_*` environment variables, each with a working default."""
 
+import re
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -22,8 +24,14 @@ MIN_SECRET_BYTES = 32
 MIN_PRODUCTION_BCRYPT_COST = 12
 """About a quarter of a second a guess on a current core (OWASP asks for at least 10)."""
 
+MAX_PRODUCTION_LIMIT_FACTOR = 20
+"""A hundred wrong passwords in a row; more is no limit any more."""
+
 MAX_CLOCK_OFFSET_S = 10 * 366 * 86_400
 """Ten years either way: enough for every schedule, and far from where dates or UUIDs end."""
+
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
+"""As browsers write it: in small letters, without a path. Never "*" or "null", which anybody can be."""
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
@@ -54,6 +62,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     api_processes: Annotated[int, Meta(ge=1, le=64)] = 1
     api_threads: Annotated[int, Meta(ge=1, le=100)] = 8
     bcrypt_cost: Annotated[int, Meta(ge=4, le=16)] = 12
+
+    requests_per_minute: Annotated[int, Meta(ge=60)] = 3_000
+    limit_factor: Annotated[int, Meta(ge=1, le=1_000)] = 1
+    trusted_proxies: str = "127.0.0.1,::1"
+    cors_origins: str = ""
 
     ws_host: str = "127.0.0.1"
     ws_port: Port = 8001
@@ -123,12 +136,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:
+        """Of web pages that may open a WebSocket."""
         return _listed(self.ws_allowed_origins)
 
     @property
     def providers(self) -> tuple[Provider, ...]:
         """The OpenID providers that people may log in by."""
         return parse_providers(self.oidc_providers)
+
+    @property
+    def allowed_cors_origins(self) -> tuple[str, ...]:
+        """Of web pages that may call the API."""
+        return _listed(self.cors_origins)
+
+    @property
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks whose `X-Forwarded-For` is believed.
+
+        Raises:
+            ValueError: one is none; or "*", with which anybody could write where they come from.
+        """
+        return tuple(ip_network(one) for one in _listed(self.trusted_proxies))
 
     @property
     def passkey_site(self) -> str:
@@ -144,7 +172,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def allowed_push_schemes(self) -> frozenset[str]:
         """The services of apprise that users may have notifications sent to."""
-        return frozenset(scheme.strip().lower() for scheme in self.push_schemes.split(",") if scheme.strip())
+        return frozenset(scheme.lower() for scheme in _listed(self.push_schemes))
 
     @property
     def is_production(self) -> bool:
@@ -176,6 +204,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     _check_secret(settings)
     if settings.backup_key and len(settings.backup_key.encode()) < MIN_SECRET_BYTES:
         raise ConfigurationError(f"OUTLAY_BACKUP_KEY: needs at least {MIN_SECRET_BYTES} bytes")
+    _check_lists(settings)
     if settings.master_key and len(settings.master_key.encode()) < MIN_SECRET_BYTES:
         raise ConfigurationError(f"OUTLAY_MASTER_KEY: needs at least {MIN_SECRET_BYTES} bytes")
     new_mailer(settings.mail, settings.mail_from)  # refuses what is malformed
@@ -184,6 +213,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         raise ConfigurationError(
             f"OUTLAY_BCRYPT_COST: production needs at least {MIN_PRODUCTION_BCRYPT_COST}"
         )
+    if settings.is_production and settings.limit_factor > MAX_PRODUCTION_LIMIT_FACTOR:
+        raise ConfigurationError(f"OUTLAY_LIMIT_FACTOR: production has at most {MAX_PRODUCTION_LIMIT_FACTOR}")
     if settings.is_production and settings.clock_offset_s:
         raise ConfigurationError("OUTLAY_CLOCK_OFFSET_S: production goes by the real time")
     clock.shift(seconds=settings.clock_offset_s)
@@ -195,3 +226,13 @@ def _check_secret(settings: Settings) -> None:
         raise ConfigurationError(f"OUTLAY_SECRET: needs at least {MIN_SECRET_BYTES} bytes")
     if settings.is_production and settings.secret == DEVELOPMENT_SECRET:
         raise ConfigurationError("OUTLAY_SECRET: production needs a secret of its own; none is set")
+
+
+def _check_lists(settings: Settings) -> None:
+    try:
+        _ = settings.proxies
+    except ValueError as error:
+        raise ConfigurationError(f"OUTLAY_TRUSTED_PROXIES: {error}") from error
+    wrong = [origin for origin in settings.allowed_cors_origins if not ORIGIN.fullmatch(origin)]
+    if wrong:
+        raise ConfigurationError(f"OUTLAY_CORS_ORIGINS: {wrong[0]} is no origin like https://app.example")

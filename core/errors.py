@@ -67,6 +67,10 @@ class Overloaded(OutlayError):
         self.retry_after_s = retry_after_s
 
 
+class TooManyRequests(Overloaded):
+    """This caller has asked too often, while others may go on."""
+
+
 class DatabaseUnavailable(Overloaded):
     """The database cannot be reached."""
 

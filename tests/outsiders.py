@@ -8,6 +8,7 @@ OUTSIDERS = {
     "kombu": {"core.broker", "core.wakeups"},
     "websockets": {"ws_gateway", "core.commands"},
     "bcrypt": {"core.security"},
+    "limits": {"core.throttling"},
     "jwt": {"core.security"},
     "opentelemetry": {"core.tracing"},
     "concurrent_log_handler": {"core.logging"},

@@ -1,8 +1,10 @@
 """What tests of real processes ask: is it still there, and has it happened yet."""
 
 import os
+import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 POLL_S = 0.02
@@ -19,6 +21,17 @@ def is_alive(pid: int) -> bool:
     except FileNotFoundError:  # it has just ended, or this system has no such files
         return not Path("/proc/self").exists()
     return state != "Z"
+
+
+@contextmanager
+def many_files() -> Iterator[None]:
+    """This process may open as many files, so connections, as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def eventually(condition: Callable[[], bool], *, within_s: float = 10.0) -> bool:

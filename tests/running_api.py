@@ -1,12 +1,15 @@
 """The real API under uvicorn, in a thread of the test process."""
 
 import threading
+from collections.abc import Collection
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
 import uvicorn
 
 from api.app import create_app
+from api.connections import ApiProtocol
+from api.serving import serving_options
 from core.config import Settings
 
 START_TIMEOUT_S = 20
@@ -15,9 +18,11 @@ START_TIMEOUT_S = 20
 class RunningApi:
     """Serves on a free port of the loopback while the context is open."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        """`options` are uvicorn's, instead of those that the API is served with."""
+        self.settings = settings
         config = uvicorn.Config(
-            create_app(settings), host="127.0.0.1", port=0, log_config=None, access_log=False, ws="none"
+            create_app(settings), host="127.0.0.1", port=0, **serving_options(settings) | options
         )
         self._server = _Announcing(config)
         self._thread = threading.Thread(target=self._server.run, name="api", daemon=True)
@@ -26,6 +31,11 @@ class RunningApi:
     def url(self) -> str:
         port = self._server.servers[0].sockets[0].getsockname()[1]
         return f"http://127.0.0.1:{port}"
+
+    @property
+    def connections(self) -> Collection[ApiProtocol]:
+        """Those that are open, as uvicorn keeps them."""
+        return cast("Collection[ApiProtocol]", self._server.server_state.connections)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -36,8 +46,12 @@ class RunningApi:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.should_exit = True
+        self.stop()
         self._thread.join()
+
+    def stop(self) -> None:
+        """As a signal does; what is under way goes on."""
+        self._server.should_exit = True
 
 
 class _Announcing(uvicorn.Server):

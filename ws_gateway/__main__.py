@@ -16,10 +16,11 @@ from core.logging import get_logger
 from core.metrics import measure_process
 from core.process import start_logging
 from core.tracing import start_tracing, stop_tracing
+from ws_gateway.lobby import MAX_STRANGERS
 from ws_gateway.server import Gateway
 
 SPARE_FILES = 100
-"""Beside the sockets: the database's and Redis' connections, the log, handshakes under way."""
+"""Beside the sockets: the database's and Redis' connections, the log."""
 
 SWITCH_INTERVAL_S = 0.001
 """How long the event loop waits for the interpreter while a thread reads rows; Python's 5 ms would add up."""
@@ -34,7 +35,7 @@ def main() -> int:
         measure_process()
         start_tracing(settings.otel_url, process="gateway")
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        _allow_open_files(settings.ws_max_connections + SPARE_FILES)
+        _allow_open_files(settings.ws_max_connections + MAX_STRANGERS + SPARE_FILES)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings))
     except ConfigurationError as error:

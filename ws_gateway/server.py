@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from functools import partial
 from http import HTTPStatus
 from typing import cast
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ from ws_gateway.close_codes import (
     Refused,
 )
 from ws_gateway.connections import Connection, Connections
+from ws_gateway.lobby import Lobby
 from ws_gateway.measures import measures
 from ws_gateway.outgoing import Outgoing
 from ws_gateway.relay import Relay
@@ -85,6 +87,7 @@ class Gateway:
             on_linked=look_now.set,
         )
         self._watch = Watch(self._connections, self._storage, self._relay, look_now=look_now)
+        self._lobby = Lobby(settings.proxies)
         self._open_sockets = 0
         self.started = asyncio.Event()
         # What it logs at DEBUG are headers and messages, so tokens.
@@ -132,7 +135,7 @@ class Gateway:
             write_limit=WRITE_LIMIT_BYTES,
             server_header=None,
             logger=websockets_log,
-            create_connection=GatewaySocket,
+            create_connection=cast("type[ServerConnection]", partial(GatewaySocket, lobby=self._lobby)),
             backlog=BACKLOG,
         )
         log.info("gateway.started", host=settings.ws_host, port=settings.ws_port)
@@ -156,7 +159,9 @@ class Gateway:
         except ValueError:  # an address like //[
             path = ""
         if path == SOCKET_PATH:
-            return None
+            if self._lobby.has_room_for(cast("GatewaySocket", socket), request.headers):
+                return None
+            return socket.respond(HTTPStatus.TOO_MANY_REQUESTS, "Too many sockets of unknown clients.\n")
         if path == METRICS_PATH:
             return self._metrics(socket)
         if path != HEALTH_PATH:
@@ -181,7 +186,9 @@ class Gateway:
         self._open_sockets += 1
         try:
             hello = await receive_hello(client)
-            await self._serve(client, hello, identify(self._tokens, hello.token))
+            identity = identify(self._tokens, hello.token)
+            self._lobby.leave(client)
+            await self._serve(client, hello, identity)
         except Refused as refusal:
             log.info("socket.refused", code=refusal.code, reason=refusal.reason)
             await client.end(refusal.code, refusal.reason)

@@ -7,6 +7,7 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 
 from core.logging import get_logger
+from ws_gateway.lobby import Lobby
 
 RECEIVED_BURST_BYTES = 32 * 1024
 """What a client may send at once: the handshake (with a browser's cookies) and a token fit well."""
@@ -30,8 +31,9 @@ log = get_logger(__name__)
 class GatewaySocket(ServerConnection):
     """The library's connection, with a limit to what it takes in; it knows since when nothing goes out."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, lobby: Lobby, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._lobby = lobby
         self.stalled_since: float | None = None
         """Time of the loop since when the client has not taken what was sent; None while all is well."""
         self._allowance = float(RECEIVED_BURST_BYTES)
@@ -39,7 +41,16 @@ class GatewaySocket(ServerConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self._lobby.enter(self)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lobby.leave(self)
+        super().connection_lost(exc)
+
+    def cut(self) -> None:
+        """Make room for others."""
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         now = self.loop.time()

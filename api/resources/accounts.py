@@ -7,6 +7,7 @@ from api.collaborators import Collaborators
 from api.openapi import endpoint
 from api.reauthentication import confirm_password
 from api.schemas.accounts import AccountDeletionIn, ProfilePatch, RegistrationIn, UserOut
+from api.throttles import PASSWORD_CHECK, REGISTRATION
 from core.queries.users import load_user
 from core.services import accounts
 
@@ -20,7 +21,7 @@ class Registration:
         self._transactions = collaborators.transactions
         self._passwords = collaborators.passwords
 
-    @endpoint(TAG, json=RegistrationIn, answers={201: UserOut}, is_public=True)
+    @endpoint(TAG, json=RegistrationIn, answers={201: UserOut}, is_public=True, throttle=REGISTRATION)
     async def on_post(self, req: Request, resp: Response) -> None:
         """Register; the account starts with a useful set of categories."""
         account = req.context.json.to_account()
@@ -62,7 +63,7 @@ class Me:
         )
         ok(UserOut.of(user), version=user.version).send(resp)
 
-    @endpoint(TAG, json=AccountDeletionIn, answers={204: None})
+    @endpoint(TAG, json=AccountDeletionIn, answers={204: None}, throttle=PASSWORD_CHECK)
     async def on_delete(self, req: Request, resp: Response) -> None:
         """Delete the own account with everything in it, at once and for good; 403 for a wrong password."""
         user_id = req.context.principal.user_id

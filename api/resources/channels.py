@@ -19,6 +19,7 @@ from api.schemas.channels import (
     DeliveryPage,
     DeliveryQuery,
 )
+from api.throttles import OUTGOING_TEST
 from core.queries.channels import ChannelRecord, list_channels, load_channel, verified_address
 from core.rules.notification_kinds import ChannelKind
 from core.services import channels
@@ -114,7 +115,7 @@ class ChannelTest:
         self._transactions = collaborators.transactions
         self._targets = collaborators.channel_targets
 
-    @endpoint(TAG, answers={200: ChannelTestOut}, is_idempotent=False)
+    @endpoint(TAG, answers={200: ChannelTestOut}, is_idempotent=False, throttle=OUTGOING_TEST)
     async def on_post(self, req: Request, resp: Response, channel_id: UUID) -> None:
         """Send a test message now, and say what has become of it; 409 when the address is not verified."""
         user_id = req.context.principal.user_id

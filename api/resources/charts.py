@@ -28,7 +28,6 @@ SPECIFICATION = Media(
 # A picture opened by itself runs nothing and loads nothing, whatever a name in it says.
 PICTURE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-    "X-Content-Type-Options": "nosniff",
     "Cache-Control": "private, no-cache",
 }
 

@@ -8,6 +8,7 @@ from api.collaborators import Collaborators
 from api.openapi import endpoint
 from api.reauthentication import confirm_password
 from api.schemas.credentials import EmailChangeIn, PasswordChangeIn, PasswordResetIn, ResetConfirmationIn
+from api.throttles import MAILED_TOKEN, PASSWORD_CHECK, PASSWORD_RESET
 from core.errors import InvalidInput
 from core.models import User
 from core.passwords import password_errors
@@ -24,7 +25,14 @@ class PasswordReset:
     def __init__(self, collaborators: Collaborators) -> None:
         self._transactions = collaborators.transactions
 
-    @endpoint(TAG, json=PasswordResetIn, answers={202: None}, is_public=True, is_idempotent=False)
+    @endpoint(
+        TAG,
+        json=PasswordResetIn,
+        answers={202: None},
+        is_public=True,
+        is_idempotent=False,
+        throttle=PASSWORD_RESET,
+    )
     async def on_post(self, req: Request, resp: Response) -> None:
         """Have a mail sent with a code that sets a new password, if the address is somebody's.
 
@@ -44,7 +52,14 @@ class PasswordResetConfirmation:
         self._authentication = collaborators.authentication
         self._secret = collaborators.settings.secret
 
-    @endpoint(TAG, json=ResetConfirmationIn, answers={204: None}, is_public=True, is_idempotent=False)
+    @endpoint(
+        TAG,
+        json=ResetConfirmationIn,
+        answers={204: None},
+        is_public=True,
+        is_idempotent=False,
+        throttle=MAILED_TOKEN,
+    )
     async def on_post(self, req: Request, resp: Response) -> None:
         """Set a new password by the code of the mail; all devices are logged out."""
         given: ResetConfirmationIn = req.context.json
@@ -73,7 +88,7 @@ class MyPassword:
         self._transactions = collaborators.transactions
         self._passwords = collaborators.passwords
 
-    @endpoint(TAG, json=PasswordChangeIn, answers={204: None}, is_idempotent=False)
+    @endpoint(TAG, json=PasswordChangeIn, answers={204: None}, is_idempotent=False, throttle=PASSWORD_CHECK)
     async def on_post(self, req: Request, resp: Response) -> None:
         """Change the password; all other devices are logged out. 403 when the current one is wrong."""
         principal = req.context.principal
@@ -100,7 +115,7 @@ class MyEmail:
     def __init__(self, collaborators: Collaborators) -> None:
         self._collaborators = collaborators
 
-    @endpoint(TAG, json=EmailChangeIn, answers={202: None}, is_idempotent=False)
+    @endpoint(TAG, json=EmailChangeIn, answers={202: None}, is_idempotent=False, throttle=PASSWORD_CHECK)
     async def on_post(self, req: Request, resp: Response) -> None:
         """Have a code sent to a new address; once `/v1/auth/verify-email` has taken it, it is the account's.
 

@@ -117,7 +117,7 @@ class Health:
             socket_connect_timeout=REDIS_TIMEOUT_S,
         )
 
-    @endpoint(TAG, answers={200: Liveness}, is_public=True, needs_database=False)
+    @endpoint(TAG, answers={200: Liveness}, is_public=True, needs_database=False, is_limited=False)
     async def on_get(self, _req: Request, resp: Response) -> None:
         """Tell that the process answers."""
         ok(Liveness()).send(resp)

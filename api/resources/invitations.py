@@ -20,6 +20,7 @@ from api.schemas.invitations import (
     ReceivedInvitationOut,
     ReceivedInvitationPage,
 )
+from api.throttles import INVITATION
 from core.queries.groups import open_group
 from core.queries.invitation_letters import INVITATION_PURPOSE
 from core.queries.invitations import (
@@ -54,7 +55,7 @@ class GroupInvitations:
 
         (await self._transactions.read_rows(page)).send(resp)
 
-    @endpoint(TAG, json=InvitationIn, answers={201: InvitationOut}, problems=(403,))
+    @endpoint(TAG, json=InvitationIn, answers={201: InvitationOut}, problems=(403,), throttle=INVITATION)
     async def on_post(self, req: Request, resp: Response, group_id: UUID) -> None:
         """Invite somebody by mail, as an admin.
 
@@ -109,7 +110,7 @@ class InvitationResending:
         self._transactions = collaborators.transactions
         self._token_of = _deriving(collaborators)
 
-    @endpoint(TAG, answers={200: InvitationOut}, problems=(403,))
+    @endpoint(TAG, answers={200: InvitationOut}, problems=(403,), throttle=INVITATION)
     async def on_post(self, req: Request, resp: Response, group_id: UUID, invitation_id: UUID) -> None:
         """Mail an invitation anew, as an admin; the token of the mail before is dead."""
         user_id = req.context.principal.user_id

@@ -18,6 +18,7 @@ from api.schemas.passkeys import (
     PasskeyOut,
     PasskeyPage,
 )
+from api.throttles import PASSKEY_LOGIN, PASSKEY_OPTIONS, PASSWORD_CHECK
 from api.token_issuing import TokenIssuer, send_secret
 from core.config import Settings
 from core.queries.passkeys import passkeys_of
@@ -40,7 +41,13 @@ class PasskeyOptions:
         self._transactions = collaborators.transactions
         self._site = site_of(collaborators.settings)
 
-    @endpoint(TAG, answers={201: AskedOut}, is_public=True, is_idempotent=False)
+    @endpoint(
+        TAG,
+        answers={201: AskedOut},
+        is_public=True,
+        is_idempotent=False,
+        throttle=PASSKEY_OPTIONS,
+    )
     async def on_post(self, _req: Request, resp: Response) -> None:
         """Begin a login with a passkey; whose it is the device will say."""
         asked = await self._transactions.write(lambda session: ask_for_passkey(session, site=self._site))
@@ -59,6 +66,7 @@ class PasskeyLogin(TokenIssuer):
         problems=(401,),
         is_public=True,
         is_idempotent=False,
+        throttle=PASSKEY_LOGIN,
     )
     async def on_post(self, req: Request, resp: Response) -> None:
         """Log in with what the device has signed; as it asks for a finger or a PIN, no code is needed."""
@@ -108,7 +116,9 @@ class NewPasskeyOptions:
         self._collaborators = collaborators
         self._site = site_of(collaborators.settings)
 
-    @endpoint(TAG, json=ReauthenticationIn, answers={201: AskedOut}, is_idempotent=False)
+    @endpoint(
+        TAG, json=ReauthenticationIn, answers={201: AskedOut}, is_idempotent=False, throttle=PASSWORD_CHECK
+    )
     async def on_post(self, req: Request, resp: Response) -> None:
         """Begin to make a passkey; needs the password once more."""
         user_id = req.context.principal.user_id

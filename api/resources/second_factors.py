@@ -21,6 +21,7 @@ from api.schemas.credentials import (
     SecondFactorLoginIn,
     SecondFactorOut,
 )
+from api.throttles import PASSWORD_CHECK, SECOND_FACTOR
 from api.token_issuing import TokenIssuer, send_secret
 from core.queries.second_factors import count_recovery_codes, load_second_factor
 from core.queries.users import is_active_user
@@ -49,6 +50,7 @@ class SecondFactorLogin(TokenIssuer):
         problems=(401,),
         is_public=True,
         is_idempotent=False,
+        throttle=SECOND_FACTOR,
     )
     async def on_post(self, req: Request, resp: Response) -> None:
         """Complete a login with a code, within five minutes and five attempts."""
@@ -93,7 +95,13 @@ class MySecondFactor:
 
         ok(await self._transactions.read(read)).send(resp)
 
-    @endpoint(TAG, json=ReauthenticationIn, answers={201: NewFactorOut}, is_idempotent=False)
+    @endpoint(
+        TAG,
+        json=ReauthenticationIn,
+        answers={201: NewFactorOut},
+        is_idempotent=False,
+        throttle=PASSWORD_CHECK,
+    )
     async def on_post(self, req: Request, resp: Response) -> None:
         """Get a secret for an authenticator app; logins ask for its codes once one was confirmed."""
         user_id = req.context.principal.user_id
@@ -103,7 +111,7 @@ class MySecondFactor:
         )
         send_secret(resp, created(NewFactorOut(new.secret, new.uri)))
 
-    @endpoint(TAG, json=FactorChangeIn, answers={204: None}, is_versioned=False)
+    @endpoint(TAG, json=FactorChangeIn, answers={204: None}, is_versioned=False, throttle=PASSWORD_CHECK)
     async def on_delete(self, req: Request, resp: Response) -> None:
         """Have logins ask for the password only."""
         user_id = req.context.principal.user_id
@@ -120,7 +128,14 @@ class SecondFactorConfirmation:
         self._transactions = collaborators.transactions
         self._secret = collaborators.settings.secret
 
-    @endpoint(TAG, json=CodeIn, answers={200: RecoveryCodesOut}, problems=(404,), is_idempotent=False)
+    @endpoint(
+        TAG,
+        json=CodeIn,
+        answers={200: RecoveryCodesOut},
+        problems=(404,),
+        is_idempotent=False,
+        throttle=PASSWORD_CHECK,
+    )
     async def on_post(self, req: Request, resp: Response) -> None:
         """Show that the app makes the right codes; from now on logins ask for them."""
         user_id, code = req.context.principal.user_id, req.context.json.code
@@ -135,7 +150,14 @@ class RecoveryCodes:
         self._collaborators = collaborators
         self._secret = collaborators.settings.secret
 
-    @endpoint(TAG, json=FactorChangeIn, answers={200: RecoveryCodesOut}, problems=(404,), is_idempotent=False)
+    @endpoint(
+        TAG,
+        json=FactorChangeIn,
+        answers={200: RecoveryCodesOut},
+        problems=(404,),
+        is_idempotent=False,
+        throttle=PASSWORD_CHECK,
+    )
     async def on_post(self, req: Request, resp: Response) -> None:
         """Get new recovery codes; the old ones are void."""
         user_id = req.context.principal.user_id

@@ -17,6 +17,7 @@ from api.schemas.accounts import (
     TokenForm,
     TokensOut,
 )
+from api.throttles import LOGIN, REFRESH, TICKET
 from api.token_issuing import TokenIssuer, send_secret
 from core import clock
 from core.errors import NotFound, invalid
@@ -29,7 +30,13 @@ TAG = "Accounts"
 
 class Login(TokenIssuer):
     @endpoint(
-        TAG, json=LoginIn, answers={200: TokensOut}, problems=(401,), is_public=True, is_idempotent=False
+        TAG,
+        json=LoginIn,
+        answers={200: TokensOut},
+        problems=(401,),
+        is_public=True,
+        is_idempotent=False,
+        throttle=LOGIN,
     )
     async def on_post(self, req: Request, resp: Response) -> None:
         """Log in with user name or e-mail address.
@@ -42,7 +49,13 @@ class Login(TokenIssuer):
 
 class Token(TokenIssuer):
     @endpoint(
-        TAG, form=TokenForm, answers={200: TokensOut}, problems=(401,), is_public=True, is_idempotent=False
+        TAG,
+        form=TokenForm,
+        answers={200: TokensOut},
+        problems=(401,),
+        is_public=True,
+        is_idempotent=False,
+        throttle=LOGIN,
     )
     async def on_post(self, req: Request, resp: Response) -> None:
         """Get tokens as OAuth 2 clients do, by password or refresh token; problems have its `error` code."""
@@ -56,7 +69,13 @@ class Token(TokenIssuer):
 
 class Refresh(TokenIssuer):
     @endpoint(
-        TAG, json=RefreshIn, answers={200: TokensOut}, problems=(401,), is_public=True, is_idempotent=False
+        TAG,
+        json=RefreshIn,
+        answers={200: TokensOut},
+        problems=(401,),
+        is_public=True,
+        is_idempotent=False,
+        throttle=REFRESH,
     )
     async def on_post(self, req: Request, resp: Response) -> None:
         """Spend a refresh token for new tokens; using one again ends the session."""
@@ -81,7 +100,7 @@ class Ticket:
     def __init__(self, collaborators: Collaborators) -> None:
         self._tokens = collaborators.tokens
 
-    @endpoint(TAG, answers={201: TicketOut}, conflicts=False, is_idempotent=False)
+    @endpoint(TAG, answers={201: TicketOut}, conflicts=False, is_idempotent=False, throttle=TICKET)
     async def on_post(self, req: Request, resp: Response) -> None:
         """Get a ticket for the WebSocket: for one use, within 30 seconds."""
         principal = req.context.principal

@@ -6,7 +6,9 @@ from sqlalchemy.orm import Session
 
 from api.audit import origin_of
 from api.collaborators import Collaborators
+from api.headers import send_page_headers
 from api.openapi import Media, endpoint
+from api.throttles import MAILED_TOKEN
 from core.mails.pages import render_page
 from core.rules.notification_kinds import subject_of
 from core.services.audit import Origin
@@ -40,7 +42,9 @@ class Unsubscribing:
         text = f"You will get no more mails about {_subjects(kinds)}. They stay in your inbox at Outlay."
         _send_page(resp, "Unsubscribe", text, has_button=True)
 
-    @endpoint(TAG, answers={200: PAGE}, is_public=True, conflicts=False, is_idempotent=False)
+    @endpoint(
+        TAG, answers={200: PAGE}, is_public=True, conflicts=False, is_idempotent=False, throttle=MAILED_TOKEN
+    )
     async def on_post(self, req: Request, resp: Response, token: str) -> None:
         """End a kind of mail at once, as a client for mails asks for with one click (RFC 8058)."""
         subscription = read_unsubscribe_token(self._secret, token)
@@ -64,7 +68,5 @@ def _subjects(kinds: Set[str]) -> str:
 
 def _send_page(resp: Response, title: str, text: str, *, has_button: bool) -> None:
     resp.content_type = falcon.MEDIA_HTML
-    # The link is in the address: nobody else shall get it from there.
-    resp.set_header("Referrer-Policy", "no-referrer")
-    resp.set_header("Content-Security-Policy", POLICY)
+    send_page_headers(resp, POLICY)
     resp.text = render_page("unsubscribe", title=title, text=text, has_button=has_button)

@@ -6,6 +6,7 @@ from api.audit import origin_of
 from api.collaborators import Collaborators
 from api.openapi import endpoint
 from api.schemas.accounts import VerificationIn
+from api.throttles import MAILED_TOKEN, VERIFICATION_MAIL
 from core.services.accounts import NOBODY
 from core.services.verification import ask_for_verification, verify_email
 
@@ -19,7 +20,7 @@ class EmailVerification:
         self._transactions = collaborators.transactions
         self._secret = collaborators.settings.secret
 
-    @endpoint(TAG, json=VerificationIn, answers={204: None}, is_public=True)
+    @endpoint(TAG, json=VerificationIn, answers={204: None}, is_public=True, throttle=MAILED_TOKEN)
     async def on_post(self, req: Request, resp: Response) -> None:
         """Verify an e-mail address by the code of the mail, which is valid for three days; twice is fine."""
         token = req.context.json.token
@@ -35,7 +36,7 @@ class VerificationMail:
     def __init__(self, collaborators: Collaborators) -> None:
         self._transactions = collaborators.transactions
 
-    @endpoint(TAG, answers={202: None})
+    @endpoint(TAG, answers={202: None}, throttle=VERIFICATION_MAIL)
     async def on_post(self, req: Request, resp: Response) -> None:
         """Have the mail with the code sent again.
 

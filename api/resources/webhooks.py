@@ -20,6 +20,7 @@ from api.schemas.channels import (
     WebhookPatch,
     WebhookWithSecretOut,
 )
+from api.throttles import OUTGOING_TEST
 from core.outgoing.webhooks import webhook_secret
 from core.queries.channels import list_channels, load_channel
 from core.rules.notification_kinds import ChannelKind
@@ -162,7 +163,7 @@ class WebhookTest:
         self._transactions = collaborators.transactions
         self._targets = collaborators.channel_targets
 
-    @endpoint(TAG, answers={200: ChannelTestOut}, is_idempotent=False)
+    @endpoint(TAG, answers={200: ChannelTestOut}, is_idempotent=False, throttle=OUTGOING_TEST)
     async def on_post(self, req: Request, resp: Response, webhook_id: UUID) -> None:
         """Post a message of the type `test` now, and say what has become of it."""
         user_id = req.context.principal.user_id

@@ -13,7 +13,7 @@ def test_the_page_loads_only_what_this_server_has(client: httpx.Client) -> None:
     assert page.status_code == 200
     assert page.headers["Content-Type"].startswith("text/html")
     loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    assert sorted(loaded) == sorted(["data:,", *(f"/docs/{name}" for name in ASSETS)])
+    assert sorted(loaded) == sorted(["data:,", "/docs/start.js", *(f"/docs/{name}" for name in ASSETS)])
     assert re.findall(r"https?://", page.text) == []
 
 
@@ -33,7 +33,9 @@ def test_no_other_file_is_served(client: httpx.Client, name: str) -> None:
 
 
 def test_the_document_is_the_one_that_the_page_shows(client: httpx.Client) -> None:
-    assert 'url: "/openapi.json"' in client.get("/docs").text
+    start = client.get("/docs/start.js")
+    assert start.headers["Content-Type"].partition(";")[0] == "text/javascript"
+    assert 'url: "/openapi.json"' in start.text
     document = client.get("/openapi.json")
     assert document.status_code == 200
     assert document.headers["Content-Type"] == "application/json"

@@ -73,14 +73,14 @@ def test_every_operation_says_what_it_is(document: dict[str, Any]) -> None:
 def test_every_operation_lists_its_problems(document: dict[str, Any]) -> None:
     for path, method, operation in operations(document):
         expected = {"422"}
-        expected |= {"503"} if path != "/healthz" else set()
+        expected |= {"429", "503"} if path != "/healthz" else set()
         expected |= {"401"} if operation["security"] else set()
         expected |= {"404"} if "{" in path else set()
         expected |= {"413", "415"} if "requestBody" in operation else set()
         expected |= {"409"} if method in WRITES and path not in NEVER_CONFLICTS else set()
         expected |= {"412"} if "If-Match" in [one["name"] for one in operation["parameters"]] else set()
         assert expected <= operation["responses"].keys(), f"{method} {path}"
-    assert "503" not in document["paths"]["/healthz"]["get"]["responses"]
+    assert not {"429", "503"} & document["paths"]["/healthz"]["get"]["responses"].keys()
     for path in NEVER_CONFLICTS:
         assert "409" not in document["paths"][path]["post"]["responses"]
 
@@ -148,6 +148,7 @@ def test_answers_say_which_headers_they_bring(document: dict[str, Any]) -> None:
     assert one["get"]["responses"]["200"]["headers"].keys() == {"ETag"}
     responses = document["components"]["responses"]
     assert responses["Unauthorized"]["headers"].keys() == {"WWW-Authenticate"}
+    assert responses["TooManyRequests"]["headers"].keys() == {"Retry-After", "RateLimit", "RateLimit-Policy"}
     assert responses["ServiceUnavailable"]["headers"].keys() == {"Retry-After"}
 
 

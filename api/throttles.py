@@ -1,0 +1,102 @@
+"""How often each call may be made, beside the limits that hold for all calls.
+
+Written beside the call as `@endpoint(…, throttle=LOGIN)`. All amounts are times `OUTLAY_LIMIT_FACTOR`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from falcon.asgi import Request
+
+from core.queries.users import account_key
+from core.throttling.delays import Delay
+from core.throttling.windows import Window
+
+MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
+
+KNOWN_PLACE_S = 30 * DAY_S
+"""As long as a refresh token lives: from where somebody has logged in within that time, they do so again."""
+
+CHALLENGE_S = 5 * MINUTE_S
+"""In which a code completes a login that has begun with the right password."""
+
+PLACE_DELAY = Delay("place", free=5, longest_s=60, forget_s=15 * MINUTE_S)
+"""Wrong passwords of one account from one place: five in a row are typing errors, then guessing."""
+
+ACCOUNT_DELAY = Delay("account", free=20, longest_s=60, forget_s=15 * MINUTE_S)
+"""The same from all places that the account is not known to be used from, against guessing from many."""
+
+PUBLIC = Window("public", 600, MINUTE_S)
+"""Calls without a token from one place; a hundred people behind one address make some ten a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """What a call is limited by: where it comes from, who makes it, which account it names."""
+
+    per_place: tuple[Window, ...] = ()
+    per_user: tuple[Window, ...] = ()
+    per_account: tuple[Window, ...] = ()
+    account_of: Callable[[Request], str | None] | None = None
+    challenge_of: Callable[[Request], str] | None = None
+    """Of a call that completes a login."""
+    delays_failures: bool = False
+    """Whether refused credentials make the next attempt for the account wait."""
+
+
+def named(*fields: str) -> Callable[[Request], str | None]:
+    """The account that the body names in one of these fields."""
+
+    def account_of(req: Request) -> str | None:
+        body = getattr(req.context, "json", None) or getattr(req.context, "form", None)
+        names = (getattr(body, field, None) for field in fields)
+        return next((account_key(name) for name in names if isinstance(name, str)), None)
+
+    return account_of
+
+
+LOGIN = Throttle(
+    # Each costs a quarter of a second of a core. An office behind one address logs in within some minutes.
+    per_place=(Window("login", 60, MINUTE_S), Window("login-hourly", 600, HOUR_S)),
+    account_of=named("login", "username"),
+    delays_failures=True,
+)
+
+# Has the attempts of the login that it completes, and five a challenge.
+SECOND_FACTOR = Throttle(per_place=LOGIN.per_place, challenge_of=lambda req: str(req.context.json.challenge))
+
+PASSKEY_LOGIN = Throttle(per_place=LOGIN.per_place)
+PASSKEY_OPTIONS = Throttle(per_place=(Window("passkey", 60, MINUTE_S),))
+
+# A device asks every ten minutes: three thousand of them behind one address.
+REFRESH = Throttle(per_place=(Window("refresh", 300, MINUTE_S),))
+
+# A family or a class behind one address, in an hour; each gets a mail.
+REGISTRATION = Throttle(per_place=(Window("register", 20, HOUR_S),))
+
+# A mail each. Whoever asks for somebody else only fills their mailbox with links that work, so they are never
+# locked out by it; three are enough for a mail that is late.
+PASSWORD_RESET = Throttle(
+    per_place=(Window("reset", 10, HOUR_S),),
+    per_account=(Window("reset-account", 3, HOUR_S),),
+    account_of=named("email", "login"),
+)
+
+# Tokens of mails cannot be guessed; this only keeps the trying cheap.
+MAILED_TOKEN = Throttle(per_place=(Window("mailed-token", 30, MINUTE_S),))
+
+# A mail each, to an address that may be somebody else's.
+VERIFICATION_MAIL = Throttle(per_user=(Window("verify", 5, HOUR_S),))
+
+# Mails to strangers: a large group in a day.
+INVITATION = Throttle(per_user=(Window("invite", 100, DAY_S),))
+
+# A ticket each time that a WebSocket is opened anew; a client that does so all the time is broken.
+TICKET = Throttle(per_user=(Window("ticket", 60, MINUTE_S),))
+
+# With a stolen token one could guess the password or a code. Whoever sets up all that guards an account is
+# asked six times in a row.
+PASSWORD_CHECK = Throttle(per_user=(Window("password-check", 10, 15 * MINUTE_S),))
+
+# Has us send something to an address of the user's choice.
+OUTGOING_TEST = Throttle(per_user=(Window("outgoing-test", 30, HOUR_S),))

@@ -1,0 +1,1 @@
+"""How often something may be done: counted in Redis for all processes, in each one while Redis is away."""
