@@ -12,7 +12,7 @@ from falcon.asgi import Request, Response
 from sqlalchemy import Connection
 
 from api.scopes import needed_scope
-from api.transactions import Transactions
+from api.transactions import Transactions, act_for
 from core import clock
 from core.errors import Forbidden, Unauthenticated
 from core.queries.api_keys import LiveKey, find_live_key
@@ -79,6 +79,7 @@ class Authentication:
         if not is_public and req.method not in UNPROTECTED_METHODS:
             is_for_admins = getattr(resource, "is_for_admins", False)
             req.context.principal = await self.principal_of(req, is_for_admins=is_for_admins)
+            act_for(req.context.principal.user_id)
 
     async def principal_of(self, req: Request, *, is_for_admins: bool = False) -> Principal:
         """Who calls, and may; for public resources that let somebody in without a token, and not everybody.
@@ -131,7 +132,7 @@ class Authentication:
         def look_up(rows: Connection) -> LiveSession | None:
             return live_sessions(rows, [key]).get(key)
 
-        session = await self._transactions.read_rows(look_up)
+        session = await self._transactions.read_rows(look_up, user_id=claims.user_id)
         if session is None:
             raise Unauthenticated("the session has ended")
         return Principal(*key, is_admin=session.is_admin), claims.expires_at
@@ -149,7 +150,8 @@ class Authentication:
 
     async def _find_key(self, parts: KeyParts) -> LiveKey | None:
         return await self._transactions.read_rows(
-            lambda rows: find_live_key(rows, user_id=parts.user_id, key_id=parts.id, key_hash=parts.key_hash)
+            lambda rows: find_live_key(rows, user_id=parts.user_id, key_id=parts.id, key_hash=parts.key_hash),
+            user_id=parts.user_id,
         )
 
 

@@ -39,7 +39,7 @@ class Collaborators:
 
     @classmethod
     def of(cls, settings: Settings) -> "Collaborators":
-        database = Database(settings.database, pool_size=settings.api_threads)
+        database = Database(settings.database, pool_size=settings.api_threads, has_confined_readers=True)
         writer_database = Database(settings.database, pool_size=CONNECTIONS, lock_timeout_ms=LOCK_WAIT_MS)
         watch_pool(database, "api", size=settings.api_threads)
         watch_pool(writer_database, "api_writer", size=CONNECTIONS)

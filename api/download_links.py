@@ -5,6 +5,7 @@ from uuid import UUID
 from falcon.asgi import Request
 
 from api.collaborators import Collaborators
+from api.transactions import act_for
 from core import clock
 from core.errors import NotFound
 from core.queries.users import is_active_user
@@ -19,7 +20,9 @@ async def owner_of_file(req: Request, collaborators: Collaborators) -> UUID:
     """
     query = req.context.query
     if query.expires is None and query.signature is None:
-        return (await collaborators.authentication.principal_of(req)).user_id
+        user_id = (await collaborators.authentication.principal_of(req)).user_id
+        act_for(user_id)
+        return user_id
     user_id = collaborators.downloads.owner(
         # As it was written: another spelling of the id has another signature.
         req.path,
@@ -27,6 +30,7 @@ async def owner_of_file(req: Request, collaborators: Collaborators) -> UUID:
         signature=query.signature or "",
         now=clock.now(),
     )
+    act_for(user_id)
     if not await collaborators.transactions.read_rows(lambda rows: is_active_user(rows, user_id=user_id)):
         raise NotFound("no such file")
     return user_id

@@ -27,7 +27,7 @@ class TokenIssuer:
         self._authentication = collaborators.authentication
 
     async def log_in(self, req: Request, resp: Response, login: str, password: str) -> None:
-        found = await self._transactions.read(lambda session: find_credentials(session, login=login))
+        found = await self._transactions.read_all(lambda session: find_credentials(session, login=login))
         # Whoever is unknown or inactive gets the same answer after the same work as for a wrong password.
         is_right = await self._passwords.is_password(password, found.password_hash if found else None)
         if found is None or not is_right or not found.is_active:

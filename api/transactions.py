@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -35,7 +36,14 @@ MAX_WAITING = 1_000
 MAX_ATTEMPTS = 3
 """Deadlocks and dropped connections: the second try nearly always succeeds, a third says it is not luck."""
 
+_caller: ContextVar[UUID | None] = ContextVar("caller", default=None)
+
 log = get_logger(__name__)
+
+
+def act_for(user_id: UUID) -> None:
+    """From here on the request under way sees what this user may see."""
+    _caller.set(user_id)
 
 
 class Transactions:
@@ -51,15 +59,29 @@ class Transactions:
         self._fingerprint_key = fingerprint_key
 
     async def read(self, query: Callable[[Session], T]) -> T:
-        """The result of a query; it sees everything that was committed before the call."""
-        return await self.run(lambda: self._read(query, self._database.reading))
+        """The result of a query; it sees everything of the caller's that was committed before the call."""
+        return await self.run(lambda: self._read(query, partial(self._database.reading_as, _caller.get())))
 
-    async def read_rows(self, query: Callable[[Connection], T]) -> T:
-        """As `read`, for the queries that are asked for most: rows only, no objects."""
-        return await self.run(lambda: self._read(query, self._database.reading_rows))
+    async def read_rows(self, query: Callable[[Connection], T], *, user_id: UUID | None = None) -> T:
+        """As `read`, for the queries that are asked for most: rows only, no objects.
+
+        As long as it is to be found out who calls, the user who they say they are is given.
+        """
+        seen_by = user_id or _caller.get()
+        return await self.run(lambda: self._read(query, partial(self._database.reading_rows_as, seen_by)))
 
     async def read_snapshot(self, query: Callable[[Connection], T]) -> T:
         """As `read_rows`, for several queries whose results must fit each other."""
+        return await self.run(
+            lambda: self._read(query, partial(self._database.snapshot_rows_as, _caller.get()))
+        )
+
+    async def read_all(self, query: Callable[[Session], T]) -> T:
+        """As `read`, of everybody's rows: before it is known who calls, and for what is not their own."""
+        return await self.run(lambda: self._read(query, self._database.reading))
+
+    async def snapshot_all(self, query: Callable[[Connection], T]) -> T:
+        """As `read_snapshot`, of everybody's rows."""
         return await self.run(lambda: self._read(query, self._database.snapshot_rows))
 
     async def write(self, service: Callable[[Session], T]) -> T:

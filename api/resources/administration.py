@@ -70,14 +70,14 @@ class Accounts(_ForAdmins):
             shown, cursor = cut_page(found, limit=query.limit, position=lambda account: (account.id,))
             return ok(AccountPage([AccountOut.of(account) for account in shown], cursor))
 
-        (await self._transactions.read(page)).send(resp)
+        (await self._transactions.read_all(page)).send(resp)
 
 
 class OneAccount(_ForAdmins):
     @endpoint(TAG, answers={200: AccountOut})
     async def on_get(self, _req: Request, resp: Response, user_id: UUID) -> None:
         """Read an account."""
-        found = await self._transactions.read(lambda session: load_account(session, user_id=user_id))
+        found = await self._transactions.read_all(lambda session: load_account(session, user_id=user_id))
         ok(AccountOut.of(found), version=found.version).send(resp)
 
     @endpoint(TAG, json=RightsPatch, answers={200: AccountOut})
@@ -139,7 +139,7 @@ class AuditEvents(_ForAdmins):
             )
             return ok(AuditPage([AuditEventOut.of(event) for event in shown], cursor))
 
-        (await self._transactions.read(page)).send(resp)
+        (await self._transactions.read_all(page)).send(resp)
 
 
 class AuditVerification(_ForAdmins):
@@ -155,7 +155,7 @@ class AuditVerification(_ForAdmins):
                 return _verified([verify_chain(rows, user_id=query.user_id)])
             return _verify_some(rows, after)
 
-        ok(await self._transactions.read_snapshot(verify)).send(resp)
+        ok(await self._transactions.snapshot_all(verify)).send(resp)
 
 
 class Jobs(_ForAdmins):
@@ -171,7 +171,7 @@ class Jobs(_ForAdmins):
                 [DeadJobOut.of(row) for row in dead_rows(session, limit=limit)],
             )
 
-        ok(await self._transactions.read(read)).send(resp)
+        ok(await self._transactions.read_all(read)).send(resp)
 
 
 class JobRetry(_ForAdmins):

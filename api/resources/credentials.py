@@ -64,7 +64,7 @@ class PasswordResetConfirmation:
         """Set a new password by the code of the mail; all devices are logged out."""
         given: ResetConfirmationIn = req.context.json
         # Looked at first, so that nobody can have us compute hashes without a code.
-        user = await self._transactions.read(
+        user = await self._transactions.read_all(
             lambda session: user_of_reset(session, secret=self._secret, token=given.token)
         )
         await self._passwords.run(lambda: check_new_password(given.password, user))

@@ -146,7 +146,8 @@ class ReceivedInvitations:
             shown, cursor = cut_page(found, limit=query.limit, position=lambda one: (one.invitation.id,))
             return ok(ReceivedInvitationPage([self._view(one) for one in shown], cursor))
 
-        (await self._transactions.read_rows(page)).send(resp)
+        # Of groups that the caller is not in yet.
+        (await self._transactions.snapshot_all(page)).send(resp)
 
     def _view(self, received: ReceivedInvitation) -> ReceivedInvitationOut:
         one = received.invitation

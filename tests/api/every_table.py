@@ -53,7 +53,7 @@ from tests.api.accounts import add_budget
 HASH = b"h" * 32
 
 
-def add_one_of_everything(database: Database, user_id: UUID) -> None:
+def add_one_of_everything(database: Database, user_id: UUID, *, seq: int = 1) -> None:
     """A row at least in every table, so that a table which deletion forgets would show."""
     now, today = clock.now(), date(2026, 1, 1)
     budget_id, expense_id, import_id = add_budget(database, user_id), new_id(), new_id()
@@ -101,8 +101,8 @@ def add_one_of_everything(database: Database, user_id: UUID) -> None:
             (Report, {**own, **_report(today, now)}),
             (ChangeFeed, {**own, "epoch": new_id(), "seq": 1, "forgotten_seq": 0}),
             (Deletion, {**own, "id": new_id(), "kind": "expense", "deleted_at": now}),
-            (Notification, {**own, "seq": 1, "kind": "digest.ready", "data": {}, "created_at": now}),
-            (Delivery, {**own, **_delivery(user_id, now)}),
+            (Notification, {**own, "seq": seq, "kind": "digest.ready", "data": {}, "created_at": now}),
+            (Delivery, {**own, **_delivery(user_id, now), "seq": seq}),
             (NotificationSettings, {**own, **_settings(now)}),
             (DigestRun, {**own, **_digest(today, now)}),
             (
@@ -168,7 +168,6 @@ def _delivery(channel_id: UUID, now: datetime) -> dict[str, Any]:
     return {
         "id": new_id(),
         "channel_id": channel_id,
-        "seq": 1,
         "state": "pending",
         "host": "",
         "attempts": 0,
