@@ -3,29 +3,75 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    extract,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 
-from core.database import Reader
+from core.database import Reader, dialect_of
 from core.models import AuditEvent, AuditHead, User, table_of
-from core.rules.audit_chain import BEGINNING, ChainedEvent, chain_hash
+from core.rules.audit_chain import BEGINNING, link_hash
 
 EVENTS, HEADS, USERS = table_of(AuditEvent), table_of(AuditHead), table_of(User)
 
 BATCH = 5_000
 """Rows in memory at a time."""
 
-NAMES = ("user_id", "seq", "at", "actor_id", "action", "object_id", "details")
-CHAIN = (
-    select(*(EVENTS.c[name] for name in NAMES), EVENTS.c.hash)
-    .where(EVENTS.c.user_id == bindparam("user_id"), EVENTS.c.seq > bindparam("after"))
-    .order_by(EVENTS.c.seq)
-    .limit(bindparam("size"))
-)
+
+INSTANT_LENGTH = len("2026-05-10 09:30:00.123456")
 
 
+def _microseconds(at: ColumnElement[datetime], dialect: str) -> ColumnElement[int]:
+    """Since 1970. On SQLite NULL for a text that is spelled otherwise than ours: that is a change too."""
+    if dialect == "postgresql":
+        return cast(extract("epoch", at) * 1_000_000, BigInteger)
+    whole = func.strftime("%Y-%m-%d %H:%M:%S", at)
+    is_ours = and_(func.length(at) == INSTANT_LENGTH, func.substr(at, 1, 19) == whole)
+    seconds, fraction = cast(func.strftime("%s", at), Integer), cast(func.substr(at, 21), Integer)
+    return case((is_ours, seconds * 1_000_000 + fraction))
+
+
+def _chain_of(dialect: str) -> Select[Any]:
+    """The events of a trail as what their digests are made of: ids as 32 hexadecimal digits, instants as
+    microseconds. To make objects of them and texts again would take longer than all the rest."""
+
+    def digits(column: ColumnElement[Any]) -> ColumnElement[str]:
+        text = cast(column, Text)
+        return func.replace(text, "-", "") if dialect == "postgresql" else text
+
+    columns = EVENTS.c
+    return (
+        select(
+            columns.seq,
+            _microseconds(columns.at, dialect),
+            digits(columns.actor_id),
+            columns.action,
+            digits(columns.object_id),
+            columns.details,
+            columns.hash,
+        )
+        .where(columns.user_id == bindparam("user_id"), columns.seq > bindparam("after"))
+        .order_by(columns.seq)
+        .limit(bindparam("size"))
+    )
+
+
+CHAIN = {dialect: _chain_of(dialect) for dialect in ("postgresql", "sqlite")}
 HEAD = select(HEADS.c.seq, HEADS.c.hash).where(HEADS.c.user_id == bindparam("user_id"))
 
 
@@ -91,16 +137,25 @@ def verify_chain(reader: Reader, *, user_id: UUID) -> ChainProof:
     Whatever was changed, removed, added or moved breaks the chain at its place; the head tells what was cut
     off at the end.
     """
-    seq, previous = 0, BEGINNING
+    user, seq, previous = user_id.hex, 0, BEGINNING
     while True:
         began_at = seq
-        for event, stored in _chain(reader, user_id, after=seq):
-            if event.seq != seq + 1:
+        for number, at_us, actor, action, object_, details, stored in _chain(reader, user_id, after=seq):
+            if number != seq + 1:
                 return ChainProof(user_id, seq, f"event {seq + 1} is missing")
-            previous = chain_hash(previous, event)
+            previous = link_hash(
+                previous,
+                user=user,
+                seq=number,
+                at_us=at_us,
+                actor=actor,
+                action=action,
+                object_=object_,
+                details=details,
+            )
             if previous != stored:
-                return ChainProof(user_id, seq, f"event {event.seq} or the one before it was changed")
-            seq = event.seq
+                return ChainProof(user_id, seq, f"event {number} or the one before it was changed")
+            seq = number
         head = reader.execute(HEAD, {"user_id": user_id}).first()
         if head is None:
             # A moment ago it may have been deleted, with the account.
@@ -125,8 +180,9 @@ def moved_heads(reader: Reader, *, since: datetime) -> Iterator[tuple[UUID, int,
         yield user_id, seq, bytes(digest)
 
 
-def _chain(reader: Reader, user_id: UUID, *, after: int) -> Iterator[tuple[ChainedEvent, bytes]]:
-    while rows := reader.execute(CHAIN, {"user_id": user_id, "after": after, "size": BATCH}).all():
-        for *columns, stored in rows:
-            yield ChainedEvent(*columns), bytes(stored)
+def _chain(reader: Reader, user_id: UUID, *, after: int) -> Iterator[Any]:
+    """Rows as `_chain_of` has them."""
+    chain = CHAIN[dialect_of(reader)]
+    while rows := reader.execute(chain, {"user_id": user_id, "after": after, "size": BATCH}).all():
+        yield from rows
         after = rows[-1].seq
