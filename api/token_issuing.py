@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.answers import Answer, ok
 from api.collaborators import Collaborators
+from api.login_log import LoginLog
 from api.problems import InvalidGrant, SecondFactorRequired
 from api.schemas.accounts import TokensOut
 from core import clock
@@ -37,12 +38,14 @@ class TokenIssuer:
         self._passwords = collaborators.passwords
         self._tokens = collaborators.tokens
         self._authentication = collaborators.authentication
+        self._login_log = LoginLog(collaborators.settings.secret)
 
     async def log_in(self, req: Request, resp: Response, login: str, password: str) -> None:
         found = await self._transactions.read_all(lambda session: find_credentials(session, login=login))
         # Whoever is unknown or inactive gets the same answer after the same work as for a wrong password.
         is_right = await self._passwords.is_password(password, found.password_hash if found else None)
         if found is None or not is_right or not found.is_active:
+            self._login_log.tell_of_failure(req, login, found.user_id if found else None)
             raise InvalidGrant("the login or the password is wrong")
         outcome = await self._transactions.write(
             lambda session: self.go_on(session, req, found.user_id, checked_hash=found.password_hash)

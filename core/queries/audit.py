@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    union,
 )
 from sqlalchemy.orm import Session
 
@@ -126,9 +127,13 @@ def list_audit_events(
 
 
 def audited_users(reader: Reader, *, after: UUID | None = None, limit: int | None = None) -> Sequence[UUID]:
-    """Whoever has a trail, in the order of their ids."""
-    query = select(HEADS.c.user_id).order_by(HEADS.c.user_id).limit(limit)
-    return reader.scalars(query if after is None else query.where(HEADS.c.user_id > after)).all()
+    """All users, and whoever else has events, in the order of their ids.
+
+    Who has a head is not asked: without one a trail would not be looked at.
+    """
+    ids = union(select(USERS.c.id.label("user_id")), select(EVENTS.c.user_id)).subquery().c.user_id
+    query = select(ids).order_by(ids).limit(limit)
+    return reader.scalars(query if after is None else query.where(ids > after)).all()
 
 
 def verify_chain(reader: Reader, *, user_id: UUID) -> ChainProof:
@@ -158,8 +163,8 @@ def verify_chain(reader: Reader, *, user_id: UUID) -> ChainProof:
             seq = number
         head = reader.execute(HEAD, {"user_id": user_id}).first()
         if head is None:
-            # A moment ago it may have been deleted, with the account.
-            is_lost = seq and reader.scalar(select(USERS.c.id).where(USERS.c.id == user_id)) is not None
+            # A moment ago it may have been deleted, with the account and all events.
+            is_lost = seq and find_link(reader, user_id=user_id, seq=1) is not None
             return ChainProof(user_id, seq, "the head is missing" if is_lost else None)
         if (head.seq, bytes(head.hash)) == (seq, previous):
             return ChainProof(user_id, seq)
@@ -173,9 +178,11 @@ def find_link(reader: Reader, *, user_id: UUID, seq: int) -> bytes | None:
     return None if found is None else bytes(found)
 
 
-def moved_heads(reader: Reader, *, since: datetime) -> Iterator[tuple[UUID, int, bytes]]:
-    """Number and digest of the newest event of each trail that has grown since."""
-    query = select(HEADS.c.user_id, HEADS.c.seq, HEADS.c.hash).where(HEADS.c.at >= since)
+def moved_heads(reader: Reader, *, since: datetime | None) -> Iterator[tuple[UUID, int, bytes]]:
+    """Number and digest of the newest event of each trail that has grown since; of all for None."""
+    query = select(HEADS.c.user_id, HEADS.c.seq, HEADS.c.hash)
+    if since is not None:
+        query = query.where(HEADS.c.at >= since)
     for user_id, seq, digest in reader.execute(query.order_by(HEADS.c.user_id)):
         yield user_id, seq, bytes(digest)
 

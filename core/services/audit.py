@@ -40,8 +40,9 @@ MOVE = (
 )
 APPEND = insert(EVENTS).inline()
 
-EVERYDAY = ("expense", "category", "budget", "notification", "recurring_expense", "rule")
-"""Nouns of actions that the log is not told of one by one: what is done all day is in the trail itself."""
+EVERYDAY = frozenset({"expense", "category", "budget", "notification", "recurring_expense", "rule"})
+"""Nouns of actions that the log is not told of one by one: what is done all day is in the trail itself. Not
+those that only begin like them: `notification_settings`."""
 
 log = get_logger(AUDIT)
 
@@ -90,6 +91,17 @@ def record_action(session: Session, action: Action) -> None:
         session.info[COLLECTED] = []
         before_commit(session, _append)
     session.info[COLLECTED].append(action)
+
+
+def tell_of_end(session: Session, *, user_id: UUID, actor: str) -> None:
+    """Have the log say once it is done that an account was deleted, and where its trail has ended."""
+    end = session.execute(LOCK, {"user_ids": [user_id]}).first()
+    seq, digest = (0, BEGINNING) if end is None else (end.seq, end.hash)
+
+    def tell(_session: Session) -> None:
+        log.info("account.deleted", user_id=user_id, actor=actor, seq=seq, hash=bytes(digest).hex())
+
+    after_commit(session, tell)
 
 
 def erase_trail(session: Session, *, user_id: UUID) -> None:
@@ -144,7 +156,7 @@ def _columns(event: ChainedEvent) -> dict[str, Any]:
 
 def _tell(actions: list[Action], _session: Session) -> None:
     for action in actions:
-        if not action.name.startswith(EVERYDAY):
+        if action.name.partition(".")[0] not in EVERYDAY:
             log.info(
                 "audit.event",
                 action=action.name,
