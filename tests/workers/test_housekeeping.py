@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
@@ -125,9 +126,17 @@ def grow_old(database: Database) -> None:
     with database.transaction() as session:
         for model, row in rows:
             session.execute(insert(model).values(row))
-        claim_keys(session, [KeyedRequest(me.id, "key", b"-" * 32)])
+        session.execute(update(Group).where(Group.id == left.id).values(deleted_at=then))
+    _grow_old_by_use(database, me.id)
+
+
+def _grow_old_by_use(database: Database, user_id: UUID) -> None:
+    """What others make, made old."""
+    then = clock.now() - LONG_AGO
+    with database.transaction() as session:
+        claim_keys(session, [KeyedRequest(user_id, "key", b"-" * 32)])
         live, ended = (
-            open_session(session, user_id=me.id, user_agent=None, ip_address=None) for _ in range(2)
+            open_session(session, user_id=user_id, user_agent=None, ip_address=None) for _ in range(2)
         )
         is_ended = LoginSession.id == ended.session_id
         session.execute(update(LoginSession).where(is_ended).values(revoked_at=then))
@@ -136,7 +145,6 @@ def grow_old(database: Database) -> None:
         session.execute(update(Expense).where(Expense.deleted_at.is_not(None)).values(deleted_at=then))
         session.execute(update(Delivery).values(state="sent", created_at=then))
         session.execute(update(IdempotencyKey).values(created_at=then))
-        session.execute(update(Group).where(Group.id == left.id).values(deleted_at=then))
 
 
 def left_of(database: Database) -> set[str]:
