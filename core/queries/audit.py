@@ -39,12 +39,27 @@ class AuditFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """Number and digest of an event, from which a proof goes on."""
+
+    seq: int = 0
+    hash: bytes = BEGINNING
+
+
+START = Link()
+
+
+@dataclass(frozen=True, slots=True)
 class ChainProof:
-    """What was found in a user's trail: how many events were proved, and what is wrong with the rest."""
+    """What was found in a user's trail: how many events were proved, and what is wrong with the rest.
+
+    With a `reached` the proof has stopped there, and goes on from there.
+    """
 
     user_id: UUID
     events: int
     problem: str | None = None
+    reached: Link | None = None
 
 
 def list_activity(session: Session, *, user_id: UUID, before: int | None, limit: int) -> Sequence[AuditEvent]:
@@ -89,13 +104,15 @@ def audited_users(reader: Reader, *, after: UUID | None = None, limit: int | Non
     return reader.scalars(query if after is None else query.where(ids > after)).all()
 
 
-def verify_chain(reader: Reader, *, user_id: UUID) -> ChainProof:
+def verify_chain(
+    reader: Reader, *, user_id: UUID, since: Link = START, limit: int | None = None
+) -> ChainProof:
     """Walk the user's trail from its beginning, while others may add to it.
 
     Whatever was changed, removed, added or moved breaks the chain at its place; the head tells what was cut
-    off at the end.
+    off at the end. `since` is where an earlier proof has stopped at its `limit` of events.
     """
-    seq, previous = 0, BEGINNING
+    seq, previous = since.seq, since.hash
     while True:
         began_at = seq
         for event, stored in _chain(reader, user_id, after=seq):
@@ -105,6 +122,8 @@ def verify_chain(reader: Reader, *, user_id: UUID) -> ChainProof:
             if previous != stored:
                 return ChainProof(user_id, seq, f"event {event.seq} or the one before it was changed")
             seq = event.seq
+            if limit is not None and seq - since.seq >= limit:
+                return ChainProof(user_id, seq, reached=Link(seq, previous))
         head = reader.execute(HEAD, {"user_id": user_id}).first()
         if head is None:
             # A moment ago it may have been deleted, with the account and all events.
