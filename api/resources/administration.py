@@ -1,6 +1,7 @@
 """What administrators may do: see who has an account, and whether all is well."""
 
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from falcon.asgi import Request, Response
@@ -52,10 +53,15 @@ EVENTS_AT_ONCE = 200_000
 
 USERS_AT_ONCE = 1_000
 
-TrailPosition = tuple[UUID, tuple[int, bytes] | None]
-"""The trail that was looked at last, and the link that was reached in it unless it was proved to its end."""
 
 log = get_logger(__name__)
+
+
+class TrailPosition(NamedTuple):
+    """The trail that was looked at last, and the link that was reached in it, unless that was its end."""
+
+    user_id: UUID
+    reached: tuple[int, bytes] | None = None
 
 
 class _ForAdmins:
@@ -211,9 +217,9 @@ def _verify_some(rows: Connection, position: TrailPosition | None, *, only: UUID
         events += proof.events - since.seq
         since = START
         if proof.reached is not None:
-            return _verified(proofs, events, (user_id, (proof.reached.seq, proof.reached.hash)))
+            return _verified(proofs, events, TrailPosition(user_id, (proof.reached.seq, proof.reached.hash)))
     has_more = len(proofs) < len(user_ids)
-    return _verified(proofs, events, (proofs[-1].user_id, None) if has_more else None)
+    return _verified(proofs, events, TrailPosition(proofs[-1].user_id) if has_more else None)
 
 
 def _verified(proofs: list[ChainProof], events: int, position: TrailPosition | None) -> TrailVerification:

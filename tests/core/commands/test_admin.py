@@ -160,6 +160,7 @@ def test_a_tick_that_is_late_logs_all_that_moved_since_the_last_one(
     with runtime(settings) as worker, time_machine.travel(now, tick=False) as time:
         worker.redis.delete(f"{settings.redis_prefix}:audit_heads_logged_at")
         new_user(database, "ada")
+        time.shift(timedelta(minutes=10))
         assert log_moved_heads(worker) == 1, "nobody knows of a tick before"
         time.shift(timedelta(minutes=10))
         new_user(database, "bob")
