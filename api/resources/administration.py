@@ -49,7 +49,7 @@ from core.services.outbox import revive_dead_rows
 TAG = "Administration"
 
 EVENTS_AT_ONCE = 200_000
-"""Of an audit trail that are proved before the answer: about two seconds. The cursor leads on."""
+"""Of audit trails that are proved before the answer: one or two seconds. The cursor leads on."""
 
 USERS_AT_ONCE = 1_000
 

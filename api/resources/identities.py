@@ -1,7 +1,6 @@
 """Logging in by an OpenID provider."""
 
 import secrets
-from uuid import UUID
 
 import falcon
 from falcon.asgi import Request, Response
@@ -20,12 +19,12 @@ from api.schemas.identities import (
     ProviderOut,
     ProviderPage,
 )
-from api.token_issuing import TokenIssuer
+from api.token_issuing import HalfLogin, TokenIssuer
 from core.oidc import IdentityRefused, Pending, new_pending
-from core.queries.users import credentials_of
 from core.security import hash_token
 from core.services.challenges import LIFETIME, OpenChallenge, issue_challenge, take_challenge
 from core.services.identities import identities_of, unlink_identity, user_of_identity
+from core.services.sessions import OpenSession
 
 TAG = "Accounts"
 
@@ -115,16 +114,11 @@ class OidcCallback(TokenIssuer):
         except IdentityRefused as error:
             raise InvalidGrant(error.detail) from error
 
-        def find(session: Session) -> tuple[UUID, bool]:
-            user_id = user_of_identity(
-                session, provider=client.provider, proven=proven, origin=origin_of(req)
-            )
-            return user_id, credentials_of(session, user_id=user_id).has_second_factor
+        def go_on(session: Session) -> OpenSession | HalfLogin:
+            found = user_of_identity(session, provider=client.provider, proven=proven, origin=origin_of(req))
+            return self.go_on(session, req, found.user_id, link=found.link)
 
-        user_id, has_second_factor = await self._transactions.write(find)
-        if has_second_factor:
-            await self.ask_for_code(user_id)
-        await self.open_session(req, resp, user_id)
+        self.send(resp, await self._transactions.write(go_on))
 
 
 class MyIdentities:

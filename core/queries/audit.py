@@ -3,29 +3,76 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, or_, select, union
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    extract,
+    func,
+    or_,
+    select,
+    union,
+)
 from sqlalchemy.orm import Session
 
-from core.database import Reader
+from core.database import Reader, dialect_of
 from core.models import AuditEvent, AuditHead, User, table_of
-from core.rules.audit_chain import BEGINNING, ChainedEvent, chain_hash
+from core.rules.audit_chain import BEGINNING, link_hash
 
 EVENTS, HEADS, USERS = table_of(AuditEvent), table_of(AuditHead), table_of(User)
 
 BATCH = 5_000
 """Rows in memory at a time."""
 
-NAMES = ("user_id", "seq", "at", "actor_id", "action", "object_id", "details")
-CHAIN = (
-    select(*(EVENTS.c[name] for name in NAMES), EVENTS.c.hash)
-    .where(EVENTS.c.user_id == bindparam("user_id"), EVENTS.c.seq > bindparam("after"))
-    .order_by(EVENTS.c.seq)
-    .limit(bindparam("size"))
-)
+
+INSTANT_LENGTH = len("2026-05-10 09:30:00.123456")
 
 
+def _microseconds(at: ColumnElement[datetime], dialect: str) -> ColumnElement[int]:
+    """Since 1970. On SQLite NULL for a text that is spelled otherwise than ours: that is a change too."""
+    if dialect == "postgresql":
+        return cast(extract("epoch", at) * 1_000_000, BigInteger)
+    whole = func.strftime("%Y-%m-%d %H:%M:%S", at)
+    is_ours = and_(func.length(at) == INSTANT_LENGTH, func.substr(at, 1, 19) == whole)
+    seconds, fraction = cast(func.strftime("%s", at), Integer), cast(func.substr(at, 21), Integer)
+    return case((is_ours, seconds * 1_000_000 + fraction))
+
+
+def _chain_of(dialect: str) -> Select[Any]:
+    """The events of a trail as what their digests are made of: ids as 32 hexadecimal digits, instants as
+    microseconds. To make objects of them and texts again would take longer than all the rest."""
+
+    def digits(column: ColumnElement[Any]) -> ColumnElement[str]:
+        text = cast(column, Text)
+        return func.replace(text, "-", "") if dialect == "postgresql" else text
+
+    columns = EVENTS.c
+    return (
+        select(
+            columns.seq,
+            _microseconds(columns.at, dialect),
+            digits(columns.actor_id),
+            columns.action,
+            digits(columns.object_id),
+            columns.details,
+            columns.hash,
+        )
+        .where(columns.user_id == bindparam("user_id"), columns.seq > bindparam("after"))
+        .order_by(columns.seq)
+        .limit(bindparam("size"))
+    )
+
+
+CHAIN = {dialect: _chain_of(dialect) for dialect in ("postgresql", "sqlite")}
 HEAD = select(HEADS.c.seq, HEADS.c.hash).where(HEADS.c.user_id == bindparam("user_id"))
 
 
@@ -112,27 +159,44 @@ def verify_chain(
     Whatever was changed, removed, added or moved breaks the chain at its place; the head tells what was cut
     off at the end. `since` is where an earlier proof has stopped at its `limit` of events.
     """
-    seq, previous = since.seq, since.hash
+    user, seq, previous = user_id.hex, since.seq, since.hash
     while True:
         began_at = seq
-        for event, stored in _chain(reader, user_id, after=seq):
-            if event.seq != seq + 1:
+        for number, at_us, actor, action, object_, details, stored in _chain(reader, user_id, after=seq):
+            if number != seq + 1:
                 return ChainProof(user_id, seq, f"event {seq + 1} is missing")
-            previous = chain_hash(previous, event)
+            previous = link_hash(
+                previous,
+                user=user,
+                seq=number,
+                at_us=at_us,
+                actor=actor,
+                action=action,
+                object_=object_,
+                details=details,
+            )
             if previous != stored:
-                return ChainProof(user_id, seq, f"event {event.seq} or the one before it was changed")
-            seq = event.seq
+                return ChainProof(user_id, seq, f"event {number} or the one before it was changed")
+            seq = number
             if limit is not None and seq - since.seq >= limit:
                 return ChainProof(user_id, seq, reached=Link(seq, previous))
-        head = reader.execute(HEAD, {"user_id": user_id}).first()
-        if head is None:
-            # A moment ago it may have been deleted, with the account and all events.
-            is_lost = seq and find_link(reader, user_id=user_id, seq=1) is not None
-            return ChainProof(user_id, seq, "the head is missing" if is_lost else None)
-        if (head.seq, bytes(head.hash)) == (seq, previous):
-            return ChainProof(user_id, seq)
-        if head.seq <= seq or seq == began_at:
-            return ChainProof(user_id, seq, f"the head says {head.seq} events, and there are {seq}")
+        proof = _compare_head(reader, user_id, Link(seq, previous), is_last=seq == began_at)
+        if proof is not None:
+            return proof
+
+
+def _compare_head(reader: Reader, user_id: UUID, end: Link, *, is_last: bool) -> ChainProof | None:
+    """None if there is more of the trail by now, unless it was looked for in vain."""
+    head = reader.execute(HEAD, {"user_id": user_id}).first()
+    if head is None:
+        # A moment ago it may have been deleted, with the account and all events.
+        is_lost = end.seq and find_link(reader, user_id=user_id, seq=1) is not None
+        return ChainProof(user_id, end.seq, "the head is missing" if is_lost else None)
+    if (head.seq, bytes(head.hash)) == (end.seq, end.hash):
+        return ChainProof(user_id, end.seq)
+    if head.seq <= end.seq or is_last:
+        return ChainProof(user_id, end.seq, f"the head says {head.seq} events, and there are {end.seq}")
+    return None
 
 
 def find_link(reader: Reader, *, user_id: UUID, seq: int) -> bytes | None:
@@ -150,8 +214,9 @@ def moved_heads(reader: Reader, *, since: datetime | None) -> Iterator[tuple[UUI
         yield user_id, seq, bytes(digest)
 
 
-def _chain(reader: Reader, user_id: UUID, *, after: int) -> Iterator[tuple[ChainedEvent, bytes]]:
-    while rows := reader.execute(CHAIN, {"user_id": user_id, "after": after, "size": BATCH}).all():
-        for *columns, stored in rows:
-            yield ChainedEvent(*columns), bytes(stored)
+def _chain(reader: Reader, user_id: UUID, *, after: int) -> Iterator[Any]:
+    """Rows as `_chain_of` has them."""
+    chain = CHAIN[dialect_of(reader)]
+    while rows := reader.execute(chain, {"user_id": user_id, "after": after, "size": BATCH}).all():
+        yield from rows
         after = rows[-1].seq

@@ -46,7 +46,7 @@ def test_who_is_no_administrator_gets_nothing(cast: Cast, admin: Person) -> None
         ("GET", "/v1/admin/users"), ("GET", f"/v1/admin/users/{admin.id}"),
         ("PATCH", f"/v1/admin/users/{admin.id}"), ("DELETE", f"/v1/admin/users/{admin.id}"),
         ("GET", "/v1/admin/audit"), ("GET", "/v1/admin/audit/verify"), ("GET", "/v1/admin/jobs"),
-        ("POST", "/v1/admin/jobs/1/retry"),
+        ("POST", "/v1/admin/jobs/1/retry"), ("GET", "/v1/admin/logs"),
     ):  # fmt: skip
         answer = cast.stranger.client.request(method, path, json={"is_admin": True})
         assert problem(answer, 403)["detail"] == "for administrators only"
