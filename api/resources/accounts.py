@@ -65,7 +65,10 @@ class Me:
 
     @endpoint(TAG, json=AccountDeletionIn, answers={204: None}, throttle=PASSWORD_CHECK)
     async def on_delete(self, req: Request, resp: Response) -> None:
-        """Delete the own account with everything in it, at once and for good; 403 for a wrong password."""
+        """Delete the own account with everything in it, at once and for good; 403 for a wrong password.
+
+        409 for the last administrator.
+        """
         user_id = req.context.principal.user_id
         confirmed = await confirm_password(
             self._collaborators, user_id=user_id, password=req.context.json.password

@@ -1,7 +1,7 @@
 """What administrators may do: see who has an account, and whether all is well."""
 
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 from falcon.asgi import Request, Response
@@ -32,7 +32,14 @@ from api.schemas.administration import (
 from core.errors import NotFound
 from core.logging import get_logger
 from core.queries.administration import list_accounts, load_account
-from core.queries.audit import audited_users, list_audit_events, verify_chain
+from core.queries.audit import (
+    START,
+    ChainProof,
+    Link,
+    audited_users,
+    list_audit_events,
+    verify_chain,
+)
 from core.queries.outbox import backlogs, count_dead_rows, dead_rows
 from core.services.accounts import BY_MASTER_KEY, BY_THEMSELVES, NOBODY, delete_account, leave_groups
 from core.services.administration import set_rights
@@ -46,7 +53,15 @@ EVENTS_AT_ONCE = 200_000
 
 USERS_AT_ONCE = 1_000
 
+
 log = get_logger(__name__)
+
+
+class TrailPosition(NamedTuple):
+    """The trail that was looked at last, and the link that was reached in it, unless that was its end."""
+
+    user_id: UUID
+    reached: tuple[int, bytes] | None = None
 
 
 class _ForAdmins:
@@ -147,15 +162,11 @@ class AuditVerification(_ForAdmins):
     async def on_get(self, req: Request, resp: Response) -> None:
         """Prove that no event of the audit trails was changed, removed, added or moved."""
         query: VerificationQuery = req.context.query
-        position = decode_cursor(query.cursor, tuple[UUID])
-        after = None if position is None else position[0]
-
-        def verify(rows: Connection) -> TrailVerification:
-            if query.user_id is not None:
-                return _verified([verify_chain(rows, user_id=query.user_id)])
-            return _verify_some(rows, after)
-
-        ok(await self._transactions.snapshot_all(verify)).send(resp)
+        position = decode_cursor(query.cursor, TrailPosition)
+        answer = await self._transactions.snapshot_all(
+            lambda rows: _verify_some(rows, position, only=query.user_id)
+        )
+        ok(answer).send(resp)
 
 
 class Jobs(_ForAdmins):
@@ -194,20 +205,24 @@ def _actor_id(req: Request) -> UUID | None:
     return None if user_id == NOBODY else user_id
 
 
-def _verify_some(rows: Connection, after: UUID | None) -> TrailVerification:
-    proofs, events = [], 0
-    user_ids = audited_users(rows, after=after, limit=USERS_AT_ONCE + 1)
+def _verify_some(rows: Connection, position: TrailPosition | None, *, only: UUID | None) -> TrailVerification:
+    after, reached = position or (None, None)
+    user_ids = [only] if only else list(audited_users(rows, after=after, limit=USERS_AT_ONCE + 1))
+    if after is not None and reached is not None:
+        user_ids = [after] if only else [after, *user_ids]
+    proofs, events, since = list[ChainProof](), 0, START if reached is None else Link(*reached)
     for user_id in user_ids[:USERS_AT_ONCE]:
-        proofs.append(verify_chain(rows, user_id=user_id))
-        events += proofs[-1].events
-        if events >= EVENTS_AT_ONCE:
-            break
+        proof = verify_chain(rows, user_id=user_id, since=since, limit=EVENTS_AT_ONCE - events)
+        proofs.append(proof)
+        events += proof.events - since.seq
+        since = START
+        if proof.reached is not None:
+            return _verified(proofs, events, TrailPosition(user_id, (proof.reached.seq, proof.reached.hash)))
     has_more = len(proofs) < len(user_ids)
-    return _verified(proofs, next_cursor=encode_cursor((proofs[-1].user_id,)) if has_more else None)
+    return _verified(proofs, events, TrailPosition(proofs[-1].user_id) if has_more else None)
 
 
-def _verified(proofs: list[Any], next_cursor: str | None = None) -> TrailVerification:
+def _verified(proofs: list[ChainProof], events: int, position: TrailPosition | None) -> TrailVerification:
     broken = [BrokenTrail.of(proof) for proof in proofs if proof.problem is not None]
-    return TrailVerification(
-        not broken, len(proofs), sum(proof.events for proof in proofs), broken, next_cursor
-    )
+    cursor = None if position is None else encode_cursor(position)
+    return TrailVerification(not broken, len(proofs), events, broken, cursor)

@@ -86,12 +86,27 @@ class AuditFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """Number and digest of an event, from which a proof goes on."""
+
+    seq: int = 0
+    hash: bytes = BEGINNING
+
+
+START = Link()
+
+
+@dataclass(frozen=True, slots=True)
 class ChainProof:
-    """What was found in a user's trail: how many events were proved, and what is wrong with the rest."""
+    """What was found in a user's trail: how many events were proved, and what is wrong with the rest.
+
+    With a `reached` the proof has stopped there, and goes on from there.
+    """
 
     user_id: UUID
     events: int
     problem: str | None = None
+    reached: Link | None = None
 
 
 def list_activity(session: Session, *, user_id: UUID, before: int | None, limit: int) -> Sequence[AuditEvent]:
@@ -136,13 +151,15 @@ def audited_users(reader: Reader, *, after: UUID | None = None, limit: int | Non
     return reader.scalars(query if after is None else query.where(ids > after)).all()
 
 
-def verify_chain(reader: Reader, *, user_id: UUID) -> ChainProof:
+def verify_chain(
+    reader: Reader, *, user_id: UUID, since: Link = START, limit: int | None = None
+) -> ChainProof:
     """Walk the user's trail from its beginning, while others may add to it.
 
     Whatever was changed, removed, added or moved breaks the chain at its place; the head tells what was cut
-    off at the end.
+    off at the end. `since` is where an earlier proof has stopped at its `limit` of events.
     """
-    user, seq, previous = user_id.hex, 0, BEGINNING
+    user, seq, previous = user_id.hex, since.seq, since.hash
     while True:
         began_at = seq
         for number, at_us, actor, action, object_, details, stored in _chain(reader, user_id, after=seq):
@@ -161,15 +178,25 @@ def verify_chain(reader: Reader, *, user_id: UUID) -> ChainProof:
             if previous != stored:
                 return ChainProof(user_id, seq, f"event {number} or the one before it was changed")
             seq = number
-        head = reader.execute(HEAD, {"user_id": user_id}).first()
-        if head is None:
-            # A moment ago it may have been deleted, with the account and all events.
-            is_lost = seq and find_link(reader, user_id=user_id, seq=1) is not None
-            return ChainProof(user_id, seq, "the head is missing" if is_lost else None)
-        if (head.seq, bytes(head.hash)) == (seq, previous):
-            return ChainProof(user_id, seq)
-        if head.seq <= seq or seq == began_at:
-            return ChainProof(user_id, seq, f"the head says {head.seq} events, and there are {seq}")
+            if limit is not None and seq - since.seq >= limit:
+                return ChainProof(user_id, seq, reached=Link(seq, previous))
+        proof = _compare_head(reader, user_id, Link(seq, previous), is_last=seq == began_at)
+        if proof is not None:
+            return proof
+
+
+def _compare_head(reader: Reader, user_id: UUID, end: Link, *, is_last: bool) -> ChainProof | None:
+    """None if there is more of the trail by now, unless it was looked for in vain."""
+    head = reader.execute(HEAD, {"user_id": user_id}).first()
+    if head is None:
+        # A moment ago it may have been deleted, with the account and all events.
+        is_lost = end.seq and find_link(reader, user_id=user_id, seq=1) is not None
+        return ChainProof(user_id, end.seq, "the head is missing" if is_lost else None)
+    if (head.seq, bytes(head.hash)) == (end.seq, end.hash):
+        return ChainProof(user_id, end.seq)
+    if head.seq <= end.seq or is_last:
+        return ChainProof(user_id, end.seq, f"the head says {head.seq} events, and there are {end.seq}")
+    return None
 
 
 def find_link(reader: Reader, *, user_id: UUID, seq: int) -> bytes | None:

@@ -157,6 +157,29 @@ def test_an_intact_trail_is_proved(cast: Cast, database: Database) -> None:
     assert (one["users"], one["events"]) == (1, 5)
 
 
+def test_a_long_trail_is_proved_piece_by_piece(
+    cast: Cast, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.resources.administration.EVENTS_AT_ONCE", 3)
+    make_admin(database, cast.member)
+    for _ in range(6):
+        new_expense(cast.owner.client)
+
+    def proved(**query: str) -> list[dict[str, Any]]:
+        pages, cursor = list[dict[str, Any]](), {}
+        while not pages or cursor["cursor"]:
+            pages.append(read(cast.member.client, "/v1/admin/audit/verify", **query, **cursor))
+            cursor = {"cursor": pages[-1]["next_cursor"]}
+        return pages
+
+    assert [page["events"] for page in proved()] == [3, 3, 3, 3, 0], "the last one only sees that it is whole"
+    assert [page["events"] for page in proved(user_id=str(cast.owner.id))] == [3, 3, 2]
+    is_it = (AuditEvent.user_id == cast.owner.id, AuditEvent.seq == 5)
+    forge(database, lambda session: session.execute(update(AuditEvent).where(*is_it).values(actor_id=None)))
+    broken = [one for page in proved() for one in page["broken"]]
+    assert [(one["user_id"], one["intact_events"]) for one in broken] == [(str(cast.owner.id), 4)]
+
+
 @pytest.mark.parametrize(
     ("values", "seq"),
     [
@@ -259,6 +282,21 @@ def test_the_log_is_not_told_of_everyday_things_and_of_all_others(
     assert cast.owner.client.put("/v1/me/notification-settings", json=wanted).status_code == 200
     assert "expense.created" not in caplog.text
     assert "action=notification_settings.changed" in caplog.text
+
+
+def test_failed_logins_are_logged_and_no_login_is(
+    cast: Cast, client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger=AUDIT)
+    for login in ("OWNER", "my password by mistake", "My Password by mistake", "another"):
+        answer = client.post("/v1/auth/login", json={"login": login, "password": "wrong horse battery"})
+        assert answer.status_code == 401
+    known, *unknown = [r.msg for r in caplog.records if r.getMessage().startswith("login.failed")]
+    assert (known["user_id"], known["ip"], known["unknown_login"]) == (cast.owner.id, "127.0.0.1", None)
+    assert [line["user_id"] for line in unknown] == [None] * 3
+    first, again, other = (line["unknown_login"] for line in unknown)
+    assert first == again != other
+    assert "mistake" not in caplog.text.lower()
 
 
 def deletions(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -150,7 +150,7 @@ def test_an_exception_is_a_failure_of_the_row(worker: Runtime, database: Databas
 
     stage(database, ["one", "two"])
     assert work_off(worker, JOB, fail) == 0
-    assert states(database) == [("one", 1, "KeyError('one')", False), ("two", 1, "KeyError('two')", False)]
+    assert states(database) == [("one", 1, "KeyError: 'one'", False), ("two", 1, "KeyError: 'two'", False)]
 
 
 def test_a_round_that_ends_tries_no_other_row_and_the_next_one_begins_after_a_pause(

@@ -147,7 +147,7 @@ def test_what_fails_is_tried_again_and_given_up_in_the_end(builder: Runtime, dat
         with time_machine.travel(clock.now() + attempt * LEASE, tick=True):
             assert work_off_long(builder, long_job(fail)) == 1
         assert [(row.attempts, row.last_error) for row in rows(database)] == [
-            (attempt, "ValueError('it cannot be done')")
+            (attempt, "ValueError: it cannot be done")
         ]
         assert not failures(database)
     with time_machine.travel(clock.now() + MAX_ATTEMPTS * LEASE, tick=True):

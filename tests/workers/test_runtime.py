@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 import redis
 import time_machine
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -63,8 +64,24 @@ def test_an_effect_is_undone_when_the_job_fails_after_it(settings: Settings, dat
     assert tally.calls, "it had its effect, and then failed"
     assert tallies(database) == {}
     assert [(row.attempts, row.last_error) for row in rows(database)] == [
-        (1, "ValueError('the job cannot be done')")
+        (1, "ValueError: the job cannot be done")
     ] * 2
+
+
+def test_what_is_kept_of_an_error_quotes_no_row(settings: Settings, database: Database) -> None:
+    """PostgreSQL's DETAIL has the whole row that was refused, and SQLAlchemy's text the parameters."""
+    stage(database, ["somebody"])
+
+    def refuse(_runtime: Runtime, session: Session, _rows: object) -> None:
+        values = {"note": "private clinic", "at": clock.now()}
+        session.execute(text("INSERT INTO invariant_checks (name, checked_at) VALUES (:note, :at)"), values)
+
+    with runtime(settings, tally=refuse) as worker:
+        worker.drain(JOB)
+    (row,) = rows(database)
+    assert row.attempts == 1
+    assert "Error: (" in str(row.last_error)
+    assert "private" not in str(row.last_error)
 
 
 def test_an_effect_is_undone_when_its_rows_cannot_be_deleted(

@@ -4,20 +4,24 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import time_machine
 from sqlalchemy import select
 
+from core import clock
 from core.config import ENVIRONMENT_PREFIX, Settings
 from core.database import Database
 from core.models import AuditEvent, AuditHead, User
 from core.rules.audit_chain import BEGINNING, ChainedEvent, chain_hash
 from core.services.accounts import NewAccount, register
 from tests.forging import forge
-from workers.tasks.audit import log_audit_heads
+from tests.workers.outbox import runtime
+from workers.tasks.audit import log_audit_heads, log_moved_heads
 
 GONE = "01a2272d-925e-707d-95b9-31fde2d0ce02"
 """Once somebody's id."""
@@ -146,3 +150,22 @@ def test_the_heads_of_trails_that_have_grown_are_logged(
     with database.reading() as session:
         head = session.scalars(select(AuditHead)).one()
     assert f"audit.head user_id={head.user_id} seq=1 hash={head.hash.hex()}" in caplog.text
+
+
+def test_a_tick_that_is_late_logs_all_that_moved_since_the_last_one(
+    settings: Settings, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="outlay.audit")
+    now = clock.now()
+    with runtime(settings) as worker, time_machine.travel(now, tick=False) as time:
+        worker.redis.delete(f"{settings.redis_prefix}:audit_heads_logged_at")
+        new_user(database, "ada")
+        time.shift(timedelta(minutes=10))
+        assert log_moved_heads(worker) == 1, "nobody knows of a tick before"
+        time.shift(timedelta(minutes=10))
+        new_user(database, "bob")
+        time.shift(timedelta(hours=9))
+        assert log_moved_heads(worker) == 1
+        time.shift(timedelta(hours=1))
+        assert log_moved_heads(worker) == 0
+    assert caplog.text.count("audit.head ") == 2

@@ -236,6 +236,21 @@ def test_the_command_backs_up_verifies_keeps_the_newest_and_restores(
     assert target.content()["users"] == before["users"]
 
 
+def test_with_a_key_a_plain_backup_is_refused_unless_it_is_asked_for(
+    origin: Installation, target: Installation
+) -> None:
+    """Whoever can put a file into the folder could have made it."""
+    with origin.database() as database:
+        live_in(database)
+    path = str(origin.back_up())
+    for option in ((), ("--verify-only",)):
+        refused = command(target, "restore", path, *option, OUTLAY_BACKUP_KEY=KEY)
+        assert (refused.returncode, "--unencrypted" in refused.stderr) == (1, True)
+    restored = command(target, "restore", path, "--unencrypted", OUTLAY_BACKUP_KEY=KEY)
+    assert (restored.returncode, restored.stderr) == (0, "")
+    assert "API keys are as they were in the backup" in restored.stdout
+
+
 def test_what_cannot_be_done_is_said_in_a_line(origin: Installation, tmp_path: Path) -> None:
     for arguments, words in (
         (("restore", str(tmp_path / "none")), "cannot read"),

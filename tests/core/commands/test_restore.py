@@ -8,13 +8,15 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import insert, inspect, text
+from sqlalchemy import insert, inspect, select, text
 
 from core import clock
 from core.backup.errors import BackupError
 from core.database import Database
 from core.migrations import Migrations
-from core.models import ExchangeRate, table_of
+from core.models import Challenge, ExchangeRate, LoginSession, table_of
+from core.services.challenges import issue_challenge
+from core.services.sessions import RefreshRefused, open_session, rotate_refresh_token
 from tests.core.commands.backups import Installation, empty_like, live_in
 from tests.core.commands.test_backup import REPOSITORY
 from tests.core.services.replica import Replica
@@ -171,3 +173,18 @@ def _next_number(database: Database) -> int:
     with database.transaction() as session:
         number: int = session.scalar(text("SELECT nextval('outbox_id_seq')"))  # type: ignore[assignment]
     return number
+
+
+def test_all_logins_have_ended(migrated: Installation, fresh: Installation) -> None:
+    """Who was logged out after the backup was made stays so."""
+    with migrated.database() as database:
+        me = Spender(database)
+        with database.transaction() as session:
+            opened = open_session(session, user_id=me.id, user_agent="a thief's", ip_address=None)
+            issue_challenge(session, purpose="second_factor", user_id=me.id)
+    fresh.put_back(migrated.back_up())
+    with fresh.database() as database, database.transaction() as session:
+        answer = rotate_refresh_token(session, refresh_token=opened.refresh_token)
+        assert isinstance(answer, RefreshRefused)
+        assert session.scalars(select(LoginSession.id).where(LoginSession.revoked_at.is_(None))).all() == []
+        assert session.scalars(select(Challenge.token_hash)).all() == []
