@@ -20,6 +20,7 @@ from api.schemas.identities import (
     ProviderOut,
     ProviderPage,
 )
+from api.throttles import OIDC_BEGINNING, OIDC_LOGIN
 from api.token_issuing import TokenIssuer
 from core.oidc import IdentityRefused, Pending, new_pending
 from core.queries.users import credentials_of
@@ -57,7 +58,7 @@ class OidcLogin:
         self._providers = collaborators.oidc_providers
         self._is_secure = collaborators.settings.public_url.startswith("https:")
 
-    @endpoint(TAG, answers={302: None}, is_public=True)
+    @endpoint(TAG, answers={302: None}, is_public=True, throttle=OIDC_BEGINNING)
     async def on_get(self, _req: Request, resp: Response, provider: str) -> None:
         """Go to the provider and log in there; it sends one back to the callback."""
         client = self._providers.client_of(provider)
@@ -92,7 +93,14 @@ class OidcCallback(TokenIssuer):
         super().__init__(collaborators)
         self._providers = collaborators.oidc_providers
 
-    @endpoint(TAG, query=CallbackQuery, answers={200: TokensOut}, problems=(401, 403), is_public=True)
+    @endpoint(
+        TAG,
+        query=CallbackQuery,
+        answers={200: TokensOut},
+        problems=(401, 403),
+        is_public=True,
+        throttle=OIDC_LOGIN,
+    )
     async def on_get(self, req: Request, resp: Response, provider: str) -> None:
         """Come back from the provider. 401 with a `challenge` when there is a second factor.
 

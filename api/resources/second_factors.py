@@ -23,6 +23,7 @@ from api.schemas.credentials import (
 )
 from api.throttles import PASSWORD_CHECK, SECOND_FACTOR
 from api.token_issuing import TokenIssuer, send_secret
+from core.queries.challenges import user_of_challenge
 from core.queries.second_factors import count_recovery_codes, load_second_factor
 from core.queries.users import is_active_user
 from core.services.audit import Action, Origin, record_action
@@ -38,9 +39,15 @@ from core.services.second_factors import (
 TAG = "Accounts"
 
 
+class WrongCode(InvalidGrant):
+    def __init__(self) -> None:
+        super().__init__("the code is wrong, or the login has to begin anew")
+
+
 class SecondFactorLogin(TokenIssuer):
     def __init__(self, collaborators: Collaborators) -> None:
         super().__init__(collaborators)
+        self._gatekeeper = collaborators.gatekeeper
         self._secret = collaborators.settings.secret
 
     @endpoint(
@@ -55,11 +62,17 @@ class SecondFactorLogin(TokenIssuer):
     async def on_post(self, req: Request, resp: Response) -> None:
         """Complete a login with a code, within five minutes and five attempts."""
         given: SecondFactorLoginIn = req.context.json
-        user_id = await self._transactions.write(
-            lambda session: self._answer_challenge(session, given, origin_of(req))
+        user_id = await self._transactions.read_all(
+            lambda session: user_of_challenge(session, purpose="second_factor", token=given.challenge)
         )
         if user_id is None:
-            raise InvalidGrant("the code is wrong, or the login has to begin anew")
+            raise WrongCode
+        async with self._gatekeeper.trying_code(req, user_id):
+            user_id = await self._transactions.write(
+                lambda session: self._answer_challenge(session, given, origin_of(req))
+            )
+            if user_id is None:
+                raise WrongCode
         await self.open_session(req, resp, user_id)
 
     def _answer_challenge(self, session: Session, given: SecondFactorLoginIn, origin: Origin) -> UUID | None:
