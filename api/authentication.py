@@ -12,7 +12,7 @@ from falcon.asgi import Request, Response
 from sqlalchemy import Connection
 
 from api.gatekeeper import Gatekeeper
-from api.scopes import needed_scope
+from api.scopes import needed_scopes
 from api.transactions import Transactions, act_for
 from core import clock
 from core.errors import Forbidden, Unauthenticated
@@ -169,11 +169,11 @@ class Authentication:
 def _check_role(principal: Principal, req: Request, *, is_for_admins: bool) -> None:
     """Refuse what the caller's role, or the key's scopes, do not allow."""
     if principal.scopes is not None:
-        scope = needed_scope(req.uri_template or "", req.method)
-        if scope is None:
+        needed = needed_scopes(req.uri_template or "", req.method)
+        if not needed:
             raise Forbidden("no API key may do this; log in")
-        if scope not in principal.scopes:
-            raise Forbidden(f"the API key needs the scope {scope}")
+        if missing := sorted(needed - principal.scopes):
+            raise Forbidden(f"the API key needs the scope {' and '.join(missing)}")
     if is_for_admins and not principal.is_admin:
         raise Forbidden("for administrators only")
     if not is_for_admins and principal is MASTER:

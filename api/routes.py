@@ -66,6 +66,7 @@ from api.resources.invitations import (
     OneGroupInvitation,
     ReceivedInvitations,
 )
+from api.resources.logs import Logs
 from api.resources.metrics import MetricsPage
 from api.resources.notification_settings import MyNotificationSettings
 from api.resources.notifications import Notifications, OneNotification, ReadAllNotifications
@@ -285,6 +286,7 @@ def _admin_routes(collaborators: Collaborators) -> list[tuple[str, Any]]:
         ("/admin/audit/verify", AuditVerification(collaborators)),
         ("/admin/jobs", Jobs(collaborators)),
         ("/admin/jobs/{job_id:int(min=1, max=9223372036854775807)}/retry", JobRetry(collaborators)),
+        ("/admin/logs", Logs(collaborators)),
     ]
 
 

@@ -1,18 +1,31 @@
 """From the proof of who somebody is to their tokens."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from falcon.asgi import Request, Response
+from sqlalchemy.orm import Session
 
 from api.answers import Answer, ok
 from api.collaborators import Collaborators
+from api.login_log import LoginLog
 from api.problems import InvalidGrant, SecondFactorRequired
 from api.schemas.accounts import TokensOut
 from core import clock
-from core.queries.users import find_credentials
+from core.queries.users import credentials_of, find_credentials
 from core.security import ACCESS_TOKEN_LIFETIME
 from core.services.challenges import issue_challenge
+from core.services.credentials import lock_account
+from core.services.identities import link_identity
 from core.services.sessions import OpenSession, RefreshRefused, open_session, rotate_refresh_token
+
+
+@dataclass(frozen=True, slots=True)
+class HalfLogin:
+    """The first factor is right; a code completes it."""
+
+    challenge: str = field(repr=False)
 
 
 class TokenIssuer:
@@ -25,36 +38,58 @@ class TokenIssuer:
         self._passwords = collaborators.passwords
         self._tokens = collaborators.tokens
         self._authentication = collaborators.authentication
+        self._login_log = LoginLog(collaborators.settings.secret)
 
     async def log_in(self, req: Request, resp: Response, login: str, password: str) -> None:
         found = await self._transactions.read_all(lambda session: find_credentials(session, login=login))
         # Whoever is unknown or inactive gets the same answer after the same work as for a wrong password.
         is_right = await self._passwords.is_password(password, found.password_hash if found else None)
         if found is None or not is_right or not found.is_active:
+            self._login_log.tell_of_failure(req, login, found.user_id if found else None)
             raise InvalidGrant("the login or the password is wrong")
-        if found.has_second_factor:
-            await self.ask_for_code(found.user_id)
-        await self.open_session(req, resp, found.user_id)
+        outcome = await self._transactions.write(
+            lambda session: self.go_on(session, req, found.user_id, checked_hash=found.password_hash)
+        )
+        self.send(resp, outcome)
 
-    async def ask_for_code(self, user_id: UUID) -> None:
-        """After the first factor.
+    def go_on(
+        self,
+        session: Session,
+        req: Request,
+        user_id: UUID,
+        *,
+        checked_hash: str | None = None,
+        link: Mapping[str, str] | None = None,
+    ) -> "OpenSession | HalfLogin":
+        """After the first factor, in the transaction of its proof: a session, or what asks for the second.
+
+        `checked_hash` is what the password was checked against, a while ago; `link` is an identity that is
+        linked once the login is complete.
 
         Raises:
-            SecondFactorRequired
+            InvalidGrant: meanwhile the password was changed, or the account deactivated.
         """
-        challenge = await self._transactions.write(
-            lambda session: issue_challenge(session, purpose="second_factor", user_id=user_id)
-        )
-        raise SecondFactorRequired(challenge)
+        user = lock_account(session, user_id=user_id)
+        if not user.is_active or checked_hash not in (None, user.password_hash):
+            raise InvalidGrant("the login or the password is wrong")
+        if credentials_of(session, user_id=user_id).has_second_factor:
+            data = {} if link is None else {"link": dict(link)}
+            return HalfLogin(issue_challenge(session, purpose="second_factor", user_id=user_id, data=data))
+        if link is not None:
+            link_identity(session, user_id=user_id, **link)
+        return self.complete(session, req, user_id)
 
-    async def open_session(self, req: Request, resp: Response, user_id: UUID) -> None:
+    def complete(self, session: Session, req: Request, user_id: UUID) -> OpenSession:
         """After all factors."""
-        opened = await self._transactions.write(
-            lambda session: open_session(
-                session, user_id=user_id, user_agent=req.user_agent, ip_address=req.remote_addr
-            )
-        )
-        send_secret(resp, self._answer(opened))
+        return open_session(session, user_id=user_id, user_agent=req.user_agent, ip_address=req.remote_addr)
+
+    def send(self, resp: Response, outcome: "OpenSession | HalfLogin") -> None:
+        """Raises:
+        SecondFactorRequired
+        """
+        if isinstance(outcome, HalfLogin):
+            raise SecondFactorRequired(outcome.challenge)
+        send_secret(resp, self._answer(outcome))
 
     async def refresh(self, resp: Response, refresh_token: str) -> None:
         outcome = await self._transactions.write(

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 from bench.alerts import alerting
+from bench.audit import auditing
 from bench.backups import backing_up
 from bench.changes import copying
 from bench.charts import charting
@@ -14,6 +15,7 @@ from bench.imports import importing
 from bench.insight import analysing
 from bench.logins import logging_in
 from bench.measures import bursting, growth, listing, memory, posting
+from bench.overheads import overheads
 from bench.recurring import recurring
 from bench.report import Row, gauge, machine, table
 from bench.reports import reporting
@@ -42,6 +44,8 @@ MEASURES: dict[str, Callable[[Dialect], list[Row]]] = {
     "recurring": recurring,
     "webhooks": webhooking,
     "backing_up": backing_up,
+    "auditing": auditing,
+    "overheads": overheads,
 }
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
 

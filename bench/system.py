@@ -93,9 +93,10 @@ class System:
     ) -> None:
         self._stack.close()
 
-    def start(self, name: str) -> None:
+    def start(self, name: str, command: list[str] | None = None, **settings: str) -> None:
+        """One of the `PROCESSES`, or another command for `python -m`."""
         self._processes[name] = subprocess.Popen(
-            [sys.executable, "-m", *PROCESSES[name]], env=self.environment
+            [sys.executable, "-m", *(command or PROCESSES[name])], env=self.environment | settings
         )
 
     def stop(self, name: str) -> None:

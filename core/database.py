@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -19,10 +18,7 @@ from sqlalchemy import (
     Select,
     Table,
     column,
-    create_engine,
-    event,
     insert,
-    make_url,
     text,
 )
 from sqlalchemy import table as bare_table
@@ -30,29 +26,14 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+from core.engines import (
+    CONNECT_TIMEOUT_S,
+    LOCK_TIMEOUT_MS,
+    READ_ONLY,
+    SNAPSHOT,
+    create_database_engine,
+)
 from core.logging import get_logger
-
-CONNECT_TIMEOUT_S = 5
-"""A database that does not answer within this is down; the caller gets its 503 in time to try again."""
-
-KEEPALIVE_IDLE_S = 10
-TCP_USER_TIMEOUT_MS = 15_000
-"""A network that swallows packets is noticed within this; time-outs of the server's own do not help there."""
-
-RECYCLE_S = 1_800
-"""Firewalls forget connections that have been silent for about an hour."""
-
-STATEMENT_TIMEOUT_MS = 30_000
-"""Longer than any query should run, shorter than a proxy's patience."""
-
-LOCK_TIMEOUT_MS = 10_000
-"""Row locks are held for milliseconds; whoever waits this long waits for something that hangs."""
-
-SQLITE_BUSY_TIMEOUT_S = 30
-"""Writers queue for the one write lock; under a burst the last in the queue must still get it."""
-
-POOL_WAIT_S = 10
-"""Thread pools are as large as connection pools, so nobody should ever wait for a connection."""
 
 BEFORE_COMMIT, AFTER_COMMIT = "outlay.before_commit", "outlay.after_commit"
 
@@ -61,9 +42,6 @@ READER_ROLE = "outlay_reader"
 forgotten its condition finds nothing of anybody else's."""
 
 ACT_FOR = "SELECT set_config('outlay.user_id', %s, false)"
-
-READ_ONLY = "outlay_read_only"
-SNAPSHOT = "outlay_snapshot"
 
 log = get_logger(__name__)
 
@@ -91,7 +69,7 @@ class Database:
         has_confined_readers: bool = False,
     ) -> None:
         """With confined readers PostgreSQL has twice as many connections, half of them as `READER_ROLE`."""
-        self.engine = _create_engine(url, pool_size=pool_size, lock_timeout_ms=lock_timeout_ms)
+        self.engine = create_database_engine(url, pool_size=pool_size, lock_timeout_ms=lock_timeout_ms)
         self._reading = self.engine.execution_options(**{READ_ONLY: True})
         self._snapshots = self.engine.execution_options(**{READ_ONLY: True, SNAPSHOT: True})
         if self.dialect == "postgresql":
@@ -100,7 +78,7 @@ class Database:
             self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._confined: Engine | None = None
         if has_confined_readers and self.dialect == "postgresql":
-            self._confined = _create_engine(
+            self._confined = create_database_engine(
                 url, pool_size=pool_size, lock_timeout_ms=lock_timeout_ms, role=READER_ROLE
             )
 
@@ -189,75 +167,6 @@ class Database:
 def _act_for(connection: Connection, user_id: UUID | None) -> None:
     """Each reading says it anew: the connection was another user's before."""
     connection.exec_driver_sql(ACT_FOR, ("" if user_id is None else str(user_id),))
-
-
-# Parameters are hidden in both engines' errors: payees, notes and password hashes do not belong in a log.
-def _create_engine(url: str, *, pool_size: int, lock_timeout_ms: int, role: str | None = None) -> Engine:
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        return _sqlite_engine(url, pool_size=pool_size)
-    if parsed.drivername == "postgres":
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    settings = {
-        "statement_timeout": STATEMENT_TIMEOUT_MS,
-        "lock_timeout": lock_timeout_ms,
-        # Instants come back in UTC, and days that are cast to text as ISO dates.
-        "timezone": "UTC",
-        "datestyle": "ISO",
-        **({} if role is None else {"role": role}),
-    }
-    return create_engine(
-        parsed,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=POOL_WAIT_S,
-        pool_recycle=RECYCLE_S,
-        hide_parameters=True,
-        connect_args={
-            "connect_timeout": CONNECT_TIMEOUT_S,
-            "keepalives_idle": KEEPALIVE_IDLE_S,
-            "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
-            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
-            "application_name": "outlay",
-        },
-    )
-
-
-def _sqlite_engine(url: str, *, pool_size: int) -> Engine:
-    path = make_url(url).database
-    if path:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=POOL_WAIT_S,
-        hide_parameters=True,
-        connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S, "check_same_thread": False},
-    )
-    event.listen(engine, "connect", _prepare_sqlite_connection)
-    event.listen(engine, "begin", _begin_sqlite_transaction)
-    return engine
-
-
-def _prepare_sqlite_connection(connection: Any, _record: Any) -> None:
-    # Not synchronous=NORMAL: an acknowledged expense must survive a power cut, not only a crash of ours.
-    connection.isolation_level = None  # the driver must not begin transactions of its own
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite_transaction(connection: Connection) -> None:
-    """A deferred BEGIN fails when it upgrades to a write, whatever the timeout; so writers say so first.
-
-    Readers need none: as on PostgreSQL, each statement sees what is committed when it runs. For those who
-    want a snapshot, the deferred one is right.
-    """
-    options = connection.get_execution_options()
-    if options.get(SNAPSHOT, False):
-        connection.exec_driver_sql("BEGIN")
-    elif not options.get(READ_ONLY, False):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def before_commit(session: Session, work: Callable[[Session], None]) -> None:

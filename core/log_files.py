@@ -72,4 +72,4 @@ def _event(line: bytes) -> dict[str, Any] | None:
         event = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return event if isinstance(event, dict) and "level" in event else None
+    return event if isinstance(event, dict) and isinstance(event.get("level"), str) else None

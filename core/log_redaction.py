@@ -49,7 +49,7 @@ def add_safely(line: dict[str, Any], fields: Mapping[str, Any]) -> None:
         if key not in HARMLESS and _is_secret(key):
             line[key] = HIDDEN
         elif isinstance(value, BaseException):
-            line[key] = f"{type(value).__name__}: {safe_message(value)}"
+            line[key] = safe_text(value)
         elif type(value) not in PLAIN:
             line[key] = str(value)
         else:
@@ -68,6 +68,11 @@ def scrub(text: str) -> str:
     if "eyJ" in text:
         text = WEB_TOKEN.sub(HIDDEN, text)
     return PATH.sub(HIDDEN, text)
+
+
+def safe_text(error: BaseException) -> str:
+    """What an error is called, and its message: for a line, or for what is stored of it."""
+    return f"{type(error).__name__}: {safe_message(error)}"
 
 
 def safe_message(error: BaseException) -> str:

@@ -22,7 +22,7 @@ TOKEN_CHARACTERS = 71
 
 
 @dataclass(frozen=True, slots=True)
-class TokenClaims:
+class MailClaims:
     """What a code says of itself. It is worth nothing before it is checked."""
 
     user_id: UUID
@@ -37,7 +37,7 @@ def mail_token(secret: str, purpose: str, *, user_id: UUID, covers: str, expires
     return f"{base64.urlsafe_b64encode(claims).rstrip(b'=').decode()}.{proof}"
 
 
-def read_mail_token(token: str) -> TokenClaims | None:
+def read_mail_token(token: str) -> MailClaims | None:
     """What the code says; None when it says nothing."""
     text, _, _ = token.partition(".")
     try:
@@ -47,10 +47,10 @@ def read_mail_token(token: str) -> TokenClaims | None:
     if len(claims) != 20:
         return None
     expires_at = datetime.fromtimestamp(int.from_bytes(claims[16:], "big"), UTC)
-    return TokenClaims(UUID(bytes=claims[:16]), expires_at)
+    return MailClaims(UUID(bytes=claims[:16]), expires_at)
 
 
-def is_mail_token(secret: str, purpose: str, token: str, claims: TokenClaims, *, covers: str) -> bool:
+def is_mail_token(secret: str, purpose: str, token: str, claims: MailClaims, *, covers: str) -> bool:
     """Whether we made the code, for what it is to cover."""
     made = mail_token(secret, purpose, user_id=claims.user_id, covers=covers, expires_at=claims.expires_at)
     return hmac.compare_digest(made.encode(), token.encode())

@@ -32,8 +32,6 @@ REFRESH_TOKEN_BYTES = 32
 
 VERIFICATION_LIFETIME = timedelta(days=3)
 """Over a weekend."""
-VERIFICATION_TOKEN_CHARACTERS = 71
-"""Fits into a line of a mail."""
 
 RESET_LIFETIME = timedelta(hours=1)
 """Time to fetch the mail, and little for whoever finds it later."""

@@ -18,7 +18,7 @@ from sqlalchemy import delete
 from core.config import Settings
 from core.database import Database
 from core.ids import new_id
-from core.models import AuditEvent, Base, Group, table_of
+from core.models import AuditEvent, AuditHead, Base, Group, table_of
 from tests.cast import Cast, http_client, register_cast
 from tests.migrating import migrate
 from tests.running_api import RunningApi
@@ -147,12 +147,12 @@ def database(_pool: Database) -> Database:
     with _pool.transaction() as session:
         # Postings go with their groups only.
         session.execute(delete(Group))
-        trail = table_of(AuditEvent)
+        events, heads = table_of(AuditEvent), table_of(AuditHead)
         for table in reversed(Base.metadata.sorted_tables):
-            if table is not trail:
+            if table not in (events, heads):
                 session.execute(table.delete())
-        # It goes after its users only.
-        session.execute(trail.delete())
+        # The heads go with their users, and the events after them only.
+        session.execute(events.delete())
     return _pool
 
 

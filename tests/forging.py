@@ -16,7 +16,7 @@ def forge(database: Database, change: Callable[[Any], None]) -> None:
             change(session)
             return
         triggers = session.execute(
-            text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_events'")
+            text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'audit_%'")
         ).all()
         for name, _ in triggers:
             session.execute(text(f"DROP TRIGGER {name}"))

@@ -36,8 +36,8 @@ LAYERS = (
 )
 
 LEAVES = {
-    "archive", "backup", "clock", "config", "database", "downloads", "errors", "field_errors", "files",
-    "ids", "job_names", "log_context", "log_files", "log_redaction", "logging", "mail_messages",
+    "archive", "backup", "clock", "config", "database", "downloads", "engines", "errors", "field_errors",
+    "files", "ids", "job_names", "log_context", "log_files", "log_redaction", "logging", "mail_messages",
     "mail_tokens", "mailer", "migrations", "oidc", "oidc_metadata", "oidc_settings", "outgoing", "passwords",
     "rate_files", "security", "statements", "throttling", "unsubscribing",
 }  # fmt: skip

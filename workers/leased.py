@@ -16,6 +16,7 @@ from redis import RedisError
 from redis.lock import Lock
 
 from core.database import is_unavailable
+from core.log_redaction import safe_text
 from core.logging import get_logger
 from core.services.outbox import ClaimedRow, fail_leased, lease_row, return_leased, settle_leased
 from workers.job_log import for_row, tell_done, tell_failed
@@ -110,13 +111,13 @@ def _try_for(runtime: Runtime, job: str, row: ClaimedRow, effect: Effect) -> Out
     try:
         outcome = effect(row)
     except SoftTimeLimitExceeded as error:
-        _record(runtime, job, row, Outcome(Fate.LATER, repr(error)))
+        _record(runtime, job, row, Outcome(Fate.LATER, safe_text(error)))
         raise
     except Exception as error:
         if is_unavailable(error):
             raise  # the row comes up again after its lease
         log.exception("job.failed", job=job, key=row.key)
-        outcome = Outcome(Fate.LATER, repr(error))
+        outcome = Outcome(Fate.LATER, safe_text(error))
     _record(runtime, job, row, outcome)
     return outcome
 

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.database import is_locked_out, is_retryable, is_unavailable
+from core.log_redaction import safe_text
 from core.logging import get_logger
 from core.services.outbox import (
     ClaimedRow,
@@ -179,7 +180,7 @@ def _do(runtime: Runtime, job: LongJob, lease: Lease) -> None:
             # It is nobody's fault, and others do not hold a lock for ever.
             log.warning("job.put_off", job=job.name, key=row.key, error=error)
             with runtime.database.transaction() as session:
-                lease.put_off(session, repr(error))
+                lease.put_off(session, safe_text(error))
             return
         log.exception("job.failed", job=job.name, key=row.key)
         tell_failed(job.name)
@@ -187,7 +188,7 @@ def _do(runtime: Runtime, job: LongJob, lease: Lease) -> None:
             if attempts_in_vain(session, row) >= MAX_ATTEMPTS:
                 _give_up(session, job, lease)
             else:
-                lease.fail(session, repr(error))
+                lease.fail(session, safe_text(error))
 
 
 def _give_up(session: Session, job: LongJob, lease: Lease) -> None:

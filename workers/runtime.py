@@ -15,6 +15,7 @@ from core.broker import SOCKET_TIMEOUT_S
 from core.config import Settings
 from core.database import Database, abandon, is_timed_out, is_unavailable
 from core.job_names import SPLIT_GROUP_EXPENSE
+from core.log_redaction import safe_text
 from core.logging import get_logger
 from core.metrics import watch_pool
 from core.services.outbox import CLAIM_LIMIT, ClaimedRow, back_off, claim_rows, settle_rows, staged_jobs
@@ -224,7 +225,7 @@ class Runtime:
                 with self.database.transaction() as session:
                     # A statement that was cancelled a moment ago may still hold them.
                     rows = claim_rows(session, job=job, key=key, waits=True)
-                    is_dead = back_off(session, rows, error=repr(error))
+                    is_dead = back_off(session, rows, error=safe_text(error))
                 if rows:
                     tell_failed(job, is_dead=is_dead)
                 if is_dead:

@@ -67,11 +67,15 @@ class Me:
     async def on_delete(self, req: Request, resp: Response) -> None:
         """Delete the own account with everything in it, at once and for good; 403 for a wrong password."""
         user_id = req.context.principal.user_id
-        await confirm_password(self._collaborators, user_id=user_id, password=req.context.json.password)
+        confirmed = await confirm_password(
+            self._collaborators, user_id=user_id, password=req.context.json.password
+        )
         # In a transaction of its own: nobody in the groups shall wait while years of expenses are deleted.
         await self._transactions.write(
-            lambda session: accounts.leave_groups(
-                session, user_id=user_id, expected_versions=expected_versions(req)
+            confirmed.still(
+                lambda session: accounts.leave_groups(
+                    session, user_id=user_id, expected_versions=expected_versions(req)
+                )
             )
         )
         await self._transactions.write(

@@ -61,7 +61,7 @@ class PasswordResetConfirmation:
         throttle=MAILED_TOKEN,
     )
     async def on_post(self, req: Request, resp: Response) -> None:
-        """Set a new password by the code of the mail; all devices are logged out."""
+        """Set a new password by the code of the mail; all devices are logged out, and API keys end."""
         given: ResetConfirmationIn = req.context.json
         # Looked at first, so that nobody can have us compute hashes without a code.
         user = await self._transactions.read_all(
@@ -93,18 +93,20 @@ class MyPassword:
         """Change the password; all other devices are logged out. 403 when the current one is wrong."""
         principal = req.context.principal
         given: PasswordChangeIn = req.context.json
-        await confirm_password(
+        confirmed = await confirm_password(
             self._collaborators, user_id=principal.user_id, password=given.current_password
         )
         user = await self._transactions.read(lambda session: load_user(session, user_id=principal.user_id))
         await self._passwords.run(lambda: check_new_password(given.password, user))
         password_hash = await self._passwords.hash(given.password)
         await self._transactions.write(
-            lambda session: set_password(
-                session,
-                user_id=principal.user_id,
-                password_hash=password_hash,
-                surviving_session=principal.session_id,
+            confirmed.still(
+                lambda session: set_password(
+                    session,
+                    user_id=principal.user_id,
+                    password_hash=password_hash,
+                    surviving_session=principal.session_id,
+                )
             )
         )
         self._collaborators.authentication.forget(principal.user_id)
@@ -124,9 +126,9 @@ class MyEmail:
         """
         user_id = req.context.principal.user_id
         given: EmailChangeIn = req.context.json
-        await confirm_password(self._collaborators, user_id=user_id, password=given.password)
+        confirmed = await confirm_password(self._collaborators, user_id=user_id, password=given.password)
         await self._collaborators.transactions.write(
-            lambda session: ask_for_email_change(session, user_id=user_id, email=given.email)
+            confirmed.still(lambda session: ask_for_email_change(session, user_id=user_id, email=given.email))
         )
         accepted().send(resp)
 

@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from uuid import UUID
 
 import falcon
 from falcon.asgi import Request, Response
@@ -23,13 +22,13 @@ from api.schemas.identities import (
     ProviderPage,
 )
 from api.throttles import OIDC_BEGINNING, OIDC_LOGIN
-from api.token_issuing import TokenIssuer
+from api.token_issuing import HalfLogin, TokenIssuer
 from core.config import Settings
 from core.oidc import IdentityRefused, Pending, new_pending
-from core.queries.users import credentials_of
 from core.security import hash_token
 from core.services.challenges import LIFETIME, OpenChallenge, issue_challenge, take_challenge
 from core.services.identities import identities_of, unlink_identity, user_of_identity
+from core.services.sessions import OpenSession
 
 TAG = "Accounts"
 
@@ -137,16 +136,13 @@ class OidcCallback(TokenIssuer):
         except IdentityRefused as error:
             raise InvalidGrant(error.detail) from error
 
-        def find(session: Session) -> tuple[UUID, bool]:
-            user_id = user_of_identity(
+        def go_on(session: Session) -> OpenSession | HalfLogin:
+            found = user_of_identity(
                 session, provider=asked.client.provider, proven=proven, origin=origin_of(req)
             )
-            return user_id, credentials_of(session, user_id=user_id).has_second_factor
+            return self.go_on(session, req, found.user_id, link=found.link)
 
-        user_id, has_second_factor = await self._transactions.write(find)
-        if has_second_factor:
-            await self.ask_for_code(user_id)
-        await self.open_session(req, resp, user_id)
+        self.send(resp, await self._transactions.write(go_on))
 
 
 class MyIdentities:

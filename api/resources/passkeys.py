@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from falcon.asgi import Request, Response
+from sqlalchemy.orm import Session
 
 from api.answers import created, no_content, ok
 from api.collaborators import Collaborators
@@ -30,6 +31,7 @@ from core.services.passkeys import (
     delete_passkey,
     take_passkey,
 )
+from core.services.sessions import OpenSession
 
 TAG = "Accounts"
 
@@ -71,14 +73,17 @@ class PasskeyLogin(TokenIssuer):
     async def on_post(self, req: Request, resp: Response) -> None:
         """Log in with what the device has signed; as it asks for a finger or a PIN, no code is needed."""
         given: PasskeyLoginIn = req.context.json
-        user_id = await self._transactions.write(
-            lambda session: take_passkey(
+
+        def take(session: Session) -> OpenSession | None:
+            user_id = take_passkey(
                 session, site=self._site, challenge=given.challenge, credential=given.credential
             )
-        )
-        if user_id is None:
+            return None if user_id is None else self.complete(session, req, user_id)
+
+        opened = await self._transactions.write(take)
+        if opened is None:
             raise InvalidGrant("the passkey is not known, or the login has to begin anew")
-        await self.open_session(req, resp, user_id)
+        self.send(resp, opened)
 
 
 class MyPasskeys:
@@ -122,9 +127,11 @@ class NewPasskeyOptions:
     async def on_post(self, req: Request, resp: Response) -> None:
         """Begin to make a passkey; needs the password once more."""
         user_id = req.context.principal.user_id
-        await confirm_password(self._collaborators, user_id=user_id, password=req.context.json.password)
+        confirmed = await confirm_password(
+            self._collaborators, user_id=user_id, password=req.context.json.password
+        )
         asked = await self._collaborators.transactions.write(
-            lambda session: ask_for_new_passkey(session, site=self._site, user_id=user_id)
+            confirmed.still(lambda session: ask_for_new_passkey(session, site=self._site, user_id=user_id))
         )
         send_secret(resp, created(AskedOut(asked.challenge, dict(asked.options))))
 

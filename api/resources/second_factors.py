@@ -1,7 +1,5 @@
 """One-time codes: having them asked for at each login, and the login by them."""
 
-from uuid import UUID
-
 from falcon.asgi import Request, Response
 from sqlalchemy.orm import Session
 
@@ -26,8 +24,9 @@ from api.token_issuing import TokenIssuer, send_secret
 from core.queries.challenges import user_of_challenge
 from core.queries.second_factors import count_recovery_codes, load_second_factor
 from core.queries.users import is_active_user
-from core.services.audit import Action, Origin, record_action
+from core.services.audit import Action, record_action
 from core.services.challenges import take_challenge, try_challenge
+from core.services.identities import link_identity
 from core.services.second_factors import (
     begin_second_factor,
     confirm_second_factor,
@@ -35,6 +34,7 @@ from core.services.second_factors import (
     renew_recovery_codes,
     spend_code,
 )
+from core.services.sessions import OpenSession
 
 TAG = "Accounts"
 
@@ -68,25 +68,31 @@ class SecondFactorLogin(TokenIssuer):
         if user_id is None:
             raise WrongCode
         async with self._gatekeeper.trying_code(req, user_id):
-            user_id = await self._transactions.write(
-                lambda session: self._answer_challenge(session, given, origin_of(req))
+            opened = await self._transactions.write(
+                lambda session: self._answer_challenge(session, req, given)
             )
-            if user_id is None:
+            if opened is None:
                 raise WrongCode
-        await self.open_session(req, resp, user_id)
+        self.send(resp, opened)
 
-    def _answer_challenge(self, session: Session, given: SecondFactorLoginIn, origin: Origin) -> UUID | None:
-        """Whose login is complete. It answers instead of raising, as the attempt counts."""
+    def _answer_challenge(
+        self, session: Session, req: Request, given: SecondFactorLoginIn
+    ) -> OpenSession | None:
+        """The login, if it is complete. It answers instead of raising, as the attempt counts."""
         tried = try_challenge(session, purpose="second_factor", token=given.challenge)
         user_id = None if tried is None else tried.user_id
-        if user_id is None or not is_active_user(session, user_id=user_id):
+        if tried is None or user_id is None or not is_active_user(session, user_id=user_id):
             return None
         if not spend_code(session, secret=self._secret, user_id=user_id, code=given.code):
             # The user should see that somebody knows their password.
-            record_action(session, Action(user_id, "second_factor.failed", origin=origin))
+            record_action(session, Action(user_id, "second_factor.failed", origin=origin_of(req)))
             return None
-        is_first = take_challenge(session, purpose="second_factor", token=given.challenge) is not None
-        return user_id if is_first else None
+        # A new password, which waits for the account's lock as the code has, takes the challenge along.
+        if take_challenge(session, purpose="second_factor", token=given.challenge) is None:
+            return None
+        if link := tried.data.get("link"):
+            link_identity(session, user_id=user_id, **link)
+        return self.complete(session, req, user_id)
 
 
 class MySecondFactor:
@@ -118,9 +124,13 @@ class MySecondFactor:
     async def on_post(self, req: Request, resp: Response) -> None:
         """Get a secret for an authenticator app; logins ask for its codes once one was confirmed."""
         user_id = req.context.principal.user_id
-        await confirm_password(self._collaborators, user_id=user_id, password=req.context.json.password)
+        confirmed = await confirm_password(
+            self._collaborators, user_id=user_id, password=req.context.json.password
+        )
         new = await self._transactions.write(
-            lambda session: begin_second_factor(session, secret=self._secret, user_id=user_id)
+            confirmed.still(
+                lambda session: begin_second_factor(session, secret=self._secret, user_id=user_id)
+            )
         )
         send_secret(resp, created(NewFactorOut(new.secret, new.uri)))
 
@@ -129,9 +139,13 @@ class MySecondFactor:
         """Have logins ask for the password only."""
         user_id = req.context.principal.user_id
         given: FactorChangeIn = req.context.json
-        await confirm_password(self._collaborators, user_id=user_id, password=given.password)
+        confirmed = await confirm_password(self._collaborators, user_id=user_id, password=given.password)
         await self._transactions.write(
-            lambda session: end_second_factor(session, secret=self._secret, user_id=user_id, code=given.code)
+            confirmed.still(
+                lambda session: end_second_factor(
+                    session, secret=self._secret, user_id=user_id, code=given.code
+                )
+            )
         )
         no_content().send(resp)
 
@@ -175,10 +189,12 @@ class RecoveryCodes:
         """Get new recovery codes; the old ones are void."""
         user_id = req.context.principal.user_id
         given: FactorChangeIn = req.context.json
-        await confirm_password(self._collaborators, user_id=user_id, password=given.password)
+        confirmed = await confirm_password(self._collaborators, user_id=user_id, password=given.password)
         codes = await self._collaborators.transactions.write(
-            lambda session: renew_recovery_codes(
-                session, secret=self._secret, user_id=user_id, code=given.code
+            confirmed.still(
+                lambda session: renew_recovery_codes(
+                    session, secret=self._secret, user_id=user_id, code=given.code
+                )
             )
         )
         send_secret(resp, ok(RecoveryCodesOut(codes)))

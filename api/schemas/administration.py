@@ -103,12 +103,12 @@ class AuditQuery(msgspec.Struct, forbid_unknown_fields=True):
         return AuditFilter(self.user_id, self.actor_id, self.action, self.since, self.until)
 
 
-class ActivityQuery(msgspec.Struct, forbid_unknown_fields=True):
+class AccountActivityQuery(msgspec.Struct, forbid_unknown_fields=True):
     limit: Limit = 50
     cursor: Cursor | None = None
 
 
-class ActivityOut(msgspec.Struct):
+class AccountActivityOut(msgspec.Struct):
     """Something that was done in the own account."""
 
     seq: Annotated[int, Meta(description="Without gaps.", examples=[42])]
@@ -124,7 +124,7 @@ class ActivityOut(msgspec.Struct):
     changes: Changes
 
     @classmethod
-    def of(cls, event: AuditEvent) -> "ActivityOut":
+    def of(cls, event: AuditEvent) -> "AccountActivityOut":
         told = msgspec.json.decode(event.details)
         by: Literal["you", "administrator", "unknown"] = "administrator"
         if event.actor_id in (None, event.user_id):
@@ -141,10 +141,10 @@ class ActivityOut(msgspec.Struct):
         )
 
 
-class ActivityPage(msgspec.Struct):
+class AccountActivityPage(msgspec.Struct):
     """The newest first."""
 
-    items: list[ActivityOut]
+    items: list[AccountActivityOut]
     next_cursor: NextCursor = None
 
 

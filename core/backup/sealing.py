@@ -86,7 +86,7 @@ def seal_of(header: bytes, key: str) -> Seal:
     """For a backup that begins like this.
 
     Raises:
-        BackupError: it is none, or the key is missing or another one.
+        BackupError: it is none, or the key is missing or another one, or there is one for a plain backup.
     """
     if not header.startswith(MAGIC):
         raise BackupError("this is no backup of Outlay, or one of another version")
@@ -94,6 +94,12 @@ def seal_of(header: bytes, key: str) -> Seal:
         raise DamagedBackup("the backup ends within its first line")
     mode, salt = header[len(MAGIC) :][:1], header[len(MAGIC) + 1 :][:SALT_BYTES]
     if mode == PLAIN:
+        if key:
+            # Whoever can put a file into the folder could have made it.
+            raise BackupError(
+                "the backup is not encrypted, though there is an OUTLAY_BACKUP_KEY, so nothing says who made "
+                "it: say --unencrypted to have it all the same"
+            )
         plain = PlainSeal(salt)
         if plain.header != header:
             raise DamagedBackup("the first line of the backup is damaged")

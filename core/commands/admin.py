@@ -10,16 +10,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.config import Settings, load_settings
 from core.database import Database, is_unavailable
 from core.errors import DatabaseUnavailable, invalid
+from core.logging import configure_logging
 from core.queries.administration import AccountFilter, find_account_id, list_accounts
 from core.security import hash_password
 from core.services.accounts import (
+    BY_COMMAND,
     NewAccount,
     check_new_account,
     delete_account,
     leave_groups,
     register,
 )
-from core.services.administration import check_somebody_administers, set_rights
+from core.services.administration import set_rights
 
 MAX_SHOWN = 1_000
 
@@ -39,6 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"outlay admin {arguments.action}: whom?", file=sys.stderr)
         return 2
     settings = load_settings(os.environ)
+    # The audit log is told at any level; the terminal has the command's own words.
+    configure_logging(
+        process="admin", level="WARNING", log_format=settings.line_format, folder=settings.log_folder
+    )
     database = Database(settings.database, pool_size=1)
     try:
         match arguments.action:
@@ -115,9 +121,8 @@ def _delete(database: Database, login: str, *, is_certain: bool) -> int:
         print("Nothing was deleted.")
         return 1
     with database.transaction() as session:
-        check_somebody_administers(session, without=user_id)
         leave_groups(session, user_id=user_id, expected_versions=None)
     with database.transaction() as session:
-        delete_account(session, user_id=user_id, expected_versions=None)
+        delete_account(session, user_id=user_id, expected_versions=None, actor=BY_COMMAND)
     print(f"{login} is deleted.")
     return 0

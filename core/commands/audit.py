@@ -14,6 +14,7 @@ from core.config import load_settings
 from core.database import Database, is_unavailable
 from core.errors import DatabaseUnavailable, NotFound
 from core.queries.audit import audited_users, find_link, verify_chain
+from core.queries.users import list_user_ids
 
 FIELD = {
     "user": re.compile(r"user(?:_id)?\W+([0-9a-f]{8}-[0-9a-f-]{27})"),
@@ -62,7 +63,7 @@ def _verify(rows: Connection, user_id: UUID | None) -> int:
 
 def _compare(rows: Connection, log: Path) -> int:
     """Whether each link that the log tells of is where it was."""
-    here = set(audited_users(rows))
+    here = set(list_user_ids(rows))
     told = missing = gone = 0
     for user_id, seq, digest in _heads(log):
         told += 1

@@ -5,6 +5,7 @@ import os
 import time
 from pathlib import Path
 
+import msgspec
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
@@ -12,10 +13,14 @@ from core.backup.operations import database_for_backups, put_back, verify
 from core.commands.data_folder import prepare_folder
 from core.config import load_settings
 from core.services.changes import begin_epochs
+from core.services.sessions import end_all_logins
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="what `outlay backup` has written")
+    parser.add_argument(
+        "--unencrypted", action="store_true", help="a backup without a key, despite OUTLAY_BACKUP_KEY"
+    )
     parser.add_argument(
         "--verify-only", action="store_true", help="put it into a database that is thrown away at once"
     )
@@ -23,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     settings, started = load_settings(os.environ), time.monotonic()
+    if arguments.unencrypted:
+        settings = msgspec.structs.replace(settings, backup_key="")
     if not arguments.verify_only:
         prepare_folder(Path(settings.data_dir))
     with database_for_backups(settings) as database:
@@ -35,12 +42,18 @@ def run(arguments: argparse.Namespace) -> int:
         f"{manifest.rows:,} rows and {manifest.files:,} files put into {where}: counts and sums are right, "
         f"{time.monotonic() - started:.1f} s"
     )
+    if not arguments.verify_only:
+        print("All logins have ended. API keys are as they were in the backup, deleted ones included.")
     for sha256 in manifest.missing:
         print(f"This file was missing or damaged when the backup was made: {sha256}")
     return 0
 
 
 def have_clients_start_over(connection: Connection) -> None:
-    """They may have copies of what was written after the backup, and nobody knows of that any more."""
+    """They may have copies of what was written after the backup, and nobody knows of that any more.
+
+    Nor of who has logged out since, or has ended the login of a thief.
+    """
     with Session(connection) as session:
         begin_epochs(session)
+        end_all_logins(session)

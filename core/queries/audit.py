@@ -3,29 +3,76 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    extract,
+    func,
+    or_,
+    select,
+    union,
+)
 from sqlalchemy.orm import Session
 
-from core.database import Reader
+from core.database import Reader, dialect_of
 from core.models import AuditEvent, AuditHead, User, table_of
-from core.rules.audit_chain import BEGINNING, ChainedEvent, chain_hash
+from core.rules.audit_chain import BEGINNING, link_hash
 
 EVENTS, HEADS, USERS = table_of(AuditEvent), table_of(AuditHead), table_of(User)
 
 BATCH = 5_000
 """Rows in memory at a time."""
 
-NAMES = ("user_id", "seq", "at", "actor_id", "action", "object_id", "details")
-CHAIN = (
-    select(*(EVENTS.c[name] for name in NAMES), EVENTS.c.hash)
-    .where(EVENTS.c.user_id == bindparam("user_id"), EVENTS.c.seq > bindparam("after"))
-    .order_by(EVENTS.c.seq)
-    .limit(bindparam("size"))
-)
+
+INSTANT_LENGTH = len("2026-05-10 09:30:00.123456")
 
 
+def _microseconds(at: ColumnElement[datetime], dialect: str) -> ColumnElement[int]:
+    """Since 1970. On SQLite NULL for a text that is spelled otherwise than ours: that is a change too."""
+    if dialect == "postgresql":
+        return cast(extract("epoch", at) * 1_000_000, BigInteger)
+    whole = func.strftime("%Y-%m-%d %H:%M:%S", at)
+    is_ours = and_(func.length(at) == INSTANT_LENGTH, func.substr(at, 1, 19) == whole)
+    seconds, fraction = cast(func.strftime("%s", at), Integer), cast(func.substr(at, 21), Integer)
+    return case((is_ours, seconds * 1_000_000 + fraction))
+
+
+def _chain_of(dialect: str) -> Select[Any]:
+    """The events of a trail as what their digests are made of: ids as 32 hexadecimal digits, instants as
+    microseconds. To make objects of them and texts again would take longer than all the rest."""
+
+    def digits(column: ColumnElement[Any]) -> ColumnElement[str]:
+        text = cast(column, Text)
+        return func.replace(text, "-", "") if dialect == "postgresql" else text
+
+    columns = EVENTS.c
+    return (
+        select(
+            columns.seq,
+            _microseconds(columns.at, dialect),
+            digits(columns.actor_id),
+            columns.action,
+            digits(columns.object_id),
+            columns.details,
+            columns.hash,
+        )
+        .where(columns.user_id == bindparam("user_id"), columns.seq > bindparam("after"))
+        .order_by(columns.seq)
+        .limit(bindparam("size"))
+    )
+
+
+CHAIN = {dialect: _chain_of(dialect) for dialect in ("postgresql", "sqlite")}
 HEAD = select(HEADS.c.seq, HEADS.c.hash).where(HEADS.c.user_id == bindparam("user_id"))
 
 
@@ -80,9 +127,13 @@ def list_audit_events(
 
 
 def audited_users(reader: Reader, *, after: UUID | None = None, limit: int | None = None) -> Sequence[UUID]:
-    """Whoever has a trail, in the order of their ids."""
-    query = select(HEADS.c.user_id).order_by(HEADS.c.user_id).limit(limit)
-    return reader.scalars(query if after is None else query.where(HEADS.c.user_id > after)).all()
+    """All users, and whoever else has events, in the order of their ids.
+
+    Who has a head is not asked: without one a trail would not be looked at.
+    """
+    ids = union(select(USERS.c.id.label("user_id")), select(EVENTS.c.user_id)).subquery().c.user_id
+    query = select(ids).order_by(ids).limit(limit)
+    return reader.scalars(query if after is None else query.where(ids > after)).all()
 
 
 def verify_chain(reader: Reader, *, user_id: UUID) -> ChainProof:
@@ -91,20 +142,29 @@ def verify_chain(reader: Reader, *, user_id: UUID) -> ChainProof:
     Whatever was changed, removed, added or moved breaks the chain at its place; the head tells what was cut
     off at the end.
     """
-    seq, previous = 0, BEGINNING
+    user, seq, previous = user_id.hex, 0, BEGINNING
     while True:
         began_at = seq
-        for event, stored in _chain(reader, user_id, after=seq):
-            if event.seq != seq + 1:
+        for number, at_us, actor, action, object_, details, stored in _chain(reader, user_id, after=seq):
+            if number != seq + 1:
                 return ChainProof(user_id, seq, f"event {seq + 1} is missing")
-            previous = chain_hash(previous, event)
+            previous = link_hash(
+                previous,
+                user=user,
+                seq=number,
+                at_us=at_us,
+                actor=actor,
+                action=action,
+                object_=object_,
+                details=details,
+            )
             if previous != stored:
-                return ChainProof(user_id, seq, f"event {event.seq} or the one before it was changed")
-            seq = event.seq
+                return ChainProof(user_id, seq, f"event {number} or the one before it was changed")
+            seq = number
         head = reader.execute(HEAD, {"user_id": user_id}).first()
         if head is None:
-            # A moment ago it may have been deleted, with the account.
-            is_lost = seq and reader.scalar(select(USERS.c.id).where(USERS.c.id == user_id)) is not None
+            # A moment ago it may have been deleted, with the account and all events.
+            is_lost = seq and find_link(reader, user_id=user_id, seq=1) is not None
             return ChainProof(user_id, seq, "the head is missing" if is_lost else None)
         if (head.seq, bytes(head.hash)) == (seq, previous):
             return ChainProof(user_id, seq)
@@ -118,15 +178,18 @@ def find_link(reader: Reader, *, user_id: UUID, seq: int) -> bytes | None:
     return None if found is None else bytes(found)
 
 
-def moved_heads(reader: Reader, *, since: datetime) -> Iterator[tuple[UUID, int, bytes]]:
-    """Number and digest of the newest event of each trail that has grown since."""
-    query = select(HEADS.c.user_id, HEADS.c.seq, HEADS.c.hash).where(HEADS.c.at >= since)
+def moved_heads(reader: Reader, *, since: datetime | None) -> Iterator[tuple[UUID, int, bytes]]:
+    """Number and digest of the newest event of each trail that has grown since; of all for None."""
+    query = select(HEADS.c.user_id, HEADS.c.seq, HEADS.c.hash)
+    if since is not None:
+        query = query.where(HEADS.c.at >= since)
     for user_id, seq, digest in reader.execute(query.order_by(HEADS.c.user_id)):
         yield user_id, seq, bytes(digest)
 
 
-def _chain(reader: Reader, user_id: UUID, *, after: int) -> Iterator[tuple[ChainedEvent, bytes]]:
-    while rows := reader.execute(CHAIN, {"user_id": user_id, "after": after, "size": BATCH}).all():
-        for *columns, stored in rows:
-            yield ChainedEvent(*columns), bytes(stored)
+def _chain(reader: Reader, user_id: UUID, *, after: int) -> Iterator[Any]:
+    """Rows as `_chain_of` has them."""
+    chain = CHAIN[dialect_of(reader)]
+    while rows := reader.execute(chain, {"user_id": user_id, "after": after, "size": BATCH}).all():
+        yield from rows
         after = rows[-1].seq

@@ -65,9 +65,9 @@ def is_active_user(session: Reader, *, user_id: UUID) -> bool:
     return bool(session.scalar(IS_ACTIVE, {"user_id": user_id}))
 
 
-def list_user_ids(session: Session) -> Sequence[UUID]:
+def list_user_ids(reader: Reader) -> Sequence[UUID]:
     """Of everybody who has an account."""
-    return session.scalars(select(User.id).order_by(User.id)).all()
+    return reader.scalars(select(User.id).order_by(User.id)).all()
 
 
 def local_today(session: Reader, *, user_id: UUID) -> date:

@@ -235,6 +235,10 @@ ACCOUNT_CHANGES: Mapping[str, str] = {
     "api_key": "A new API key",
     "passkey": "A new passkey",
     "identity": "A new way to log in",
+    "email_asked": "Somebody asked for another e-mail address",
+    "passkey_deleted": "A passkey was deleted",
+    "identity_unlinked": "A way to log in was removed",
+    "api_key_deleted": "An API key was deleted",
 }
 
 TEXTS: Mapping[str, Callable[[Data], Text]] = {

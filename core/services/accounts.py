@@ -19,8 +19,17 @@ from core.passwords import password_errors
 from core.queries.mails import VERIFY_EMAIL
 from core.queries.users import account_key
 from core.rules.money import is_currency
-from core.services.audit import EVENTS as AUDIT_EVENTS
-from core.services.audit import UNKNOWN, Action, Origin, erase_trail, record_action
+from core.services.administrators import check_somebody_administers
+from core.services.audit import (
+    EVENTS,
+    HEADS,
+    UNKNOWN,
+    Action,
+    Origin,
+    erase_trail,
+    record_action,
+    tell_of_end,
+)
 from core.services.channels import add_mail_channel
 from core.services.default_categories import create_default_categories
 from core.services.dialects import insert_into
@@ -38,6 +47,12 @@ NOBODY = UUID(int=0)
 
 LONGEST_REGISTRATION = timedelta(minutes=5)
 """More than lies between a registration's claim of its idempotency key and its user, even if it waited."""
+
+AUDIT_TRAIL = (EVENTS, HEADS)
+"""It cannot be deleted before its user: the heads go with them, and the events after that."""
+
+BY_THEMSELVES, BY_MASTER_KEY, BY_COMMAND = "self", "master key", "command line"
+"""Who deletes an account, unless it is an administrator."""
 
 UNPORTABLE_TIMEZONES = frozenset({"Factory", "localtime"})
 """Names that zoneinfo may list too, which mean whatever the machine is set to."""
@@ -160,19 +175,26 @@ def leave_groups(session: Session, *, user_id: UUID, expected_versions: Set[int]
 
     Raises:
         StaleVersion: somebody else changed the account first.
+        Conflict: nobody would be left to administer.
     """
+    check_somebody_administers(session, without=user_id)
     release_memberships(session, user_id=user_id)
     check_version(_lock_user(session, user_id, is_to_be_deleted=False).version, expected_versions)
 
 
-def delete_account(session: Session, *, user_id: UUID, expected_versions: Set[int] | None) -> None:
+def delete_account(
+    session: Session, *, user_id: UUID, expected_versions: Set[int] | None, actor: str = BY_THEMSELVES
+) -> None:
     """Delete the user with all that is theirs, in whatever table, later ones included.
 
     Theirs is what has the user in its key. Where others' rows name the user besides, the database forgets it.
+    The log keeps that it was done, and by which `actor`: an administrator's id, or what they came by.
 
     Raises:
         StaleVersion: somebody else changed the account first.
+        Conflict: nobody would be left to administer.
     """
+    check_somebody_administers(session, without=user_id)
     if session.get_bind().dialect.name == "postgresql":
         # Years of expenses may take longer than any other statement is allowed to.
         session.execute(text("SET LOCAL statement_timeout = 0"))
@@ -180,9 +202,10 @@ def delete_account(session: Session, *, user_id: UUID, expected_versions: Set[in
     user = _lock_user(session, user_id, is_to_be_deleted=True)
     check_version(user.version, expected_versions)
     check_released(session, user_id=user_id)
+    tell_of_end(session, user_id=user_id, actor=actor)
     _forget_registration(session, user)
     for table in reversed(Base.metadata.sorted_tables):
-        if "user_id" in table.primary_key.columns and table is not AUDIT_EVENTS:
+        if "user_id" in table.primary_key.columns and table not in AUDIT_TRAIL:
             session.execute(delete(table).where(table.c.user_id == user_id))
     session.execute(delete(User).where(User.id == user_id))
     erase_trail(session, user_id=user_id)

@@ -7,9 +7,9 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.errors import Conflict, NotFound, Unauthenticated
+from core.errors import NotFound, Unauthenticated
 from core.models import User
-from core.queries.administration import lock_administrators
+from core.services.administrators import check_somebody_administers
 from core.services.audit import UNKNOWN, Action, Origin, record_action
 from core.services.credentials import lock_account
 from core.services.sessions import revoke_sessions
@@ -49,17 +49,6 @@ def set_rights(
         session,
         Action(user_id, "account.rights_changed", actor_id=actor_id, changes=news, origin=origin),
     )
-
-
-def check_somebody_administers(session: Session, *, without: UUID) -> None:
-    """Refuse that the last administrator who can log in goes.
-
-    Raises:
-        Conflict
-    """
-    # Of two who remove each other at once, the second finds the first one gone.
-    if list(lock_administrators(session)) == [without]:
-        raise Conflict("nobody would be left to administer: make somebody else an administrator first")
 
 
 def _lock(session: Session, user_id: UUID) -> User:

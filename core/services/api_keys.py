@@ -93,8 +93,10 @@ def delete_api_key(session: Session, *, user_id: UUID, key_id: UUID) -> None:
         NotFound
     """
     is_it = (ApiKey.user_id == user_id, ApiKey.id == key_id)
-    if session.scalar(delete(ApiKey).where(*is_it).returning(ApiKey.id)) is None:
+    name = session.scalar(delete(ApiKey).where(*is_it).returning(ApiKey.name))
+    if name is None:
         raise NotFound("no such key")
+    tell_of_change(session, user_id=user_id, change="api_key_deleted", name=name)
 
 
 def read_api_key(text: str) -> KeyParts | None:

@@ -3,16 +3,26 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.errors import Unauthenticated, invalid
+from core.errors import Conflict, Forbidden, Unauthenticated, invalid
 from core.mail_tokens import RESET_PASSWORD as TOKEN_PURPOSE
 from core.mail_tokens import is_mail_token, read_mail_token, reset_cover
-from core.models import User
+from core.models import (
+    ApiKey,
+    Challenge,
+    EmailChange,
+    Identity,
+    Passkey,
+    RecoveryCode,
+    SecondFactor,
+    User,
+)
 from core.queries.mails import RESET_PASSWORD
 from core.queries.users import account_key
+from core.security import NO_PASSWORD
 from core.services.accounts import NOBODY
 from core.services.audit import UNKNOWN, Action, Origin, record_action
 from core.services.mails import stage_mail
@@ -37,10 +47,26 @@ def lock_account(session: Session, *, user_id: UUID) -> User:
     return user
 
 
+def check_unchanged(session: Session, *, user_id: UUID, password_hash: str) -> None:
+    """Lock the account, and refuse what was asked for with a password that is not the account's any more.
+
+    Checking a password takes a quarter of a second, in which somebody else may have changed it.
+
+    Raises:
+        Unauthenticated, Forbidden.
+    """
+    user = lock_account(session, user_id=user_id)
+    if user.password_hash != password_hash or not user.is_active:
+        raise Forbidden("the password has been changed meanwhile")
+
+
 def set_password(
     session: Session, *, user_id: UUID, password_hash: str, surviving_session: UUID | None = None
 ) -> None:
-    """Replace the password, end all logins but the one that may survive, and tell the user."""
+    """Replace the password, end all logins but the one that may survive, and tell the user.
+
+    With the password goes what somebody may have begun by the old one: logins, and a change of the address.
+    """
     user = lock_account(session, user_id=user_id)
     session.execute(
         update(User)
@@ -48,6 +74,10 @@ def set_password(
         .values(password_hash=password_hash, reset_asked_at=None, updated_at=clock.now())
     )
     revoke_sessions(session, user_id=user_id, surviving=surviving_session)
+    session.execute(delete(Challenge).where(Challenge.user_id == user_id))
+    session.execute(
+        delete(EmailChange).where(EmailChange.user_id == user_id, EmailChange.confirmed_at.is_(None))
+    )
     notify(session, [NewNotification(user_id, "security.password_changed", {})])
 
 
@@ -87,7 +117,7 @@ def user_of_reset(session: Session, *, secret: str, token: str) -> User:
 def reset_password(
     session: Session, *, secret: str, token: str, password_hash: str, origin: Origin = UNKNOWN
 ) -> UUID:
-    """Take the code of a mail for a new password; answers whose it is. All logins end.
+    """Take the code of a mail for a new password; answers whose it is. All logins and API keys end.
 
     Who has got the mail has shown to read what comes to the address.
 
@@ -100,6 +130,7 @@ def reset_password(
     session.execute(select(User.id).where(User.id == claims.user_id).with_for_update(key_share=True))
     user = user_of_reset(session, secret=secret, token=token)
     set_password(session, user_id=user.id, password_hash=password_hash)
+    _forget_what_others_may_have_added(session, user)
     if user.email_verified_at is None:
         session.execute(
             update(User)
@@ -108,6 +139,26 @@ def reset_password(
         )
     record_action(session, Action(user.id, "password.reset", actor_id=user.id, origin=origin))
     return user.id
+
+
+def check_can_log_in(session: Session, user: User) -> None:
+    """Refuse that the last way to log in goes; a password can be set by mail.
+
+    Raises:
+        Conflict
+    """
+    ways = (Identity, Passkey)
+    others = [session.scalar(select(way.user_id).where(way.user_id == user.id).limit(1)) for way in ways]
+    if user.password_hash == NO_PASSWORD and not any(others):
+        raise Conflict("there would be no way left to log in: set a password first")
+
+
+def _forget_what_others_may_have_added(session: Session, user: User) -> None:
+    """Keys of programs. If nobody ever showed to read the address's mail, all other ways to log in as well:
+    whoever registered it may not have been its owner."""
+    ways = (Passkey, Identity, SecondFactor, RecoveryCode) if user.email_verified_at is None else ()
+    for model in (ApiKey, *ways):
+        session.execute(delete(model).where(model.user_id == user.id))
 
 
 def tell_of_change(session: Session, *, user_id: UUID, change: str, **data: str) -> None:

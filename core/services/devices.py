@@ -4,14 +4,14 @@ import hashlib
 import ipaddress
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.models import KnownDevice, table_of
+from core.models import KnownDevice, LoginSession, User, table_of
 from core.services.dialects import insert_into
 from core.services.notifications import NewNotification, notify
 from core.services.purging import delete_some
@@ -45,7 +45,7 @@ def remember_device(session: Session, *, user_id: UUID, session_id: UUID, device
     is_it = (KnownDevice.user_id == user_id, KnownDevice.device_hash == device.digest)
     if session.scalar(update(KnownDevice).where(*is_it).values(seen_at=now).returning(KnownDevice.user_id)):
         return
-    has_others = session.scalar(select(KnownDevice.seen_at).where(KnownDevice.user_id == user_id).limit(1))
+    is_first = _is_first_login(session, user_id, now)
     row = {"user_id": user_id, "device_hash": device.digest, "seen_at": now}
     is_new = session.scalar(
         insert_into(session, KnownDevice)
@@ -53,13 +53,23 @@ def remember_device(session: Session, *, user_id: UUID, session_id: UUID, device
         .on_conflict_do_nothing()
         .returning(KnownDevice.device_hash)
     )
-    if has_others is not None and is_new is not None:
+    if is_new is not None and not is_first:
         data = {
             "session_id": str(session_id),
             "user_agent": device.user_agent,
             "ip_address": device.ip_address,
         }
         notify(session, [NewNotification(user_id, "security.new_login", data)])
+
+
+def _is_first_login(session: Session, user_id: UUID, now: datetime) -> bool:
+    """Nothing is known of a login before, and nothing can have been forgotten."""
+    known = (
+        exists().where(KnownDevice.user_id == user_id),
+        exists().where(LoginSession.user_id == user_id),
+        exists().where(User.id == user_id, User.created_at < now - REMEMBERED),
+    )
+    return not session.scalar(select(or_(*known)))
 
 
 def forget_devices(session: Session) -> int:

@@ -6,22 +6,24 @@ otherwise whoever registers somebody else's address first, here or there, would 
 
 import re
 import secrets
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import Conflict, Forbidden, NotFound
-from core.models import Identity, Passkey, User
+from core.models import Identity, User
 from core.oidc import ProvenIdentity
 from core.oidc_settings import Provider
 from core.queries.users import account_key
 from core.security import NO_PASSWORD
 from core.services.accounts import NewAccount, check_email, register
 from core.services.audit import UNKNOWN, Origin
-from core.services.credentials import lock_account, tell_of_change
+from core.services.credentials import check_can_log_in, lock_account, tell_of_change
 from core.services.dialects import insert_into
 
 MIN_NAME, MAX_NAME = 3, 40
@@ -33,34 +35,53 @@ NAME_ATTEMPTS = 20
 """With a random ending; that all are taken is as good as impossible."""
 
 
+@dataclass(frozen=True, slots=True)
+class IdentityLogin:
+    """Who logs in, and what is to be linked to them once they have shown a second factor, if any."""
+
+    user_id: UUID
+    link: Mapping[str, str] | None = None
+
+
 def user_of_identity(
     session: Session, *, provider: Provider, proven: ProvenIdentity, origin: Origin = UNKNOWN
-) -> UUID:
-    """Who logs in: the linked user, or one who is linked or registered now.
+) -> IdentityLogin:
+    """Who logs in: the linked user, or one who is to be linked or is registered now.
 
     Raises:
         Forbidden: the address is not verified on both sides, or the provider's users get no account here.
     """
-    linked = session.execute(
-        select(User.id, User.is_active)
-        .join(Identity, Identity.user_id == User.id)
-        .where(Identity.provider == provider.name, Identity.subject == proven.subject)
-    ).first()
+    linked = session.scalar(
+        select(Identity.user_id).where(Identity.provider == provider.name, Identity.subject == proven.subject)
+    )
     if linked is not None:
-        return _active(linked.id, is_active=linked.is_active)
+        return IdentityLogin(linked)
     if proven.email is None or not proven.is_email_verified:
         raise Forbidden("the provider has not verified the e-mail address")
+    link = {"provider": proven.provider, "subject": proven.subject}
     user = session.scalar(
         select(User).where(User.email_key == account_key(proven.email)).with_for_update(key_share=True)
     )
     if user is None:
-        return _registered(session, provider, proven, proven.email, origin)
+        return IdentityLogin(_registered(session, provider, proven, proven.email, origin), link)
+    if _mailbox(user.email) != _mailbox(proven.email):
+        raise Forbidden("an account has an address that is written nearly the same")
     if user.email_verified_at is None:
         raise Forbidden("an account has this address and has not verified it: log in there and do so first")
-    _active(user.id, is_active=user.is_active)
-    _link(session, user.id, proven)
-    tell_of_change(session, user_id=user.id, change="identity", name=provider.name)
-    return user.id
+    return IdentityLogin(user.id, link)
+
+
+def link_identity(session: Session, *, user_id: UUID, provider: str, subject: str) -> None:
+    """Let the user log in by the provider from now on, and tell them.
+
+    Raises:
+        Forbidden: they are linked to another account with the provider, which they have to unlink first.
+    """
+    values = {"user_id": user_id, "provider": provider, "subject": subject, "created_at": clock.now()}
+    row = insert_into(session, Identity).values(values).on_conflict_do_nothing()
+    if session.scalar(row.returning(Identity.user_id)) is None:
+        raise Forbidden("another account with the provider is linked already: unlink it first")
+    tell_of_change(session, user_id=user_id, change="identity", name=provider)
 
 
 def identities_of(session: Session, *, user_id: UUID) -> Sequence[Identity]:
@@ -79,28 +100,14 @@ def unlink_identity(session: Session, *, user_id: UUID, provider: str) -> None:
     is_it = (Identity.user_id == user_id, Identity.provider == provider)
     if session.scalar(delete(Identity).where(*is_it).returning(Identity.user_id)) is None:
         raise NotFound("no such identity")
-    others = select(func.count()).where(Identity.user_id == user_id).scalar_subquery()
-    passkeys = select(func.count()).where(Passkey.user_id == user_id).scalar_subquery()
-    if user.password_hash == NO_PASSWORD and not session.scalar(select(others + passkeys)):
-        raise Conflict("there would be no way left to log in: set a password first")
+    check_can_log_in(session, user)
+    tell_of_change(session, user_id=user_id, change="identity_unlinked", name=provider)
 
 
-def _active(user_id: UUID, *, is_active: bool) -> UUID:
-    if not is_active:
-        raise Forbidden("the account is deactivated")
-    return user_id
-
-
-def _link(session: Session, user_id: UUID, proven: ProvenIdentity) -> None:
-    """A user has one identity with a provider: the newest that has proved the address counts."""
-    values = {
-        "user_id": user_id,
-        "provider": proven.provider,
-        "subject": proven.subject,
-        "created_at": clock.now(),
-    }
-    row = insert_into(session, Identity).values(values)
-    session.execute(row.on_conflict_do_update(index_elements=["user_id", "provider"], set_=values))
+def _mailbox(email: str) -> str:
+    """As mail servers tell addresses apart: but for case, no letter stands for another (straße, strasse)."""
+    text = unicodedata.normalize("NFC", email)
+    return "".join(letter.lower() if letter.isascii() else letter for letter in text)
 
 
 def _registered(
@@ -120,7 +127,6 @@ def _registered(
     user = register(
         session, account=account, password_hash=NO_PASSWORD, origin=origin, is_email_verified=True
     )
-    _link(session, user.id, proven)
     return user.id
 
 

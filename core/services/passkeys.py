@@ -28,7 +28,7 @@ from core.logging import get_logger
 from core.models import Passkey, User
 from core.queries.passkeys import passkeys_of
 from core.services.challenges import LIFETIME, issue_challenge, take_challenge
-from core.services.credentials import lock_account, tell_of_change
+from core.services.credentials import check_can_log_in, lock_account, tell_of_change
 
 T = TypeVar("T")
 
@@ -136,12 +136,19 @@ def add_passkey(
 
 
 def delete_passkey(session: Session, *, user_id: UUID, passkey_id: UUID) -> None:
-    """Raises:
-    NotFound
+    """Log in with the device no more.
+
+    Raises:
+        NotFound
+        Conflict: there would be no way left to log in.
     """
+    user = lock_account(session, user_id=user_id)
     is_it = (Passkey.user_id == user_id, Passkey.id == passkey_id)
-    if session.scalar(delete(Passkey).where(*is_it).returning(Passkey.id)) is None:
+    name = session.scalar(delete(Passkey).where(*is_it).returning(Passkey.name))
+    if name is None:
         raise NotFound("no such passkey")
+    check_can_log_in(session, user)
+    tell_of_change(session, user_id=user_id, change="passkey_deleted", name=name)
 
 
 def ask_for_passkey(session: Session, *, site: Site) -> Asked:

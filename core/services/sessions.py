@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.ids import new_id
-from core.models import LoginSession, RefreshToken, User, table_of
+from core.models import Challenge, LoginSession, RefreshToken, User, table_of
 from core.security import REFRESH_TOKEN_BYTES, hash_token
 from core.services.audit import Action, Origin, record_action
 from core.services.devices import Device, remember_device
@@ -141,6 +141,12 @@ def revoke_sessions(session: Session, *, user_id: UUID, surviving: UUID | None =
         .values(revoked_at=clock.now())
         .execution_options(synchronize_session=False)
     )
+
+
+def end_all_logins(session: Session) -> None:
+    """Everybody's, and what is half done of one: after a restore nobody knows which were ended since."""
+    session.execute(update(SESSIONS).where(SESSIONS.c.revoked_at.is_(None)).values(revoked_at=clock.now()))
+    session.execute(delete(Challenge))
 
 
 def _make_room(session: Session, user_id: UUID, now: datetime) -> None:

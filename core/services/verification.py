@@ -76,6 +76,7 @@ def ask_for_email_change(session: Session, *, user_id: UUID, email: str) -> None
         )
     )
     stage_mail(session, key=str(user_id), template=CONFIRM_EMAIL_CHANGE, user_id=user_id, change_id=change_id)
+    tell_of_change(session, user_id=user_id, change="email_asked")
 
 
 def verify_email(session: Session, *, secret: str, token: str, origin: Origin = UNKNOWN) -> None:

@@ -13,7 +13,10 @@ from sqlalchemy import insert, select, update
 from core import clock
 from core.config import Settings
 from core.database import Database
+from core.errors import Conflict
+from core.logging import AUDIT
 from core.models import OutboxRow, User
+from core.services.accounts import delete_account
 from tests.api.accounts import status_with
 from tests.api.calls import new_expense, problem, read, wrong_fields
 from tests.cast import PASSWORD, Cast, Person, http_client
@@ -43,7 +46,7 @@ def test_who_is_no_administrator_gets_nothing(cast: Cast, admin: Person) -> None
         ("GET", "/v1/admin/users"), ("GET", f"/v1/admin/users/{admin.id}"),
         ("PATCH", f"/v1/admin/users/{admin.id}"), ("DELETE", f"/v1/admin/users/{admin.id}"),
         ("GET", "/v1/admin/audit"), ("GET", "/v1/admin/audit/verify"), ("GET", "/v1/admin/jobs"),
-        ("POST", "/v1/admin/jobs/1/retry"),
+        ("POST", "/v1/admin/jobs/1/retry"), ("GET", "/v1/admin/logs"),
     ):  # fmt: skip
         answer = cast.stranger.client.request(method, path, json={"is_admin": True})
         assert problem(answer, 403)["detail"] == "for administrators only"
@@ -170,6 +173,43 @@ def test_what_waits_and_what_is_dead_is_shown_and_tried_again(admin: Person, dat
     assert admin.client.post(f"/v1/admin/jobs/{shown['id']}/retry").status_code == 204
     assert read(admin.client, "/v1/admin/jobs")["dead_count"] == 0
     assert problem(admin.client.post(f"/v1/admin/jobs/{shown['id']}/retry"), 404)
+
+
+def delete_oneself(person: Person) -> int:
+    return person.client.request("DELETE", "/v1/me", json={"password": PASSWORD}).status_code
+
+
+def test_the_last_administrator_cannot_delete_themselves(
+    cast: Cast, admin: Person, database: Database
+) -> None:
+    assert delete_oneself(admin) == 409
+    make_admin(database, cast.member)
+    assert delete_oneself(admin) == 204
+    assert delete_oneself(cast.member) == 409
+    assert delete_oneself(cast.stranger) == 204
+
+
+def test_of_two_administrators_who_delete_each_other_one_stays(
+    cast: Cast, admin: Person, database: Database
+) -> None:
+    make_admin(database, cast.member)
+    # Both have left their groups, which is checked as well, when the first of the deletions begins.
+    with database.transaction() as session:
+        delete_account(session, user_id=cast.member.id, expected_versions=None)
+    with pytest.raises(Conflict, match="nobody would be left"), database.transaction() as session:
+        delete_account(session, user_id=admin.id, expected_versions=None)
+
+
+def test_a_deletion_by_the_master_key_is_in_the_log(
+    settings: Settings, cast: Cast, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger=AUDIT)
+    with (
+        RunningApi(msgspec.structs.replace(settings, master_key=MASTER_KEY)) as api,
+        http_client(api.url, Authorization=f"Bearer {MASTER_KEY}") as master,
+    ):
+        assert master.delete(f"/v1/admin/users/{cast.owner.id}").status_code == 204
+    assert f"account.deleted user_id={cast.owner.id} actor=master key seq=2 hash=" in caplog.text
 
 
 def test_the_master_key_makes_the_first_administrator_and_opens_nothing_of_a_users(

@@ -8,11 +8,11 @@ import pytest
 import time_machine
 from sqlalchemy import select, update
 
-from api.scopes import AREA_OF, needed_scope
+from api.scopes import AREAS_OF, needed_scopes
 from core import clock
 from core.database import Database
 from core.models import ApiKey
-from core.rules.scopes import AREAS, SCOPES
+from core.rules.scopes import SCOPES
 from core.services.api_keys import MAX_KEYS, PREFIX
 from tests.api.accounts import deactivate
 from tests.api.calls import new_expense, problem, read, wrong_fields
@@ -60,10 +60,20 @@ def test_what_guards_the_account_no_key_may_touch(cast: Cast) -> None:
 
 
 def test_every_scope_is_of_an_area_that_some_call_needs() -> None:
-    used = {needed_scope(f"/v1/{first}", method) for first in AREA_OF for method in ("GET", "POST")}
-    used |= {needed_scope("/v1/me", method) for method in ("GET", "PATCH")}
+    used = {
+        scope
+        for first in AREAS_OF
+        for method in ("GET", "POST")
+        for scope in needed_scopes(f"/v1/{first}", method)
+    }
+    used |= {scope for method in ("GET", "PATCH") for scope in needed_scopes("/v1/me", method)}
     assert used == SCOPES
-    assert set(AREA_OF.values()) <= AREAS.keys()
+
+
+def test_what_tells_of_two_areas_needs_both(cast: Cast) -> None:
+    for scopes in (("expenses:read",), ("budgets:read",), ("expenses:read", "budgets:read")):
+        with client_with(cast.owner, new_key(cast.owner, *scopes)["key"]) as program:
+            assert program.get("/v1/changes").status_code == (200 if len(scopes) == 2 else 403)
 
 
 def test_a_key_is_shown_once_and_stored_as_a_hash(cast: Cast, database: Database) -> None:
@@ -78,6 +88,9 @@ def test_a_key_is_shown_once_and_stored_as_a_hash(cast: Cast, database: Database
     assert len(row.key_hash) == 32
     [told] = read(cast.owner.client, "/v1/notifications")["items"]
     assert told["data"] == {"change": "api_key", "name": "Backup"}
+    assert cast.owner.client.delete(f"{KEYS}/{made['id']}").status_code == 204
+    newest = read(cast.owner.client, "/v1/notifications")["items"][0]
+    assert newest["data"] == {"change": "api_key_deleted", "name": "Backup"}
 
 
 def test_a_deleted_key_is_dead_at_once(cast: Cast) -> None:

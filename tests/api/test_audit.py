@@ -16,8 +16,10 @@ from api.app import create_app
 from api.audit import ACTIONS, NOT_RECORDED
 from core.config import Settings
 from core.database import Database
+from core.logging import AUDIT
 from core.models import AuditEvent, AuditHead, User
 from core.queries.audit import ChainProof, verify_chain
+from core.services.invariant_checks import prove
 from tests.api.calls import another, new_expense, one_of_each, problem, read
 from tests.cast import PASSWORD, Cast, Person
 from tests.forging import forge
@@ -222,11 +224,61 @@ def test_the_database_refuses_to_change_or_shorten_it(cast: Cast, database: Data
     for statement in (
         update(AuditEvent).values(action="nothing"),
         delete(AuditEvent),
-        *((text("TRUNCATE audit_events"),) if database.dialect == "postgresql" else ()),
+        delete(AuditHead),
+        text(
+            "TRUNCATE audit_events, audit_heads"
+            if database.dialect == "postgresql"
+            else "INSERT OR REPLACE INTO audit_events "
+            "SELECT user_id, seq, at, actor_id, 'nothing', object_id, details, hash FROM audit_events"
+        ),
     ):
         with pytest.raises(DBAPIError, match="append-only"), database.transaction() as session:
             session.execute(statement)
     assert proof_of(database, cast.owner.id) == ChainProof(cast.owner.id, 2)
+
+
+def test_a_trail_whose_head_is_gone_is_looked_at_all_the_same(cast: Cast, database: Database) -> None:
+    make_admin(database, cast.member)
+    its_head = AuditHead.user_id == cast.owner.id
+    forge(database, lambda session: session.execute(delete(AuditHead).where(its_head)))
+    found = read(cast.member.client, "/v1/admin/audit/verify")
+    broken = [(one["user_id"], one["problem"]) for one in found["broken"]]
+    assert broken == [(str(cast.owner.id), "the head is missing")]
+    with database.reading() as session:
+        proof = prove(session, name="audit_trail")
+    assert (proof.failures, "the head is missing" in proof.details[0]) == (1, True)
+
+
+def test_the_log_is_not_told_of_everyday_things_and_of_all_others(
+    cast: Cast, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger=AUDIT)
+    new_expense(cast.owner.client)
+    settings = read(cast.owner.client, "/v1/me/notification-settings")
+    wanted = {name: settings[name] for name in ("kinds", "quiet_hours")}
+    assert cast.owner.client.put("/v1/me/notification-settings", json=wanted).status_code == 200
+    assert "expense.created" not in caplog.text
+    assert "action=notification_settings.changed" in caplog.text
+
+
+def deletions(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.getMessage().startswith("account.deleted")]
+
+
+def test_the_log_keeps_who_deleted_an_account_and_the_end_of_its_trail(
+    cast: Cast, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger=AUDIT)
+    make_admin(database, cast.member)
+    with database.reading() as session:
+        ends = {head.user_id: (head.seq, head.hash.hex()) for head in session.scalars(select(AuditHead))}
+    answer = cast.owner.client.request("DELETE", "/v1/me", json={"password": PASSWORD})
+    assert answer.status_code == 204
+    assert cast.member.client.delete(f"/v1/admin/users/{cast.stranger.id}").status_code == 204
+    assert deletions(caplog) == [
+        f"account.deleted user_id={user_id} actor={actor} seq={ends[user_id][0]} hash={ends[user_id][1]}"
+        for user_id, actor in ((cast.owner.id, "self"), (cast.stranger.id, cast.member.id))
+    ]
 
 
 def test_many_at_once_make_one_chain(cast: Cast, database: Database) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import httpx
 import pytest
 import time_machine
@@ -14,15 +15,28 @@ from core import clock
 from core.config import Settings
 from core.database import Database
 from core.mail_tokens import RESET_PASSWORD, mail_token, reset_cover
-from core.models import OutboxRow, User
+from core.models import (
+    ApiKey,
+    Identity,
+    LoginSession,
+    OutboxRow,
+    Passkey,
+    RecoveryCode,
+    SecondFactor,
+    User,
+)
 from core.security import NO_PASSWORD, RESET_LIFETIME
-from core.services.credentials import PAUSE
+from core.services.credentials import PAUSE, set_password
 from tests.api.accounts import NEW_PASSWORD, deactivate, status_with
 from tests.api.calls import another, problem, read, wrong_fields
+from tests.api.every_table import add_one_of_everything
 from tests.api.mailbox import code_in, mails_to
+from tests.api.test_second_factors import enable
 from tests.cast import PASSWORD, Cast, Person
 from tests.mail_server import mails_in, text_of
 from workers.runtime import Runtime
+
+OTHER_HASH = bcrypt.hashpw(b"somebody else's password", bcrypt.gensalt(4)).decode()
 
 
 def log_in(client: httpx.Client, password: str, login: str = "owner") -> httpx.Response:
@@ -50,9 +64,11 @@ def verify(client: httpx.Client, token: str) -> httpx.Response:
     return client.post("/v1/auth/verify-email", json={"token": token})
 
 
-def reset_code(client: httpx.Client, mail_worker: Runtime, folder: Path) -> str:
-    assert ask(client).status_code == 202
-    return code_in(mails_to(mail_worker, folder, "owner@example.com")[-1])
+def reset_code(
+    client: httpx.Client, mail_worker: Runtime, folder: Path, email: str = "owner@example.com"
+) -> str:
+    assert ask(client, email).status_code == 202
+    return code_in(mails_to(mail_worker, folder, email)[-1])
 
 
 def kinds(person: Person) -> list[str]:
@@ -213,7 +229,8 @@ def test_a_new_address_counts_once_its_code_was_taken_and_the_former_one_is_told
     told = mails_to(mail_worker, tmp_path, "owner@example.com")[-1]
     assert told["Subject"] == "Your e-mail address was changed"
     assert "New@Example.com" in text_of(told)
-    assert kinds(cast.owner) == ["security.account_changed"]
+    told_of = [one["data"]["change"] for one in read(cast.owner.client, "/v1/notifications")["items"]]
+    assert told_of == ["email", "email_asked"]
     assert verify(client, code_in(mail)).status_code == 204, "twice is fine"
     assert log_in(client, PASSWORD, "new@example.com").status_code == 200
     assert log_in(client, PASSWORD, "owner@example.com").status_code == 401
@@ -253,3 +270,87 @@ def test_the_code_of_a_former_address_resets_nothing_any_more(
     assert ask_for_email(cast.owner, "new@example.com").status_code == 202
     verify(client, code_in(mails_to(mail_worker, tmp_path, "new@example.com")[0]))
     assert wrong_fields(confirm(client, code)) == ["/token"]
+
+
+def test_a_new_password_takes_along_what_was_begun_with_the_old_one(
+    cast: Cast, client: httpx.Client, mail_worker: Runtime, tmp_path: Path
+) -> None:
+    """Whoever had the old one may have asked for an address of theirs."""
+    assert ask_for_email(cast.owner, "thief@example.com").status_code == 202
+    [mail] = mails_to(mail_worker, tmp_path, "thief@example.com")
+    assert confirm(client, reset_code(client, mail_worker, tmp_path)).status_code == 204
+    assert wrong_fields(verify(client, code_in(mail))) == ["/token"]
+
+
+def test_a_reset_ends_api_keys_and_of_an_unverified_address_every_other_way_in(
+    cast: Cast, client: httpx.Client, database: Database, mail_worker: Runtime, tmp_path: Path
+) -> None:
+    """Somebody may have registered an address that is not theirs, and wait for its owner."""
+    with database.transaction() as session:
+        verified = update(User).where(User.id == cast.member.id)
+        session.execute(verified.values(email_verified_at=clock.now()))
+    ways = (ApiKey, Passkey, Identity, SecondFactor, RecoveryCode)
+    for person in (cast.owner, cast.member):
+        add_one_of_everything(database, person.id, seq=1_000)
+        code = reset_code(client, mail_worker, tmp_path, f"{person.username}@example.com")
+        assert confirm(client, code).status_code == 204
+    with database.reading() as session:
+        left = {way.__name__: set(session.scalars(select(way.user_id))) for way in ways}
+    assert left == {way.__name__: set() if way is ApiKey else {cast.member.id} for way in ways}
+
+
+@pytest.mark.parametrize("has_second_factor", [False, True])
+def test_a_login_with_a_password_that_is_changed_while_it_is_checked_is_refused(
+    cast: Cast,
+    client: httpx.Client,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    has_second_factor: bool,
+) -> None:
+    if has_second_factor:
+        enable(cast.owner)
+    change_while_checking(database, cast.owner, monkeypatch)
+    answer = problem(log_in(client, PASSWORD), 401)
+    assert answer["error"] == "invalid_grant"
+    with database.reading() as session:
+        live = select(LoginSession).where(
+            LoginSession.user_id == cast.owner.id, LoginSession.revoked_at.is_(None)
+        )
+        assert session.scalars(live).all() == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/me/password", {"current_password": PASSWORD, "password": NEW_PASSWORD}),
+        ("POST", "/v1/me/email", {"email": "new@example.com", "password": PASSWORD}),
+        ("POST", "/v1/me/second-factor", {"password": PASSWORD}),
+        ("POST", "/v1/me/passkeys/options", {"password": PASSWORD}),
+        ("DELETE", "/v1/me", {"password": PASSWORD}),
+    ],
+)
+def test_what_needs_the_password_is_refused_if_it_is_changed_while_it_is_checked(
+    cast: Cast,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    path: str,
+    body: dict[str, str],
+) -> None:
+    change_while_checking(database, cast.owner, monkeypatch)
+    refused = problem(cast.owner.client.request(method, path, json=body), 403)
+    assert "meanwhile" in refused["detail"]
+    assert user_row(database, cast.owner).password_hash == OTHER_HASH
+
+
+def change_while_checking(database: Database, person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else sets a password right after bcrypt has said yes to the old one."""
+    check = bcrypt.checkpw
+
+    def checked(password: bytes, hashed: bytes) -> bool:
+        is_right = check(password, hashed)
+        with database.transaction() as session:
+            set_password(session, user_id=person.id, password_hash=OTHER_HASH)
+        return is_right
+
+    monkeypatch.setattr(bcrypt, "checkpw", checked)

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import delete
 
 from core import clock
 from core.database import Database
@@ -43,6 +44,16 @@ def test_a_login_from_a_new_device_is_told_once(cast: Cast, client: httpx.Client
 def test_an_update_of_the_client_makes_no_new_device(cast: Cast, client: httpx.Client) -> None:
     log_in(client, FIREFOX)
     log_in(client, FIREFOX.replace("150.0", "151.0.2"))
+    assert len(told(cast.owner)) == 1
+
+
+def test_who_has_a_login_is_told_of_another_though_all_devices_are_forgotten(
+    cast: Cast, client: httpx.Client, database: Database
+) -> None:
+    """One login can be refreshed for years."""
+    with database.transaction() as session:
+        session.execute(delete(KnownDevice))
+    log_in(client, FIREFOX)
     assert len(told(cast.owner)) == 1
 
 

@@ -17,7 +17,7 @@ from falcon import inspect
 from sqlalchemy import update
 
 from api.app import create_app
-from api.scopes import needed_scope
+from api.scopes import needed_scopes
 from core.config import Settings
 from core.database import Database
 from core.models import GroupExpense, User
@@ -172,7 +172,8 @@ def test_a_key_without_the_scope_gets_nothing(cast: Cast, calls: list[Call], ids
         made = cast.owner.client.post("/v1/me/api-keys", json={"name": "Key", "scopes": others}).json()
         keys[scope] = http_client(str(cast.owner.client.base_url), Authorization=f"Bearer {made['key']}")
     for call in protected(calls):
-        answer = call.make(keys[needed_scope(call.path, call.method.upper())], ids)
+        needed = sorted(needed_scopes(call.path, call.method.upper()))
+        answer = call.make(keys[needed[-1] if needed else None], ids)
         assert answer.status_code == 403, f"{call}: {answer.status_code} {answer.text}"
     for one in keys.values():
         one.close()

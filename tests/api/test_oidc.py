@@ -18,7 +18,7 @@ from core.models import Challenge, Identity, User
 from tests.api.accounts import count, deactivate, status_with
 from tests.api.calls import problem, read
 from tests.api.test_second_factors import answer_with, enable
-from tests.cast import PASSWORD, Cast, Person, http_client
+from tests.cast import PASSWORD, Cast, Person, http_client, register
 from tests.oidc_provider import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -323,7 +323,38 @@ def test_the_second_factor_is_asked_for_and_who_is_deactivated_stays_out(
     assert answer_with(browser, asked["challenge"], totp.at(clock.now())).status_code == 200
     provider.claims = {"email": "member@example.com", "sub": "member"}
     deactivate(database, cast.member.id)
-    assert problem(log_in(browser, provider), 403)
+    assert problem(log_in(browser, provider), 401)
+
+
+def test_nothing_is_linked_before_the_second_factor_nor_in_the_place_of_what_is(
+    browser: httpx.Client, provider: OidcProvider, cast: Cast, database: Database
+) -> None:
+    verify_address(database, cast.owner)
+    totp, _ = enable(cast.owner)
+    provider.claims = {"email": "owner@example.com"}
+    asked = problem(log_in(browser, provider), 401)
+    assert identities(database) == {}
+    assert answer_with(browser, asked["challenge"], "000000").status_code == 401
+    assert identities(database) == {}
+    assert answer_with(browser, asked["challenge"], totp.at(clock.now())).status_code == 200
+    assert identities(database) == {cast.owner.id: "somebody"}
+    verify_address(database, cast.member)
+    provider.claims = {"email": "member@example.com", "sub": "mine"}
+    assert log_in(browser, provider).status_code == 200
+    provider.claims["sub"] = "evil"
+    assert "unlink" in problem(log_in(browser, provider), 403)["detail"]
+    assert identities(database)[cast.member.id] == "mine"
+
+
+def test_an_address_that_only_looks_the_same_links_nothing(
+    browser: httpx.Client, provider: OidcProvider, client: httpx.Client, database: Database
+) -> None:
+    with register(client, "strasse", email="chef@strasse.example") as person:
+        verify_address(database, person)
+    for address in ("chef@stra\u00dfe.example", "che\ufb00@strasse.example"[:3] + "f@\u017ftrasse.example"):
+        provider.claims = {"email": address}
+        assert problem(log_in(browser, provider), 403)
+    assert identities(database) == {}
 
 
 def test_a_name_that_somebody_has_gets_an_ending(

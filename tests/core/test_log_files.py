@@ -75,7 +75,7 @@ def test_the_newest_come_first_by_level_and_across_the_files(tmp_path: Path) -> 
 def test_what_is_no_line_of_ours_is_left_out(tmp_path: Path) -> None:
     lines_of(tmp_path, "app", ("info", "whole"))
     with log_path(tmp_path, "app").open("ab") as file:
-        file.write(b'{"level": "info", "eve\n\xff\xfe\n[1]\n{"event": "no level"}\n')
+        file.write(b'{"level": "info", "eve\n\xff\xfe\n[1]\n{"event": "no level"}\n{"level": ["odd"]}\n')
     assert events(tmp_path, "debug") == ["whole"]
 
 

@@ -9,7 +9,7 @@ from core.mail_tokens import (
     RESET_PASSWORD,
     TOKEN_CHARACTERS,
     VERIFY_EMAIL,
-    TokenClaims,
+    MailClaims,
     is_mail_token,
     mail_token,
     read_mail_token,
@@ -24,12 +24,12 @@ def test_a_code_says_whose_it_is_until_when_and_proves_it_for_one_thing_and_purp
     token = mail_token(SECRET, VERIFY_EMAIL, user_id=USER, covers="a@b", expires_at=expires_at)
     assert len(token) == TOKEN_CHARACTERS
     claims = read_mail_token(token)
-    assert claims == TokenClaims(USER, expires_at.replace(microsecond=0))
+    assert claims == MailClaims(USER, expires_at.replace(microsecond=0))
     assert is_mail_token(SECRET, VERIFY_EMAIL, token, claims, covers="a@b")
     assert not is_mail_token(SECRET, VERIFY_EMAIL, token, claims, covers="a@c")
     assert not is_mail_token(SECRET, RESET_PASSWORD, token, claims, covers="a@b")
     assert not is_mail_token(SECRET + "x", VERIFY_EMAIL, token, claims, covers="a@b")
-    later = TokenClaims(USER, expires_at + timedelta(days=1))
+    later = MailClaims(USER, expires_at + timedelta(days=1))
     assert not is_mail_token(SECRET, VERIFY_EMAIL, token, later, covers="a@b")
 
 

@@ -14,15 +14,18 @@ from core.database import Database
 from core.ids import new_id
 from core.models import (
     Base,
+    Challenge,
     Deletion,
     Delivery,
     DigestRun,
+    EmailChange,
     Expense,
     Export,
     Group,
     IdempotencyKey,
     Import,
     Invitation,
+    KnownDevice,
     LoginSession,
     RefreshToken,
 )
@@ -36,6 +39,7 @@ from workers.tasks import housekeeping
 from workers.tasks.housekeeping import PURGES, NotPurged, purge_all
 
 LONG_AGO = timedelta(days=500)
+OLD = b"o" * 32
 
 WHERE_OLD: dict[str, tuple[type[Base], Any]] = {
     "purge_trash": (Expense, Expense.deleted_at.is_not(None)),
@@ -48,6 +52,9 @@ WHERE_OLD: dict[str, tuple[type[Base], Any]] = {
     "purge_keys": (IdempotencyKey, True),
     "purge_refresh_tokens": (RefreshToken, RefreshToken.spent_at.is_not(None)),
     "purge_sessions": (LoginSession, LoginSession.revoked_at.is_not(None)),
+    "forget_devices": (KnownDevice, KnownDevice.device_hash == OLD),
+    "purge_challenges": (Challenge, True),
+    "purge_email_changes": (EmailChange, True),
     "expire_exports": (Export, Export.state == "succeeded"),
     "purge_exports": (Export, Export.state == "failed"),
 }
@@ -89,6 +96,21 @@ def grow_old(database: Database) -> None:
                 **owner, "id": new_id(), "state": "expired", "name": "x", "size": 1, "findings": {},
                 "has_own_mapping": False, "version": 1, **stamps,
                 **{f"{name}_count": count for name, count in counts.items()},
+            },
+        ),
+        (KnownDevice, {**owner, "device_hash": OLD, "seen_at": then}),
+        (
+            Challenge,
+            {
+                "token_hash": new_id().bytes * 2, "purpose": "oidc", "data": {}, "attempts": 0,
+                "expires_at": then,
+            },
+        ),
+        (
+            EmailChange,
+            {
+                **owner, "id": new_id(), "email": "a@example.com", "email_key": "a@example.com",
+                "previous_email": "b@example.com", "asked_at": then,
             },
         ),
         (Export, {**export, "id": new_id(), "state": "failed", "created_at": then, "finished_at": then}),
@@ -142,7 +164,7 @@ def test_of_every_kind_the_old_goes_and_nothing_else(database: Database) -> None
     purge_all(database)
     assert left_of(database) == set()
     with database.reading() as session:
-        for model in (Expense, Group, LoginSession, Export):
+        for model in (Expense, Group, LoginSession, Export, KnownDevice):
             assert session.scalar(select(func.count()).select_from(model)) == 1
 
 

@@ -1,4 +1,5 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from celery import shared_task
 
@@ -8,9 +9,10 @@ from core.job_names import Tick
 from core.logging import AUDIT, get_logger
 from core.queries.audit import moved_heads
 from workers.process import current_runtime
+from workers.runtime import Runtime
 
-LOOK_BACK = timedelta(minutes=65)
-"""A tick's interval and what it may be late: rather twice than not at all."""
+OVERLAP = timedelta(minutes=5)
+"""What was under way when a tick began is dated before it: rather twice than not at all."""
 
 log = get_logger(AUDIT)
 
@@ -22,14 +24,24 @@ def log_audit_heads_task() -> None:
     Whoever can change the database can make all of a trail anew, its head included, but not what a log that
     was shipped elsewhere says of it: `outlay audit --heads` compares the two.
     """
-    log_audit_heads(current_runtime().database)
+    log_moved_heads(current_runtime())
 
 
-def log_audit_heads(database: Database) -> int:
+def log_moved_heads(runtime: Runtime) -> int:
+    """Those since the last tick that has come to its end, however long ago; all if nobody knows of one."""
+    key = f"{runtime.settings.redis_prefix}:audit_heads_logged_at"
+    began, last = clock.now(), runtime.redis.get(key)
+    since = datetime.fromtimestamp(float(cast("bytes", last)), UTC) - OVERLAP if last else None
+    count = log_audit_heads(runtime.database, since=since)
+    runtime.redis.set(key, began.timestamp())
+    return count
+
+
+def log_audit_heads(database: Database, *, since: datetime | None = None) -> int:
     """Answers how many there were."""
     count = 0
     with database.snapshot_rows() as rows:
-        for user_id, seq, digest in moved_heads(rows, since=clock.now() - LOOK_BACK):
+        for user_id, seq, digest in moved_heads(rows, since=since):
             log.info("audit.head", user_id=user_id, seq=seq, hash=digest.hex())
             count += 1
     return count

@@ -11,6 +11,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from core.database import Database, is_unavailable
 from core.job_names import BUILD_DIGEST, Tick
+from core.log_redaction import safe_text
 from core.logging import get_logger
 from core.queries.digest_documents import DigestFigures
 from core.queries.digest_figures import digest_figures
@@ -144,7 +145,7 @@ def _fail(database: Database, row: ClaimedRow, error: Exception) -> None:
     user_id, digest_id = _key(row)
     log.error("digest.failed", user_id=user_id, digest_id=digest_id, exc_info=error)
     with database.transaction() as session:
-        is_dead = fail_leased(session, row, error=repr(error))
+        is_dead = fail_leased(session, row, error=safe_text(error))
         if is_dead:
             fail_digest(session, user_id=user_id, digest_id=digest_id)
     tell_failed(BUILD_DIGEST, is_dead=is_dead)

@@ -68,7 +68,7 @@ def test_the_first_administrator_is_made_of_a_user_or_anew(settings: Settings, d
 
 
 def test_administrators_are_disabled_enabled_and_deleted_but_not_the_last(
-    settings: Settings, database: Database
+    settings: Settings, database: Database, tmp_path: Path
 ) -> None:
     for name in ("ada", "bob"):
         new_user(database, name)
@@ -80,7 +80,10 @@ def test_administrators_are_disabled_enabled_and_deleted_but_not_the_last(
     assert outlay(settings, "admin", "delete", "ada", "--yes").returncode == 1
     assert outlay(settings, "admin", "enable", "bob").returncode == 0
     assert outlay(settings, "admin", "delete", "ada", given="no\n").returncode == 1
-    assert outlay(settings, "admin", "delete", "ada", given="ada\n").returncode == 0
+    logging = msgspec.structs.replace(settings, log_dir=str(tmp_path))
+    assert outlay(logging, "admin", "delete", "ada", given="ada\n").returncode == 0
+    line = json.loads((tmp_path / "audit.log").read_text())
+    assert (line["event"], line["actor"], line["seq"]) == ("account.deleted", "command line", 2)
     assert rights(database) == {"bob": (True, True)}
     assert outlay(settings, "admin", "disable", "nobody").returncode == 1
     assert outlay(settings, "admin", "disable").returncode == 2

@@ -1,0 +1,72 @@
+"""What limits, audit trail and metrics cost POST /v1/expenses: the API with and without them, in turns."""
+
+import asyncio
+from dataclasses import dataclass, field
+from statistics import median
+
+from bench.lesser_api import PARTS
+from bench.load import WARM_UP_S, Outcome, Summary, run_load
+from bench.measures import CONNECTIONS, categories_of, posts
+from bench.report import Row
+from bench.system import Dialect, System, await_port
+from core.commands.ports import free_port
+
+ROUNDS = 7
+SECONDS = 3.0
+"""Short ones, many times: whatever else the machine does meets all alike."""
+
+WHOLE = "whole"
+
+
+@dataclass
+class _Variant:
+    """An API process without some parts, and what it has done so far."""
+
+    name: str
+    port: int
+    runs: list[Outcome] = field(default_factory=list)
+    processor_us: list[float] = field(default_factory=list)
+
+
+def overheads(dialect: Dialect) -> list[Row]:
+    """The same load on each of five processes over the same database, one after the other, many times."""
+    with System(dialect, processes=("api",)) as system:
+        _user_id, token = system.new_user("poster")
+        category_ids = categories_of(system, token)
+        system.call("POST", "/v1/budgets", token, {"name": "All", "amount": "100000000"})
+        system.stop("api")
+        variants = [_start(system, WHOLE)]
+        variants += [_start(system, f"without {part}", part) for part in PARTS]
+        variants.append(_start(system, "without all three", *PARTS))
+        for turn in range(ROUNDS):
+            # Not always in the same order: one may profit from what the one before it leaves behind.
+            for variant in variants[:: 1 if turn % 2 else -1]:
+                before = system.cpu_seconds(variant.name)
+                load = run_load(
+                    variant.port, posts(token, category_ids), connections=CONNECTIONS, seconds=SECONDS
+                )
+                outcome = asyncio.run(load)
+                # The warm-up has its share of the processor's time as well.
+                sent = outcome.rate * (SECONDS + WARM_UP_S)
+                variant.processor_us.append((system.cpu_seconds(variant.name) - before) / sent * 1e6)
+                variant.runs.append(outcome)
+    return [_row(variant, variants[-1]) for variant in reversed(variants)]
+
+
+def _start(system: System, name: str, *parts: str) -> _Variant:
+    variant = _Variant(name, free_port())
+    system.start(name, ["bench.lesser_api", *parts], OUTLAY_API_PORT=str(variant.port))
+    await_port(variant.port)
+    return variant
+
+
+def _row(variant: _Variant, least: _Variant) -> Row:
+    summary = Summary.of(variant.runs)
+    pairs = zip(variant.runs, least.runs, strict=True)
+    return Row(
+        f"POST /v1/expenses, {variant.name}: {median(variant.processor_us):.0f} µs of the processor",
+        f"{summary.rate:,.0f}/s",
+        f"{summary.p50_ms:.1f} ms",
+        f"{summary.p99_ms:.1f} ms",
+        f"{median(one.rate / other.rate for one, other in pairs):.3f}",
+    )

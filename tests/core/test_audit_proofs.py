@@ -1,0 +1,107 @@
+"""The proof of an audit trail reads the rows past the models: nothing may slip by it for that."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from core.database import Database
+from core.models import AuditEvent
+from core.queries.audit import ChainProof, verify_chain
+from core.rules.audit_chain import ChainedEvent, chain_hash, microseconds
+from core.services.audit import Action, record_action
+from tests.core.services.spender import Spender
+from tests.forging import forge
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "the letter T": lambda at: at.replace(" ", "T"),
+    "a longer fraction": lambda at: f"{at}0",
+    "a zone": lambda at: f"{at}+00:00",
+    "the letter Z": lambda at: f"{at}Z",
+    "no year": lambda at: at[5:],
+    "no time at all": lambda _at: "now",
+    "nothing": lambda _at: "",
+}
+"""Of the same instant on SQLite, where it is a text, and any text will do."""
+
+
+def test_digests_stay_what_they_were() -> None:
+    """Trails that are there already must be provable for ever."""
+    at = datetime(2026, 5, 10, 9, 30, 0, 123456, tzinfo=UTC)
+    details = '{"changes":{"rôle":"admin"}}'
+    event = ChainedEvent(UUID(int=1), 7, at, UUID(int=2), "expense.created", None, details)
+    assert (
+        chain_hash(b"p" * 32, event).hex()
+        == "33acf66ac6517b3457a851d74295eada01f487c114be7ce41c6f4d5a75176236"
+    )
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_microseconds_are_counted_exactly(at: datetime) -> None:
+    assert datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds(at)) == at
+
+
+@pytest.fixture
+def user_id(database: Database) -> UUID:
+    """Of somebody with a trail of three events; nobody did the second."""
+    owner = Spender(database)
+    for actor_id in (owner.id, None, owner.id):
+        with database.transaction() as session:
+            record_action(session, Action(owner.id, "session.opened", actor_id, owner.id))
+    assert proof(database, owner.id) == ChainProof(owner.id, 3)
+    return owner.id
+
+
+def proof(database: Database, user_id: UUID) -> ChainProof:
+    with database.reading_rows() as rows:
+        return verify_chain(rows, user_id=user_id)
+
+
+def forge_second(database: Database, assignment: str, **values: Any) -> None:
+    statement = text(f"UPDATE {AuditEvent.__tablename__} SET {assignment} WHERE seq = 2")
+    forge(database, lambda session: session.execute(statement, values))
+
+
+@pytest.mark.parametrize("offset_us", [1, -1, 86_400_000_000, 3_600_000_000])
+def test_an_instant_that_was_moved_is_found(database: Database, user_id: UUID, offset_us: int) -> None:
+    with database.reading() as session:
+        event = session.get_one(AuditEvent, (user_id, 2))
+    at = event.at + timedelta(microseconds=offset_us)
+    is_text = database.dialect == "sqlite"
+    forge_second(database, "at = :at", at=at.strftime("%Y-%m-%d %H:%M:%S.%f") if is_text else at)
+    assert_broken(database, user_id)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
+def test_an_instant_that_is_spelled_otherwise_is_found(
+    database: Database, user_id: UUID, spelling: Callable[[str], str]
+) -> None:
+    if database.dialect == "postgresql":
+        pytest.skip("it has a type for instants")
+    with database.reading_rows() as rows:
+        at = rows.exec_driver_sql("SELECT at FROM audit_events WHERE seq = 2").scalar_one()
+    forge_second(database, "at = :spelling", spelling=spelling(at))
+    assert_broken(database, user_id)
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    ["object_id = upper(object_id)", "actor_id = ''", "actor_id = object_id", "object_id = NULL"],
+)
+def test_an_id_that_is_another_or_is_written_otherwise_is_found(
+    database: Database, user_id: UUID, assignment: str
+) -> None:
+    if database.dialect == "postgresql" and ("upper" in assignment or "''" in assignment):
+        pytest.skip("it has a type for ids")
+    forge_second(database, assignment)
+    assert_broken(database, user_id)
+
+
+def assert_broken(database: Database, user_id: UUID) -> None:
+    problem = "event 2 or the one before it was changed"
+    assert proof(database, user_id) == ChainProof(user_id, 1, problem)
