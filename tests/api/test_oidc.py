@@ -281,16 +281,8 @@ def test_a_new_key_of_the_provider_is_learnt(
 
     monkeypatch.setattr(oidc_metadata, "REFRESH_PAUSE_S", -1.0)
     with OidcProvider() as provider:
-        text = msgspec.json.encode(
-            [
-                {
-                    "name": "example",
-                    "issuer": provider.issuer,
-                    "client_id": CLIENT_ID,
-                    "client_secret": CLIENT_SECRET,
-                }
-            ]
-        )
+        given = {"issuer": provider.issuer, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+        text = msgspec.json.encode([{"name": "example", **given}])
         changes = {"oidc_providers": text.decode(), "public_url": PUBLIC_URL}
         with RunningApi(msgspec.structs.replace(settings, **changes)) as api, http_client(api.url) as browser:
             assert log_in(browser, provider).status_code == 200

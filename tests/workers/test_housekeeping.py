@@ -1,8 +1,9 @@
 """The hourly purge: of each kind it removes what is old, whatever happens to another one."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
@@ -126,17 +127,20 @@ def grow_old(database: Database) -> None:
         for model, row in rows:
             session.execute(insert(model).values(row))
         claim_keys(session, [KeyedRequest(me.id, "key", b"-" * 32)])
-        live, ended = (
-            open_session(session, user_id=me.id, user_agent=None, ip_address=None) for _ in range(2)
-        )
-        is_ended = LoginSession.id == ended.session_id
-        session.execute(update(LoginSession).where(is_ended).values(revoked_at=then))
-        is_live = RefreshToken.session_id == live.session_id
-        session.execute(update(RefreshToken).where(is_live).values(expires_at=then, spent_at=then))
-        session.execute(update(Expense).where(Expense.deleted_at.is_not(None)).values(deleted_at=then))
-        session.execute(update(Delivery).values(state="sent", created_at=then))
-        session.execute(update(IdempotencyKey).values(created_at=then))
-        session.execute(update(Group).where(Group.id == left.id).values(deleted_at=then))
+        make_older(session, me.id, left.id, then)
+
+
+def make_older(session: Session, user_id: UUID, group_id: UUID, then: datetime) -> None:
+    """What was written as the service does, as if it had been then."""
+    live, ended = (open_session(session, user_id=user_id, user_agent=None, ip_address=None) for _ in range(2))
+    is_ended = LoginSession.id == ended.session_id
+    session.execute(update(LoginSession).where(is_ended).values(revoked_at=then))
+    is_live = RefreshToken.session_id == live.session_id
+    session.execute(update(RefreshToken).where(is_live).values(expires_at=then, spent_at=then))
+    session.execute(update(Expense).where(Expense.deleted_at.is_not(None)).values(deleted_at=then))
+    session.execute(update(Delivery).values(state="sent", created_at=then))
+    session.execute(update(IdempotencyKey).values(created_at=then))
+    session.execute(update(Group).where(Group.id == group_id).values(deleted_at=then))
 
 
 def left_of(database: Database) -> set[str]:
