@@ -11,6 +11,7 @@ from uuid import UUID
 from falcon.asgi import Request, Response
 from sqlalchemy import Connection
 
+from api.gatekeeper import Gatekeeper
 from api.scopes import needed_scopes
 from api.transactions import Transactions, act_for
 from core import clock
@@ -60,9 +61,12 @@ class Authentication:
     One that says `is_for_admins = True` is for them alone, and the only kind that the master key opens.
     """
 
-    def __init__(self, tokens: Tokens, transactions: Transactions, *, master_key: str = "") -> None:
+    def __init__(
+        self, tokens: Tokens, transactions: Transactions, gatekeeper: Gatekeeper, *, master_key: str = ""
+    ) -> None:
         self._tokens = tokens
         self._transactions = transactions
+        self._gatekeeper = gatekeeper
         self._master_key = master_key.encode()
         self._remembered: dict[str, _Remembered] = {}
         self._looking_up: dict[str, asyncio.Future[Principal]] = {}
@@ -74,11 +78,16 @@ class Authentication:
             if principal.user_id == user_id and session_id in (None, principal.session_id):
                 self._remembered.pop(token, None)
 
-    async def process_resource(self, req: Request, _resp: Response, resource: Any, _params: Any) -> None:
+    async def process_resource(self, req: Request, resp: Response, resource: Any, _params: Any) -> None:
         is_public = resource is None or getattr(resource, "is_public", False)
         if not is_public and req.method not in UNPROTECTED_METHODS:
             is_for_admins = getattr(resource, "is_for_admins", False)
-            req.context.principal = await self.principal_of(req, is_for_admins=is_for_admins)
+            try:
+                req.context.principal = await self.principal_of(req, is_for_admins=is_for_admins)
+            except (Unauthenticated, Forbidden):
+                # Whoever is refused does not come as far as the limits of all calls.
+                await self._gatekeeper.spend_of_place(req, resp)
+                raise
             act_for(req.context.principal.user_id)
 
     async def principal_of(self, req: Request, *, is_for_admins: bool = False) -> Principal:
@@ -90,16 +99,18 @@ class Authentication:
         scheme, _, token = (req.get_header("Authorization") or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("send a bearer token")
-        principal = await self._identify(token)
+        principal = await self._identify(req, token)
         _check_role(principal, req, is_for_admins=is_for_admins)
         return principal
 
-    async def _identify(self, token: str) -> Principal:
+    async def _identify(self, req: Request, token: str) -> Principal:
         if self._master_key and hmac.compare_digest(token.encode(), self._master_key):
             return MASTER
         known = self._remembered.get(token)
         if known is not None and known.until > time.monotonic():
             return known.principal
+        if known is None:
+            self._gatekeeper.refuse_spent_place(req)
         # Forgotten first: should the look-up fail, the old answer must not stand.
         self._remembered.pop(token, None)
         return await self._look_up_once(token)

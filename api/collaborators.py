@@ -51,6 +51,7 @@ class Collaborators:
             fingerprint_key=derive_key(settings.secret, "idempotency"),
         )
         tokens = Tokens(settings.secret)
+        gatekeeper = Gatekeeper(settings)
         return cls(
             settings=settings,
             database=database,
@@ -59,8 +60,8 @@ class Collaborators:
             transactions=transactions,
             expense_writer=new_expense_writer(transactions, writer_database),
             tokens=tokens,
-            authentication=Authentication(tokens, transactions, master_key=settings.master_key),
-            gatekeeper=Gatekeeper(settings),
+            authentication=Authentication(tokens, transactions, gatekeeper, master_key=settings.master_key),
+            gatekeeper=gatekeeper,
             passwords=Passwords(cost=settings.bcrypt_cost),
             charts=Charts(),
             files=FileStore(settings.files),

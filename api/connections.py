@@ -30,7 +30,8 @@ class Patience:
     """What a connection is allowed. Tests have less of it."""
 
     connections: int = 8_000
-    """Of a process, some 100 MB; past this the one goes that has asked nothing for the longest."""
+    """Of a process, some 100 MB; past this the one goes that has asked nothing for the longest, or the
+    new one where all have a request under way."""
 
     head_bytes: int = 64 * 1024
     """Of a request's line and headers, as long as they are not complete; browsers stop far below it."""
@@ -43,6 +44,12 @@ class Patience:
 
     body_bytes_per_s: int = 4 * 1024
     """A poor mobile connection has ten times as much."""
+
+    silence_s: float = 15.0
+    """Within a body, however fast it was before: what has come is held in memory meanwhile."""
+
+    trailer_bytes: int = 8 * 1024
+    """Between two pieces of a body, and behind the last. No client of ours sends any trailer."""
 
     answer_s: float = 60.0
     """From the end of the body to the beginning of the answer; the balancer gives up then too."""
@@ -74,8 +81,9 @@ class Crowd:
         self._next_check: asyncio.TimerHandle | None = None
 
     def enter(self, connection: "ApiProtocol") -> None:
-        if len(self._connections) > self._max:
-            self._make_room()
+        if len(self._connections) > self._max and not self._make_room():
+            connection.transport.abort()
+            return
         self.await_request(connection)
         if self._next_check is None:
             self._next_check = self._loop.call_later(CHECK_INTERVAL_S, self._check)
@@ -87,11 +95,13 @@ class Crowd:
     def is_asking(self, connection: "ApiProtocol") -> None:
         self._waiting.pop(connection, None)
 
-    def _make_room(self) -> None:
+    def _make_room(self) -> bool:
         oldest = next(iter(self._waiting), None)
-        if oldest is not None:
-            del self._waiting[oldest]
-            oldest.transport.abort()
+        if oldest is None:
+            return False
+        del self._waiting[oldest]
+        oldest.transport.abort()
+        return True
 
     def _check(self) -> None:
         now = self._loop.time()
@@ -114,11 +124,11 @@ class ApiProtocol(HttpToolsProtocol):
         if crowd is None:
             crowd = _crowds[self.server_state] = Crowd(self.server_state, self.loop, self.patience)
         self._crowd = crowd
-        self._since = self._checked_at = self.loop.time()
-        self._has_begun = False
+        self._since = self._checked_at = self._heard_at = self.loop.time()
+        self._has_begun = self._has_advanced = False
         self._is_in_head = True
         self._is_first = True
-        self._head_bytes = self._body_bytes = self._unwanted_bytes = 0
+        self._head_bytes = self._body_bytes = self._unwanted_bytes = self._trailer_bytes = 0
         self._is_body_complete = True
         self._stalled_since: float | None = None
         crowd.enter(self)
@@ -128,28 +138,43 @@ class ApiProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._heard_at = self.loop.time()
+        self._has_advanced = False
         super().data_received(data)
         if self._is_in_head and self._has_begun:
             # A line without an end is not told of before it ends.
             self._head_bytes += len(data)
             if self._head_bytes > self.patience.head_bytes and not self.transport.is_closing():
                 self._refuse(431, "the head is too large")
+        elif not self._is_body_complete and not self._has_advanced:
+            # Neither head nor body: a trailer, of which the parser keeps a field until it ends.
+            self._trailer_bytes += len(data)
+            if self._trailer_bytes > self.patience.trailer_bytes:
+                self.transport.abort()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # A field behind the body would join the headers, past the proxy that has written or removed those
+        # (RFC 9110, section 6.5.1); none has a meaning here.
+        if self._is_in_head:
+            super().on_header(name, value)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._since = self.loop.time()
         self._has_begun = self._is_in_head = True
         self._is_body_complete = False
-        self._head_bytes = self._body_bytes = self._unwanted_bytes = 0
+        self._head_bytes = self._body_bytes = self._unwanted_bytes = self._trailer_bytes = 0
 
     def on_headers_complete(self) -> None:
         self._is_in_head = self._is_first = False
+        self._has_advanced = True
         self._since = self.loop.time()
         self._crowd.is_asking(self)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
+        self._has_advanced, self._trailer_bytes = True, 0
         if not self._is_answered:
             super().on_body(body)
         else:
@@ -202,10 +227,7 @@ class ApiProtocol(HttpToolsProtocol):
             if took_s > patience.linger_s:
                 self.transport.close()
         elif not self._is_body_complete:
-            if self.flow.read_paused:
-                self._since += now - checked_at
-            elif took_s > patience.body_s + self._body_bytes / patience.body_bytes_per_s:
-                self._refuse(408, "the body did not come in time")
+            self._check_body(now, took_s, since_check_s=now - checked_at)
         elif took_s > patience.answer_s and not self.cycle.response_started:
             log.error("request.too_long seconds=%d", took_s)
             self._refuse(503, "this takes too long; look whether it was done before you try again")
@@ -216,6 +238,15 @@ class ApiProtocol(HttpToolsProtocol):
                 self._refuse(408, "the head did not come in time")
         elif took_s > (self.patience.head_s if self._is_first else self.patience.idle_s):
             self.transport.close()
+
+    def _check_body(self, now: float, took_s: float, *, since_check_s: float) -> None:
+        if self.flow.read_paused:
+            self._since += since_check_s
+            self._heard_at += since_check_s
+            return
+        allowed_s = self.patience.body_s + self._body_bytes / self.patience.body_bytes_per_s
+        if took_s > allowed_s or now - self._heard_at > self.patience.silence_s:
+            self._refuse(408, "the body did not come in time")
 
     def _refuse(self, status: int, detail: str) -> None:
         """Answer in the application's stead, and close."""

@@ -1,14 +1,24 @@
 """Lets requests in as often as they may come: the limits of all calls, and those written beside one."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
 from typing import Any, TypeVar
+from uuid import UUID
 
 from falcon.asgi import Request, Response
 
 from api.problems import SecondFactorRequired
-from api.throttles import ACCOUNT_DELAY, CHALLENGE_S, KNOWN_PLACE_S, PLACE_DELAY, PUBLIC, Throttle
+from api.throttles import (
+    ACCOUNT_DELAY,
+    CHALLENGE_S,
+    KNOWN_PLACE_S,
+    PASSWORDS_AT_ONCE,
+    PLACE_DELAY,
+    PUBLIC,
+    Throttle,
+)
 from core.config import Settings
 from core.errors import TooManyRequests, Unauthenticated
 from core.throttling.addresses import place_of
@@ -41,6 +51,7 @@ class Gatekeeper:
         self._place_delay, self._account_delay = (
             delay.times(self._factor) for delay in (PLACE_DELAY, ACCOUNT_DELAY)
         )
+        self._passwords_of: Counter[str] = Counter()
 
     async def process_resource(self, req: Request, resp: Response, resource: Any, _params: Any) -> None:
         req.context.gatekeeper = self
@@ -48,7 +59,23 @@ class Gatekeeper:
         if principal is not None:
             await self._spend(resp, self._users, principal.user_id)
         elif resource is not None and req.uri_template != LIVENESS:
-            await self._spend(resp, self._places, self._limiter.key("place", _place(req)))
+            await self.spend_of_place(req, resp)
+
+    async def spend_of_place(self, req: Request, resp: Response) -> None:
+        """Count a call of somebody unknown, or of a caller who may not make it.
+
+        Raises:
+            TooManyRequests
+        """
+        await self._spend(resp, self._places, self._limiter.key("place", _place(req)))
+
+    def refuse_spent_place(self, req: Request) -> None:
+        """Before work for a token that may be good: nothing is counted, as it may be.
+
+        Raises:
+            TooManyRequests: too many were not, of late.
+        """
+        _wait(self._places.refused_for_s(self._limiter.key("place", _place(req))))
 
     async def _spend(self, resp: Response, allowances: Allowances, key: Hashable) -> None:
         quota = allowances.spend_now(key) or await allowances.spend(key)
@@ -66,6 +93,28 @@ class Gatekeeper:
             TooManyRequests: not yet.
         """
         place = _place(req)
+        if not throttle.has_password:
+            async with self._counted(req, throttle, place):
+                yield
+            return
+        with self._at_once(place):
+            async with self._counted(req, throttle, place):
+                yield
+
+    @contextmanager
+    def _at_once(self, place: str) -> Iterator[None]:
+        if self._passwords_of[place] >= PASSWORDS_AT_ONCE * self._factor:
+            raise TooManyRequests("too many passwords at once; try again", retry_after_s=1)
+        self._passwords_of[place] += 1
+        try:
+            yield
+        finally:
+            self._passwords_of[place] -= 1
+            if not self._passwords_of[place]:
+                del self._passwords_of[place]
+
+    @asynccontextmanager
+    async def _counted(self, req: Request, throttle: Throttle, place: str) -> AsyncIterator[None]:
         await self._take(throttle.per_place, self._limiter.key("place", place))
         if throttle.per_user:
             await self._take(throttle.per_user, str(req.context.principal.user_id))
@@ -81,14 +130,30 @@ class Gatekeeper:
         if not throttle.delays_failures:
             yield
             return
-        async with self._attempt(place, account):
+        pair, everywhere = self._limiter.key("pair", place, account), self._limiter.key("account", account)
+        async with self._attempt(pair, everywhere):
             yield
 
     @asynccontextmanager
-    async def _attempt(self, place: str, account: str) -> AsyncIterator[None]:
-        """An attempt to log in. Nothing here depends on whether there is such an account."""
+    async def trying_code(self, req: Request, user_id: UUID) -> AsyncIterator[None]:
+        """Let a code be tried, after whatever first factor: who has that can begin any number of logins.
+
+        Raises:
+            TooManyRequests: not yet.
+        """
+        user = str(user_id)
+        async with self._attempt(
+            self._limiter.key("code", _place(req), user), self._limiter.key("code", user)
+        ):
+            yield
+
+    @asynccontextmanager
+    async def _attempt(self, pair: str, everywhere: str) -> AsyncIterator[None]:
+        """An attempt to log in, counted by account and place, and by account.
+
+        Nothing here depends on whether there is such an account.
+        """
         delays = self._limiter.delays
-        pair, everywhere = self._limiter.key("pair", place, account), self._limiter.key("account", account)
         is_known = await delays.recall(f"known:{pair}") is not None
         _wait(await delays.attempt(self._place_delay, pair))
         if not is_known:

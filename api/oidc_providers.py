@@ -1,4 +1,4 @@
-"""The OpenID providers that the operator has configured, asked in threads of their own."""
+"""The OpenID providers that the operator has configured, each asked in threads of its own."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,38 +8,29 @@ from typing import TypeVar
 from core.config import Settings
 from core.errors import NotFound, Overloaded
 from core.oidc import OidcClient
+from core.oidc_settings import Provider
 
 T = TypeVar("T")
 
 THREADS = 4
-MAX_WAITING = 40
-"""A provider that hangs must not take the other threads, nor collect those who wait for it without end."""
+"""Of each provider, begun when it is first asked, so that one that hangs takes none from the others."""
+
+MAX_WAITING = 20
+"""For one provider: five seconds of waiting where each answer takes one."""
 
 
-class OidcProviders:
-    def __init__(self, settings: Settings) -> None:
-        base = settings.public_url.rstrip("/")
-        self._clients = {
-            provider.name: OidcClient(provider, redirect_uri=f"{base}/v1/auth/oidc/{provider.name}/callback")
-            for provider in settings.providers
-        }
-        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="oidc")
+class OidcProvider:
+    """One of them, and who waits for it."""
+
+    def __init__(self, provider: Provider, *, redirect_uri: str) -> None:
+        self.client = OidcClient(provider, redirect_uri=redirect_uri)
+        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix=f"oidc-{provider.name}")
         self._waiting = 0
 
-    @property
-    def names(self) -> list[str]:
-        return list(self._clients)
-
-    def client_of(self, name: str) -> OidcClient:
-        """Raises:
-        NotFound
-        """
-        client = self._clients.get(name)
-        if client is None:
-            raise NotFound("no such provider")
-        return client
-
     async def run(self, work: Callable[[], T]) -> T:
+        """Raises:
+        Overloaded: too many wait already.
+        """
         if self._waiting >= MAX_WAITING:
             raise Overloaded("too many logins wait for their provider")
         self._waiting += 1
@@ -50,3 +41,29 @@ class OidcProviders:
 
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+class OidcProviders:
+    def __init__(self, settings: Settings) -> None:
+        base = settings.public_url.rstrip("/")
+        self._providers = {
+            one.name: OidcProvider(one, redirect_uri=f"{base}/v1/auth/oidc/{one.name}/callback")
+            for one in settings.providers
+        }
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._providers)
+
+    def named(self, name: str) -> OidcProvider:
+        """Raises:
+        NotFound
+        """
+        provider = self._providers.get(name)
+        if provider is None:
+            raise NotFound("no such provider")
+        return provider
+
+    def close(self) -> None:
+        for provider in self._providers.values():
+            provider.close()

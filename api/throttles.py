@@ -27,7 +27,12 @@ ACCOUNT_DELAY = Delay("account", free=20, longest_s=60, forget_s=15 * MINUTE_S)
 """The same from all places that the account is not known to be used from, against guessing from many."""
 
 PUBLIC = Window("public", 600, MINUTE_S)
-"""Calls without a token from one place; a hundred people behind one address make some ten a minute."""
+"""Calls without a token that is good for them, from one place; a hundred people behind one address make some
+ten a minute."""
+
+PASSWORDS_AT_ONCE = 4
+"""Of one place that wait for the work on a password: a tenth of those that may wait in all, so no place alone
+fills the queue, and others wait half a second for it at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class Throttle:
     """Of a call that completes a login."""
     delays_failures: bool = False
     """Whether refused credentials make the next attempt for the account wait."""
+    has_password: bool = False
+    """Whether the call works on a password, so that a place makes `PASSWORDS_AT_ONCE` at once."""
 
 
 def named(*fields: str) -> Callable[[Request], str | None]:
@@ -60,19 +67,24 @@ LOGIN = Throttle(
     per_place=(Window("login", 60, MINUTE_S), Window("login-hourly", 600, HOUR_S)),
     account_of=named("login", "username"),
     delays_failures=True,
+    has_password=True,
 )
 
-# Has the attempts of the login that it completes, and five a challenge.
+# Has the attempts of the login that it completes, five a challenge, and those of the account's codes.
 SECOND_FACTOR = Throttle(per_place=LOGIN.per_place, challenge_of=lambda req: str(req.context.json.challenge))
 
 PASSKEY_LOGIN = Throttle(per_place=LOGIN.per_place)
 PASSKEY_OPTIONS = Throttle(per_place=(Window("passkey", 60, MINUTE_S),))
 
+# Each begins with a row that waits for the user to come back, and ends with calls to the provider.
+OIDC_BEGINNING = Throttle(per_place=(Window("oidc", 60, MINUTE_S),))
+OIDC_LOGIN = Throttle(per_place=LOGIN.per_place)
+
 # A device asks every ten minutes: three thousand of them behind one address.
 REFRESH = Throttle(per_place=(Window("refresh", 300, MINUTE_S),))
 
 # A family or a class behind one address, in an hour; each gets a mail.
-REGISTRATION = Throttle(per_place=(Window("register", 20, HOUR_S),))
+REGISTRATION = Throttle(per_place=(Window("register", 20, HOUR_S),), has_password=True)
 
 # A mail each. Whoever asks for somebody else only fills their mailbox with links that work, so they are never
 # locked out by it; three are enough for a mail that is late.
@@ -96,7 +108,7 @@ TICKET = Throttle(per_user=(Window("ticket", 60, MINUTE_S),))
 
 # With a stolen token one could guess the password or a code. Whoever sets up all that guards an account is
 # asked six times in a row.
-PASSWORD_CHECK = Throttle(per_user=(Window("password-check", 10, 15 * MINUTE_S),))
+PASSWORD_CHECK = Throttle(per_user=(Window("password-check", 10, 15 * MINUTE_S),), has_password=True)
 
 # Has us send something to an address of the user's choice.
 OUTGOING_TEST = Throttle(per_user=(Window("outgoing-test", 30, HOUR_S),))

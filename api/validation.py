@@ -21,6 +21,9 @@ from core.field_errors import SURROGATE, escaped_name, field_error
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """A thousand expenses with generous notes; anything larger is a mistake or an attack."""
 
+MAX_PUBLIC_BODY_BYTES = 64 * 1024
+"""From whoever has not said who they are; the largest, a passkey's answer, has some 10 KiB."""
+
 JSON_TYPES = ("application/json", "text/json")
 FORM_TYPE = "application/x-www-form-urlencoded"
 
@@ -103,12 +106,14 @@ async def read_form(req: Request, model: Any) -> Any:
 
 async def read_body(req: Request) -> bytes:
     """The whole body, read no further than the limit, whatever Content-Length says."""
+    is_anonymous = getattr(req.context, "principal", None) is None
+    limit = MAX_PUBLIC_BODY_BYTES if is_anonymous else MAX_BODY_BYTES
     chunks: list[bytes] = []
     size = 0
     async for chunk in req.stream:
         size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise falcon.HTTPContentTooLarge(description=f"a body may have {MAX_BODY_BYTES} bytes")
+        if size > limit:
+            raise falcon.HTTPContentTooLarge(description=f"a body may have {limit} bytes")
         chunks.append(chunk)
     body = b"".join(chunks)
     req.context.body = body

@@ -27,6 +27,9 @@ MIN_PRODUCTION_BCRYPT_COST = 12
 MAX_PRODUCTION_LIMIT_FACTOR = 20
 """A hundred wrong passwords in a row; more is no limit any more."""
 
+MIN_PROXY_BITS = {4: 8, 6: 7}
+"""Of a trusted network: 10.0.0.0/8 and fc00::/7 are the largest private ones; 0.0.0.0/0 is everybody."""
+
 MAX_CLOCK_OFFSET_S = 10 * 366 * 86_400
 """Ten years either way: enough for every schedule, and far from where dates or UUIDs end."""
 
@@ -154,9 +157,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The networks whose `X-Forwarded-For` is believed.
 
         Raises:
-            ValueError: one is none; or "*", with which anybody could write where they come from.
+            ValueError: one is none; or "*" or so large that anybody could write where they come from.
         """
-        return tuple(ip_network(one) for one in _listed(self.trusted_proxies))
+        return tuple(_proxy_network(one) for one in _listed(self.trusted_proxies))
 
     @property
     def passkey_site(self) -> str:
@@ -177,6 +180,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_production(self) -> bool:
         return self.environment == "production"
+
+
+def _proxy_network(text: str) -> IPv4Network | IPv6Network:
+    network = ip_network(text)
+    if network.prefixlen < MIN_PROXY_BITS[network.version]:
+        raise ValueError(f"{text} is larger than any network of your own")
+    return network
 
 
 def _listed(text: str) -> tuple[str, ...]:

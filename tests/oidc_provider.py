@@ -31,6 +31,8 @@ class OidcProvider:
     sign: Callable[["OidcProvider", dict[str, Any]], str] | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     is_away: bool = False
+    redirect_to: str = ""
+    """Where it sends whoever comes with a code."""
     key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "one"}))
     asked: dict[str, dict[str, str]] = field(default_factory=dict)
     exchanged: list[dict[str, str]] = field(default_factory=list)
@@ -50,6 +52,8 @@ class OidcProvider:
             def _send(self, status: int, body: Any) -> None:
                 raw = json.dumps(body).encode()
                 self.send_response(status)
+                if status == 307:
+                    self.send_header("Location", provider.redirect_to)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(raw)))
                 self.end_headers()
@@ -94,6 +98,8 @@ class OidcProvider:
 
     def exchange(self, form: dict[str, str], authorization: str) -> tuple[int, Any]:
         """By RFC 6749, section 4.1.3, and RFC 7636, section 4.6."""
+        if self.redirect_to:
+            return 307, {}
         self.exchanged.append(form)
         basic = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
         asked = self.asked.pop(form.get("code", ""), None)

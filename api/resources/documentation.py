@@ -34,7 +34,7 @@ PAGE = b"""<!DOCTYPE html>
 """
 
 START = b"""SwaggerUIBundle({
-  url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: true,
+  url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: false,
   presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
 });
 """

@@ -1,6 +1,8 @@
 """Logging in by an OpenID provider."""
 
 import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import falcon
 from falcon.asgi import Request, Response
@@ -19,7 +21,9 @@ from api.schemas.identities import (
     ProviderOut,
     ProviderPage,
 )
+from api.throttles import OIDC_BEGINNING, OIDC_LOGIN
 from api.token_issuing import HalfLogin, TokenIssuer
+from core.config import Settings
 from core.oidc import IdentityRefused, Pending, new_pending
 from core.security import hash_token
 from core.services.challenges import LIFETIME, OpenChallenge, issue_challenge, take_challenge
@@ -31,8 +35,14 @@ TAG = "Accounts"
 COOKIE = "outlay_oidc"
 """Binds a login to the browser that has begun it: nobody can send somebody else to the end of theirs."""
 
+SECURE_PREFIX = "__Secure-"
+"""Browsers take it over https only (RFC 6265bis, section 4.1.3): nobody on the way can set one of theirs."""
+
 COOKIE_PATH = "/v1/auth/oidc"
 COOKIE_BYTES = 32
+
+LONG_AGO = datetime.fromtimestamp(0, UTC)
+"""A cookie that ended then is thrown away."""
 
 
 class OidcProviderList:
@@ -54,12 +64,12 @@ class OidcLogin:
     def __init__(self, collaborators: Collaborators) -> None:
         self._transactions = collaborators.transactions
         self._providers = collaborators.oidc_providers
-        self._is_secure = collaborators.settings.public_url.startswith("https:")
+        self._is_secure = is_secure(collaborators.settings)
 
-    @endpoint(TAG, answers={302: None}, is_public=True)
+    @endpoint(TAG, answers={302: None}, is_public=True, throttle=OIDC_BEGINNING)
     async def on_get(self, _req: Request, resp: Response, provider: str) -> None:
         """Go to the provider and log in there; it sends one back to the callback."""
-        client = self._providers.client_of(provider)
+        asked = self._providers.named(provider)
         pending, binding = new_pending(), secrets.token_urlsafe(COOKIE_BYTES)
         data = {
             "provider": provider,
@@ -68,12 +78,12 @@ class OidcLogin:
             "binding": hash_token(binding.encode()).hex(),
         }
         state = secrets.token_urlsafe(COOKIE_BYTES)
-        url = await self._providers.run(lambda: client.authorization_url(pending, state=state))
+        url = await asked.run(lambda: asked.client.authorization_url(pending, state=state))
         await self._transactions.write(
             lambda session: issue_challenge(session, purpose="oidc", data=data, token=state)
         )
         resp.set_cookie(
-            COOKIE,
+            cookie_name(is_secure=self._is_secure),
             binding,
             max_age=int(LIFETIME.total_seconds()),
             path=COOKIE_PATH,
@@ -90,32 +100,46 @@ class OidcCallback(TokenIssuer):
     def __init__(self, collaborators: Collaborators) -> None:
         super().__init__(collaborators)
         self._providers = collaborators.oidc_providers
+        self._is_secure = is_secure(collaborators.settings)
 
-    @endpoint(TAG, query=CallbackQuery, answers={200: TokensOut}, problems=(401, 403), is_public=True)
+    @endpoint(
+        TAG,
+        query=CallbackQuery,
+        answers={200: TokensOut},
+        problems=(401, 403),
+        is_public=True,
+        throttle=OIDC_LOGIN,
+    )
     async def on_get(self, req: Request, resp: Response, provider: str) -> None:
         """Come back from the provider. 401 with a `challenge` when there is a second factor.
 
         403 unless the address is verified, both by the provider and here.
         """
         query: CallbackQuery = req.context.query
-        client = self._providers.client_of(provider)
+        asked = self._providers.named(provider)
         taken = await self._transactions.write(
             lambda session: take_challenge(session, purpose="oidc", token=query.state)
         )
-        resp.unset_cookie(COOKIE, path=COOKIE_PATH)
-        if taken is None or not _is_bound(taken, provider, req):
+        cookie = cookie_name(is_secure=self._is_secure)
+        # `unset_cookie` would send it without Secure, which browsers ignore because of its name.
+        resp.set_cookie(
+            cookie, "", expires=LONG_AGO, path=COOKIE_PATH, secure=self._is_secure, same_site="Lax"
+        )
+        if taken is None or not _is_bound(taken, provider, req.get_cookie_values(cookie)):
             raise InvalidGrant("the login has to begin anew, in the browser that goes on with it")
         if query.code is None:
             raise InvalidGrant(f"the provider refused: {query.error or 'without a reason'}")
         code = query.code
         pending = Pending(taken.data["nonce"], taken.data["code_verifier"])
         try:
-            proven = await self._providers.run(lambda: client.identify(pending, code=code))
+            proven = await asked.run(lambda: asked.client.identify(pending, code=code))
         except IdentityRefused as error:
             raise InvalidGrant(error.detail) from error
 
         def go_on(session: Session) -> OpenSession | HalfLogin:
-            found = user_of_identity(session, provider=client.provider, proven=proven, origin=origin_of(req))
+            found = user_of_identity(
+                session, provider=asked.client.provider, proven=proven, origin=origin_of(req)
+            )
             return self.go_on(session, req, found.user_id, link=found.link)
 
         self.send(resp, await self._transactions.write(go_on))
@@ -147,7 +171,17 @@ class OneIdentity:
         no_content().send(resp)
 
 
-def _is_bound(taken: OpenChallenge, provider: str, req: Request) -> bool:
-    cookies = req.get_cookie_values(COOKIE) or []
-    bindings = {hash_token(cookie.encode()).hex() for cookie in cookies}
-    return taken.data["provider"] == provider and taken.data["binding"] in bindings
+def is_secure(settings: Settings) -> bool:
+    return settings.public_url.startswith("https:")
+
+
+def cookie_name(*, is_secure: bool) -> str:
+    return f"{SECURE_PREFIX}{COOKIE}" if is_secure else COOKIE
+
+
+def _is_bound(taken: OpenChallenge, provider: str, cookies: Sequence[str] | None) -> bool:
+    """By the one cookie: of two, one is somebody else's, set for a path or by a neighbouring domain."""
+    if cookies is None or len(cookies) != 1:
+        return False
+    binding = hash_token(cookies[0].encode()).hex()
+    return bool(taken.data["provider"] == provider and taken.data["binding"] == binding)

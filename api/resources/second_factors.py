@@ -21,6 +21,7 @@ from api.schemas.credentials import (
 )
 from api.throttles import PASSWORD_CHECK, SECOND_FACTOR
 from api.token_issuing import TokenIssuer, send_secret
+from core.queries.challenges import user_of_challenge
 from core.queries.second_factors import count_recovery_codes, load_second_factor
 from core.queries.users import is_active_user
 from core.services.audit import Action, record_action
@@ -38,9 +39,15 @@ from core.services.sessions import OpenSession
 TAG = "Accounts"
 
 
+class WrongCode(InvalidGrant):
+    def __init__(self) -> None:
+        super().__init__("the code is wrong, or the login has to begin anew")
+
+
 class SecondFactorLogin(TokenIssuer):
     def __init__(self, collaborators: Collaborators) -> None:
         super().__init__(collaborators)
+        self._gatekeeper = collaborators.gatekeeper
         self._secret = collaborators.settings.secret
 
     @endpoint(
@@ -55,9 +62,17 @@ class SecondFactorLogin(TokenIssuer):
     async def on_post(self, req: Request, resp: Response) -> None:
         """Complete a login with a code, within five minutes and five attempts."""
         given: SecondFactorLoginIn = req.context.json
-        opened = await self._transactions.write(lambda session: self._answer_challenge(session, req, given))
-        if opened is None:
-            raise InvalidGrant("the code is wrong, or the login has to begin anew")
+        user_id = await self._transactions.read_all(
+            lambda session: user_of_challenge(session, purpose="second_factor", token=given.challenge)
+        )
+        if user_id is None:
+            raise WrongCode
+        async with self._gatekeeper.trying_code(req, user_id):
+            opened = await self._transactions.write(
+                lambda session: self._answer_challenge(session, req, given)
+            )
+            if opened is None:
+                raise WrongCode
         self.send(resp, opened)
 
     def _answer_challenge(

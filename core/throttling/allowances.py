@@ -75,6 +75,13 @@ class Allowances:
             self._settle(key, account)
         return Quota(True, account.tokens + account.rest, math.ceil(account.ends_at - now))
 
+    def refused_for_s(self, key: Hashable) -> int:
+        """For how many seconds this process knows that there is nothing left; it spends nothing."""
+        account = self._accounts.get(key)
+        if account is None or account.tokens:
+            return 0
+        return max(math.ceil(account.refused_until - time.monotonic()), 0)
+
     def _new_account(self, key: Hashable, now: float) -> _Account:
         if len(self._accounts) >= MAX_KNOWN:
             self._accounts.clear()

@@ -1,10 +1,12 @@
 """Where a login came from: nobody can write that down but a proxy of ours."""
 
 import pytest
+from sqlalchemy import select
 
 from core.config import Settings, load_settings
 from core.database import Database
 from core.errors import ConfigurationError
+from core.models import AuditEvent
 from tests.api.throttling import client_from, limited_api
 from tests.cast import register
 
@@ -36,7 +38,26 @@ def test_a_session_shows_the_last_address_that_is_no_proxy_of_ours(
         assert session["ip_address"] == address
 
 
-@pytest.mark.parametrize("wrong", ["*", "example.org", "10.0.0.1/8", "10.0.0.0/8 127.0.0.1"])
+def test_the_trail_has_addresses_only(settings: Settings, database: Database) -> None:
+    with (
+        limited_api(settings) as api,
+        client_from(api, "192.0.2.1, who knows") as client,
+        register(client, "ada") as person,
+    ):
+        assert person.client.post("/v1/categories", json={"name": "Tools"}).status_code == 201
+    with database.reading() as session:
+        told = [event.details for event in session.scalars(select(AuditEvent))]
+    assert told
+    assert not [details for details in told if "who knows" in str(details)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "*", "example.org", "10.0.0.1/8", "10.0.0.0/8 127.0.0.1", "0.0.0.0/0", "::/0", "0.0.0.0/1",
+        "2000::/3",
+    ],
+)  # fmt: skip
 def test_who_is_trusted_must_be_addresses(wrong: str) -> None:
     with pytest.raises(ConfigurationError, match="OUTLAY_TRUSTED_PROXIES"):
         load_settings({"OUTLAY_TRUSTED_PROXIES": wrong})

@@ -36,6 +36,7 @@ def test_the_document_is_the_one_that_the_page_shows(client: httpx.Client) -> No
     start = client.get("/docs/start.js")
     assert start.headers["Content-Type"].partition(";")[0] == "text/javascript"
     assert 'url: "/openapi.json"' in start.text
+    assert "persistAuthorization: false" in start.text, "or the next one at this browser has the token"
     document = client.get("/openapi.json")
     assert document.status_code == 200
     assert document.headers["Content-Type"] == "application/json"

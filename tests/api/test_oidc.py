@@ -73,6 +73,7 @@ def begin(browser: httpx.Client, name: str = "example") -> str:
     answer = browser.get(f"/v1/auth/oidc/{name}")
     assert answer.status_code == 302, answer.text
     cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Secure-outlay_oidc=")
     for part in ("HttpOnly", "Secure", "SameSite=Lax", "Path=/v1/auth/oidc", "Max-Age=300"):
         assert part in cookie
     browser.headers["Cookie"] = cookie.partition(";")[0]
@@ -217,6 +218,23 @@ def test_only_the_browser_that_has_begun_goes_on(
     assert count(database, User) == 0
 
 
+def test_one_cookie_counts_and_it_is_thrown_away_afterwards(
+    browser: httpx.Client, provider: OidcProvider, database: Database
+) -> None:
+    back = provider.log_in(begin(browser))
+    browser.headers["Cookie"] += "; __Secure-outlay_oidc=planted"
+    assert problem(come_back(browser, back), 401)
+    back = provider.log_in(begin(browser))
+    browser.headers["Cookie"] = browser.headers["Cookie"].removeprefix("__Secure-")
+    assert problem(come_back(browser, back), 401), "without the prefix anybody on the way can have set it"
+    answer = log_in(browser, provider)
+    assert answer.status_code == 200
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith('__Secure-outlay_oidc="";')
+    assert "Secure;" in cookie + ";"
+    assert "expires=Thu, 01 Jan 1970" in cookie
+
+
 def test_a_code_is_worth_nothing_without_its_verifier_and_counts_once(
     browser: httpx.Client, provider: OidcProvider, database: Database
 ) -> None:
@@ -259,20 +277,12 @@ def test_the_provider_that_says_no_or_nothing_is_told_from_one_that_is_away(
 def test_a_new_key_of_the_provider_is_learnt(
     settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core import oidc
+    from core import oidc, oidc_metadata
 
-    monkeypatch.setattr(oidc, "REFRESH_PAUSE_S", -1.0)
+    monkeypatch.setattr(oidc_metadata, "REFRESH_PAUSE_S", -1.0)
     with OidcProvider() as provider:
-        text = msgspec.json.encode(
-            [
-                {
-                    "name": "example",
-                    "issuer": provider.issuer,
-                    "client_id": CLIENT_ID,
-                    "client_secret": CLIENT_SECRET,
-                }
-            ]
-        )
+        given = {"issuer": provider.issuer, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+        text = msgspec.json.encode([{"name": "example", **given}])
         changes = {"oidc_providers": text.decode(), "public_url": PUBLIC_URL}
         with RunningApi(msgspec.structs.replace(settings, **changes)) as api, http_client(api.url) as browser:
             assert log_in(browser, provider).status_code == 200
@@ -376,6 +386,7 @@ def test_who_can_be_logged_in_by_is_listed(browser: httpx.Client) -> None:
     [
         "[", "{}", '[{"name": "a"}]', '[{"name": "A B", "issuer": "https://a", "client_id": "x"}]',
         '[{"name": "a", "issuer": "http://a.example", "client_id": "x"}]',
+        '[{"name": "a", "issuer": "http://localhost:80@a.example", "client_id": "x"}]',
         '[{"name": "a", "issuer": "https://a", "client_id": "x", "secret": "y"}]',
         f'[{", ".join(2 * [ONE])}]',
     ],

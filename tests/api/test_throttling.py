@@ -1,7 +1,9 @@
 """Guessing is slow, whoever is not guessing does not notice, and nobody is locked out by others."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -159,14 +161,38 @@ def test_while_redis_is_away_guessing_is_as_slow(
         assert log_in(client, "ada", PASSWORD).status_code == 200
 
 
-def test_every_public_post_says_how_often_it_may_be_called() -> None:
-    public = [
-        (path, endpoint)
+READING = {
+    "/healthz", "/readyz", "/metrics", "/v1/auth/oidc", "/v1/unsubscribe/{token}",
+    "/v1/exports/{export_id}/file", "/v1/reports/{report_id}/file",
+}  # fmt: skip
+"""Public calls that write nothing."""
+
+
+def test_every_public_call_that_writes_says_how_often_it_may_be_called() -> None:
+    public = {
+        path: endpoint
         for (path, method), endpoint in openapi._registered()
-        if method == "post" and endpoint.is_public
-    ]
-    assert len(public) >= 6
-    assert [path for path, endpoint in public if endpoint.throttle is None] == []
+        if endpoint.is_public and (method != "get" or path not in READING)
+    }
+    assert len(public) >= 8
+    assert [path for path, endpoint in public.items() if endpoint.throttle is None] == []
+
+
+def test_one_address_does_not_fill_the_queue_for_passwords(settings: Settings, database: Database) -> None:
+    with (
+        limited_api(settings, bcrypt_cost=13) as api,
+        client_from(api, STRANGER) as stranger,
+        client_from(api, HOME) as client,
+        ThreadPoolExecutor(20) as pool,
+    ):
+        under_way = [pool.submit(log_in, stranger, f"nobody{number}", "wrong") for number in range(20)]
+        time.sleep(0.5)
+        assert log_in(client, "somebody", "wrong").status_code == 401
+        answers = [answer.result() for answer in under_way]
+    found = Counter(statuses(answers))
+    assert found[429] >= 20 - 2 * throttles.PASSWORDS_AT_ONCE
+    assert found[401] == 20 - found[429] >= throttles.PASSWORDS_AT_ONCE
+    assert {answer.headers.get("Retry-After") for answer in answers} == {None, "1"}
 
 
 def test_limits_with_the_same_name_are_the_same() -> None:

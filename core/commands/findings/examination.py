@@ -49,7 +49,7 @@ def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield ok("settings", f"all can be read; {settings.environment}")
     for check in OF_SETTINGS:
         yield check(settings)
-    yield secrets.forwarded_addresses(settings, environ)
+    yield secrets.trusted_proxies(settings)
     yield from folders.room(settings)
     yield from _database(settings)
     yield from redis_findings(settings)

@@ -1,9 +1,8 @@
 """What keeps strangers out: the secrets, and what would let them in."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from core.commands.findings.finding import Finding, noted, ok, problem, warning
+from core.commands.findings.finding import Finding, noted, ok, warning
 from core.config import DEVELOPMENT_SECRET, Settings
 
 MIN_DIFFERENT_CHARACTERS = 12
@@ -44,15 +43,18 @@ def backup_key(settings: Settings) -> Finding:
     return ok(about, "backups are encrypted; keep the key somewhere else as well")
 
 
-def forwarded_addresses(settings: Settings, environ: Mapping[str, str]) -> Finding:
-    about, given = "FORWARDED_ALLOW_IPS", environ.get("FORWARDED_ALLOW_IPS", "")
-    if "*" in (part.strip() for part in given.split(",")):
-        return (problem if settings.is_production else warning)(
+def trusted_proxies(settings: Settings) -> Finding:
+    about = "OUTLAY_TRUSTED_PROXIES"
+    if not settings.proxies:
+        return ok(about, "nobody is believed where a request comes from")
+    large = [str(one) for one in settings.proxies if not one.is_private and one.num_addresses > 1]
+    if large:
+        return warning(
             about,
-            "* believes everybody where they come from: logins show, and limits count, what they claim",
-            "name the networks of your proxies, as docker-compose.yml does",
+            f"{', '.join(large)}: every machine there can write where it comes from; limits go by that",
+            "name your proxies only",
         )
-    return ok(about, given or "only this machine is believed")
+    return ok(about, settings.trusted_proxies)
 
 
 def private_targets(settings: Settings) -> Finding:
