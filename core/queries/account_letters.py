@@ -96,7 +96,8 @@ Enter it where your app asks for it, or send it yourself:
 
     {links.call("/v1/auth/password-reset/confirm", body)}
 
-It works once, until {until(expires_at)}, and ends all logins.
+It works once, until {until(expires_at)}, and ends all logins
+and API keys.
 If it was not you, leave it: your password stays as it is.
 """,
     )

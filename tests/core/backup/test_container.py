@@ -116,8 +116,10 @@ def test_the_wrong_key_and_none_are_said_so() -> None:
         read(data, "")
 
 
-def test_a_key_is_not_needed_for_what_is_not_encrypted() -> None:
-    assert read(written(CHUNKS, ""), KEY) == CHUNKS
+def test_what_is_not_encrypted_is_refused_where_there_is_a_key() -> None:
+    """Nothing says who made it."""
+    with pytest.raises(BackupError, match="not encrypted"):
+        read(written(CHUNKS, ""), KEY)
 
 
 @pytest.mark.parametrize("data", [b"", b"SQLite format 3\0", b"outlay backup 2\n" + bytes(100)])

@@ -23,7 +23,7 @@ def test_whoever_keeps_a_copy_begins_anew(sqlite_url: str) -> None:
         check=True,
         timeout=60,
     )
-    assert done.stdout == "Users whose clients copy everything anew: 1\n"
+    assert done.stdout == "Users whose clients log in and copy everything anew: 1\n"
     assert replica.step()
     assert replica.position is None
     replica.sync()
