@@ -20,7 +20,7 @@ from api.schemas.invitations import (
     ReceivedInvitationOut,
     ReceivedInvitationPage,
 )
-from api.throttles import INVITATION
+from api.throttles import INVITATION, INVITATION_ANSWER
 from core.queries.groups import open_group
 from core.queries.invitation_letters import INVITATION_PURPOSE
 from core.queries.invitations import (
@@ -158,7 +158,7 @@ class InvitationAcceptance:
     def __init__(self, collaborators: Collaborators) -> None:
         self._transactions = collaborators.transactions
 
-    @endpoint(TAG, answers={200: GroupOut})
+    @endpoint(TAG, answers={200: GroupOut}, throttle=INVITATION_ANSWER)
     async def on_post(self, req: Request, resp: Response, token: str) -> None:
         """Accept an invitation: join its group."""
         user_id = req.context.principal.user_id
@@ -174,7 +174,7 @@ class InvitationRefusal:
     def __init__(self, collaborators: Collaborators) -> None:
         self._transactions = collaborators.transactions
 
-    @endpoint(TAG, answers={200: DeclinedOut})
+    @endpoint(TAG, answers={200: DeclinedOut}, throttle=INVITATION_ANSWER)
     async def on_post(self, req: Request, resp: Response, token: str) -> None:
         """Decline an invitation."""
         user_id = req.context.principal.user_id

@@ -1,10 +1,13 @@
 """How many invitations there may be: an address one, a group a hundred, and so many mails."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import insert, select, update
 
+from core.config import Settings
 from core.database import Database
 from core.ids import new_id
 from core.models import Invitation, table_of
@@ -19,7 +22,8 @@ from core.services.invitations import (
 from tests.api.calls import problem, read
 from tests.api.groups import address_of, invite, make_group
 from tests.api.test_invitations import age, path_of, state_of
-from tests.cast import Cast
+from tests.api.throttling import HOME, OFFICE, client_from, limited_api
+from tests.cast import Cast, Person, register_cast
 
 
 def test_one_pending_invitation_an_address(cast: Cast, database: Database) -> None:
@@ -108,3 +112,53 @@ def test_an_address_is_sent_so_many_mails_a_day_by_all_groups(cast: Cast, databa
     refused = cast.member.client.post(f"{group.path}/invitations", json={"email": "Grace@example.com"})
     assert str(MAX_SENT_TO_ADDRESS) in problem(refused, 409)["detail"]
     invite(cast.member, group.id, "ada@example.com")
+
+
+NO_GROUP = f"/v1/groups/{new_id()}"
+"""Whether there is something to invite to is looked up only when the call may be made."""
+
+
+@pytest.fixture
+def limited_cast(settings: Settings, database: Database) -> Iterator[Cast]:
+    """At an API with the limits of production."""
+    with limited_api(settings) as api, client_from(api, HOME) as client, register_cast(client) as cast:
+        yield cast
+
+
+def ask_to_invite(person: Person, email: str, place: str = HOME) -> int:
+    answer = person.client.post(
+        f"{NO_GROUP}/invitations", json={"email": email}, headers={"X-Forwarded-For": place}
+    )
+    return answer.status_code
+
+
+def test_a_user_and_a_place_invite_so_often(limited_cast: Cast) -> None:
+    for person in (limited_cast.owner, limited_cast.member):
+        answers = [ask_to_invite(person, f"{n}@example.com") for n in range(100)]
+        assert answers == [404] * 100
+    assert ask_to_invite(limited_cast.owner, "more@example.com", OFFICE) == 429
+    assert ask_to_invite(limited_cast.stranger, "more@example.com") == 429
+    assert ask_to_invite(limited_cast.stranger, "more@example.com", OFFICE) == 404
+
+
+def test_an_address_is_invited_only_so_often_whoever_does_it(limited_cast: Cast) -> None:
+    people = [limited_cast.owner, limited_cast.member] * 5
+    groups = [make_group(person) for person in people]
+    for person, group in zip(people, groups, strict=True):
+        invite(person, group.id, "grace@example.com")
+    refused = limited_cast.stranger.client.post(
+        f"{NO_GROUP}/invitations", json={"email": "Grace@Example.com"}
+    )
+    assert int(refused.headers["Retry-After"]) > 0
+    assert problem(refused, 429)
+    assert ask_to_invite(limited_cast.stranger, "ada@example.com") == 404
+
+
+def test_answers_to_invitations_are_limited_by_place(limited_cast: Cast) -> None:
+    def answer(verb: str, place: str) -> int:
+        path = f"/v1/invitations/nothing/{verb}"
+        return limited_cast.owner.client.post(path, headers={"X-Forwarded-For": place}).status_code
+
+    answers = [answer(verb, HOME) for verb in ("accept", "decline") * 50]
+    assert answers == [404] * 100
+    assert (answer("accept", HOME), answer("decline", HOME), answer("accept", OFFICE)) == (429, 429, 404)
