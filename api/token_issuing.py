@@ -16,8 +16,8 @@ from core import clock
 from core.queries.users import credentials_of, find_credentials
 from core.security import ACCESS_TOKEN_LIFETIME
 from core.services.challenges import issue_challenge
-from core.services.credentials import lock_account
 from core.services.identities import link_identity
+from core.services.locks import lock_account
 from core.services.sessions import OpenSession, RefreshRefused, open_session, rotate_refresh_token
 
 

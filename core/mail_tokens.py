@@ -7,7 +7,7 @@ So the code that sets a password works once.
 import base64
 import hmac
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from core.security import derive_token
@@ -16,6 +16,12 @@ VERIFY_EMAIL = "verify-email"
 """Covers the key of the address."""
 RESET_PASSWORD = "reset-password"  # noqa: S105 - the name of a purpose
 """See `reset_cover`."""
+
+PAUSE = timedelta(minutes=1)
+"""Between two mails with a code: enough for one to arrive, and nobody's inbox is flooded."""
+
+REFUSAL = "not a valid code, or an expired one"
+"""Whatever is the matter with it: whoever tries codes learns nothing."""
 
 TOKEN_CHARACTERS = 71
 """Fits into a line of a mail."""

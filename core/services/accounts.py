@@ -12,7 +12,7 @@ from sqlalchemy import delete, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.errors import Conflict, FieldError, InvalidInput, Unauthenticated
+from core.errors import Conflict, FieldError, InvalidInput
 from core.ids import new_id
 from core.models import Base, Budget, IdempotencyKey, OutboxRow, RecurringExpense, User
 from core.passwords import password_errors
@@ -34,6 +34,7 @@ from core.services.channels import add_mail_channel
 from core.services.default_categories import create_default_categories
 from core.services.dialects import insert_into
 from core.services.group_departures import check_released, release_memberships
+from core.services.locks import lock_account
 from core.services.mails import stage_mail
 from core.services.notification_settings import look_again_at_held, move_digests
 from core.services.spending import ask_for_evaluation
@@ -153,7 +154,7 @@ def change_profile(
     """
     if errors := _profile_errors(changes):
         raise InvalidInput(*errors)
-    user = _lock_user(session, user_id, is_to_be_deleted=False)
+    user = lock_account(session, user_id=user_id)
     check_version(user.version, expected_versions)
     news = {name: value for name, value in changes.items() if value != getattr(user, name)}
     if not news:
@@ -179,7 +180,7 @@ def leave_groups(session: Session, *, user_id: UUID, expected_versions: Set[int]
     """
     check_somebody_administers(session, without=user_id)
     release_memberships(session, user_id=user_id)
-    check_version(_lock_user(session, user_id, is_to_be_deleted=False).version, expected_versions)
+    check_version(lock_account(session, user_id=user_id).version, expected_versions)
 
 
 def delete_account(
@@ -199,7 +200,7 @@ def delete_account(
         # Years of expenses may take longer than any other statement is allowed to.
         session.execute(text("SET LOCAL statement_timeout = 0"))
     release_memberships(session, user_id=user_id)
-    user = _lock_user(session, user_id, is_to_be_deleted=True)
+    user = lock_account(session, user_id=user_id, is_to_be_deleted=True)
     check_version(user.version, expected_versions)
     check_released(session, user_id=user_id)
     tell_of_end(session, user_id=user_id, actor=actor)
@@ -244,15 +245,6 @@ def _taken(session: Session, values: Mapping[str, Any]) -> str:
     if session.scalar(by_name) is not None:
         return "the username is taken"
     return "the email is taken"
-
-
-def _lock_user(session: Session, user_id: UUID, *, is_to_be_deleted: bool) -> User:
-    """Only before a deletion must those wait who add rows that refer to the user, such as expenses."""
-    query = select(User).where(User.id == user_id)
-    user = session.scalar(query.with_for_update(key_share=not is_to_be_deleted))
-    if user is None:
-        raise Unauthenticated("the account is gone")
-    return user
 
 
 def _move_days(session: Session, user_id: UUID, now: datetime) -> None:

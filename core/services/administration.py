@@ -11,7 +11,7 @@ from core.errors import NotFound, Unauthenticated
 from core.models import User
 from core.services.administrators import check_somebody_administers
 from core.services.audit import UNKNOWN, Action, Origin, record_action
-from core.services.credentials import lock_account
+from core.services.locks import lock_account
 from core.services.sessions import revoke_sessions
 from core.services.versions import check_version
 

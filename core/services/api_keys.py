@@ -17,7 +17,8 @@ from core.ids import new_id
 from core.models import ApiKey
 from core.rules.scopes import SCOPES
 from core.security import hash_token
-from core.services.credentials import lock_account, tell_of_change
+from core.services.credentials import tell_of_change
+from core.services.locks import lock_account
 
 PREFIX = "outlay_"
 """By it scanners find keys that somebody has published by mistake."""

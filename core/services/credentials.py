@@ -1,15 +1,14 @@
 """Passwords: setting them, and what ends with the old one."""
 
-from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.errors import Conflict, Forbidden, Unauthenticated, invalid
+from core.errors import Conflict, Forbidden, invalid
+from core.mail_tokens import PAUSE, REFUSAL, is_mail_token, read_mail_token, reset_cover
 from core.mail_tokens import RESET_PASSWORD as TOKEN_PURPOSE
-from core.mail_tokens import is_mail_token, read_mail_token, reset_cover
 from core.models import (
     ApiKey,
     Challenge,
@@ -25,26 +24,10 @@ from core.queries.users import account_key
 from core.security import NO_PASSWORD
 from core.services.accounts import NOBODY
 from core.services.audit import UNKNOWN, Action, Origin, record_action
+from core.services.locks import lock_account
 from core.services.mails import stage_mail
 from core.services.notifications import NewNotification, notify
 from core.services.sessions import revoke_sessions
-
-PAUSE = timedelta(minutes=1)
-"""Between two mails of this kind: enough for one to arrive, and nobody's inbox is flooded."""
-
-REFUSAL = "not a valid code, or an expired one"
-
-
-def lock_account(session: Session, *, user_id: UUID) -> User:
-    """The user's own row, kept from changing; others may still refer to it.
-
-    Raises:
-        Unauthenticated: the account was deleted a moment ago.
-    """
-    user = session.scalar(select(User).where(User.id == user_id).with_for_update(key_share=True))
-    if user is None:
-        raise Unauthenticated("the account is gone")
-    return user
 
 
 def check_unchanged(session: Session, *, user_id: UUID, password_hash: str) -> None:

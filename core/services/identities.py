@@ -23,8 +23,9 @@ from core.queries.users import account_key
 from core.security import NO_PASSWORD
 from core.services.accounts import NewAccount, check_email, register
 from core.services.audit import UNKNOWN, Origin
-from core.services.credentials import check_can_log_in, lock_account, tell_of_change
+from core.services.credentials import check_can_log_in, tell_of_change
 from core.services.dialects import insert_into
+from core.services.locks import lock_account
 
 MIN_NAME, MAX_NAME = 3, 40
 """Characters of a user name."""

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from core.errors import Unauthenticated
 from core.models import User, table_of
 
 USERS = table_of(User)
@@ -48,3 +49,18 @@ def lock_free_users(session: Session, user_ids: Collection[UUID]) -> dict[UUID, 
     parameters = {"user_ids": list(user_ids)}
     free = {row.id: LockedUser(*row) for row in session.execute(LOCK_FREE, parameters)}
     return free or lock_users(session, user_ids)
+
+
+def lock_account(session: Session, *, user_id: UUID, is_to_be_deleted: bool = False) -> User:
+    """The user's own row, kept from changing.
+
+    Only before a deletion must those wait who add rows that refer to the user, such as expenses.
+
+    Raises:
+        Unauthenticated: the account was deleted a moment ago.
+    """
+    query = select(User).where(User.id == user_id)
+    user = session.scalar(query.with_for_update(key_share=not is_to_be_deleted))
+    if user is None:
+        raise Unauthenticated("the account is gone")
+    return user

@@ -28,7 +28,8 @@ from core.logging import get_logger
 from core.models import Passkey, User
 from core.queries.passkeys import passkeys_of
 from core.services.challenges import LIFETIME, issue_challenge, take_challenge
-from core.services.credentials import check_can_log_in, lock_account, tell_of_change
+from core.services.credentials import check_can_log_in, tell_of_change
+from core.services.locks import lock_account
 
 T = TypeVar("T")
 

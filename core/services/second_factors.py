@@ -16,8 +16,9 @@ from core.ids import new_id
 from core.models import RecoveryCode, SecondFactor
 from core.queries.second_factors import load_second_factor
 from core.security import derive_key, fingerprint, hash_token
-from core.services.credentials import lock_account, tell_of_change
+from core.services.credentials import tell_of_change
 from core.services.dialects import insert_into
+from core.services.locks import lock_account
 
 ISSUER = "Outlay"
 

@@ -10,14 +10,15 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.errors import Conflict, invalid
 from core.ids import new_id
+from core.mail_tokens import PAUSE, REFUSAL, is_mail_token, read_mail_token
 from core.mail_tokens import VERIFY_EMAIL as TOKEN_PURPOSE
-from core.mail_tokens import is_mail_token, read_mail_token
 from core.models import EmailChange, User, table_of
 from core.queries.mails import CONFIRM_EMAIL_CHANGE, EMAIL_CHANGED, VERIFY_EMAIL
 from core.queries.users import account_key, newest_email_change
 from core.services.accounts import check_email
 from core.services.audit import UNKNOWN, Action, Origin, record_action
-from core.services.credentials import lock_account, tell_of_change
+from core.services.credentials import tell_of_change
+from core.services.locks import lock_account
 from core.services.mails import stage_mail
 from core.services.purging import delete_some
 
@@ -25,11 +26,6 @@ CHANGES = table_of(EmailChange)
 
 CHANGE_LIFETIME = timedelta(days=30)
 """Longer than any mail that tells of a change waits to be sent."""
-
-PAUSE = timedelta(minutes=1)
-"""Between two mails of this kind: enough for one to arrive, and nobody's inbox is flooded."""
-
-REFUSAL = "not a valid code, or an expired one"
 
 
 def ask_for_verification(session: Session, *, user_id: UUID) -> None:

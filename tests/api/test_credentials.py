@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from core import clock
 from core.config import Settings
 from core.database import Database
-from core.mail_tokens import RESET_PASSWORD, mail_token, reset_cover
+from core.mail_tokens import PAUSE, RESET_PASSWORD, mail_token, reset_cover
 from core.models import (
     ApiKey,
     Identity,
@@ -26,7 +26,7 @@ from core.models import (
     User,
 )
 from core.security import NO_PASSWORD, RESET_LIFETIME
-from core.services.credentials import PAUSE, set_password
+from core.services.credentials import set_password
 from tests.api.accounts import NEW_PASSWORD, deactivate, status_with
 from tests.api.calls import another, problem, read, wrong_fields
 from tests.api.every_table import add_one_of_everything

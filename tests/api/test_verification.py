@@ -14,11 +14,10 @@ from core.config import Settings
 from core.database import Database
 from core.ids import new_id
 from core.job_names import SEND_MAIL
-from core.mail_tokens import TOKEN_CHARACTERS, VERIFY_EMAIL, mail_token
+from core.mail_tokens import PAUSE, TOKEN_CHARACTERS, VERIFY_EMAIL, mail_token
 from core.models import OutboxRow, User
 from core.queries.users import account_key
 from core.security import VERIFICATION_LIFETIME, Tokens
-from core.services.verification import PAUSE
 from tests.api.accounts import deactivate
 from tests.api.calls import problem, read, wrong_fields
 from tests.api.mailbox import code_in, mails_to
