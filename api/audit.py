@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from core.services.accounts import NOBODY
 from core.services.audit import Action, Origin
-from core.throttling.addresses import parsed
+from core.throttling.addresses import address_text
 
 ACTIONS: Mapping[tuple[str, str], str] = {
     ("POST", "/v1/auth/logout"): "session.ended",
@@ -196,8 +196,4 @@ def action_of(method: str, template: str) -> str | None:
 def origin_of(req: Request) -> Origin:
     principal = getattr(req.context, "principal", None)
     session_id = None if principal is None or principal.session_id == NOBODY else principal.session_id
-    # What a proxy passes on may be any text.
-    address = parsed(req.remote_addr)
-    return Origin(
-        session_id, None if address is None else str(address), getattr(req.context, "request_id", None)
-    )
+    return Origin(session_id, address_text(req.remote_addr), getattr(req.context, "request_id", None))

@@ -19,6 +19,7 @@ from core.services.challenges import issue_challenge
 from core.services.identities import link_identity
 from core.services.locks import lock_account
 from core.services.sessions import OpenSession, RefreshRefused, open_session, rotate_refresh_token
+from core.throttling.addresses import address_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class TokenIssuer:
 
     def complete(self, session: Session, req: Request, user_id: UUID) -> OpenSession:
         """After all factors."""
-        return open_session(session, user_id=user_id, user_agent=req.user_agent, ip_address=req.remote_addr)
+        address = address_text(req.remote_addr)
+        return open_session(session, user_id=user_id, user_agent=req.user_agent, ip_address=address)
 
     def send(self, resp: Response, outcome: "OpenSession | HalfLogin") -> None:
         """Raises:

@@ -1,6 +1,5 @@
 """Logins: a session for each device, kept alive by refresh tokens that are used once each."""
 
-import ipaddress
 import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -26,8 +25,6 @@ MAX_SESSIONS = 100
 """Live sessions a user; the one that was used longest ago makes room. More than anybody has devices."""
 
 MAX_USER_AGENT_CHARACTERS = 300
-MAX_ADDRESS_CHARACTERS = 45
-"""The longest IPv6 address, with an embedded IPv4 one."""
 
 ENDED_SESSION_LIFETIME = timedelta(days=7)
 """A spent refresh token that comes back must still be known for what it is."""
@@ -57,11 +54,14 @@ class RefreshRefused:
 def open_session(
     session: Session, *, user_id: UUID, user_agent: str | None, ip_address: str | None
 ) -> OpenSession:
-    """A new session for a user who has proved to be themselves; from where they never came, they are told."""
+    """A new session for a user who has proved to be themselves; from where they never came, they are told.
+
+    `user_agent` may be any text that a client sends, `ip_address` an address or None.
+    """
     now = clock.now()
     _make_room(session, user_id, now)
     session_id = new_id()
-    device = Device(_readable(user_agent), _address(ip_address))
+    device = Device(_readable(user_agent), ip_address)
     remember_device(session, user_id=user_id, session_id=session_id, device=device)
     session.execute(
         insert(LoginSession).values(
@@ -220,15 +220,6 @@ def _readable(user_agent: str | None) -> str | None:
     """The header as the user will see it in the list of devices; it is whatever the client says."""
     text = "".join(character for character in user_agent or "" if character.isprintable())
     return text.strip()[:MAX_USER_AGENT_CHARACTERS] or None
-
-
-def _address(address: str | None) -> str | None:
-    """The remote address; None when a proxy passed on something else."""
-    try:
-        text = str(ipaddress.ip_address(address or ""))
-    except ValueError:
-        return None
-    return text if len(text) <= MAX_ADDRESS_CHARACTERS else None
 
 
 def purge_sessions(session: Session) -> int:

@@ -32,6 +32,12 @@ def parsed(address: str | None) -> Address | None:
     return found.ipv4_mapped or found if isinstance(found, ipaddress.IPv6Address) else found
 
 
+def address_text(address: str | None) -> str | None:
+    """The address as it may be stored, logged and shown; None for what else a proxy may have passed on."""
+    found = parsed(address)
+    return None if found is None else str(found)
+
+
 def client_of(peer: str | None, forwarded_for: Iterable[str], trusted: Iterable[Network]) -> str | None:
     """The last address that no proxy of ours has: what stands before it anybody can have written.
 

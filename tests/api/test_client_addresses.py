@@ -6,8 +6,9 @@ from sqlalchemy import select
 from core.config import Settings, load_settings
 from core.database import Database
 from core.errors import ConfigurationError
+from core.logging import AUDIT
 from core.models import AuditEvent
-from tests.api.throttling import client_from, limited_api
+from tests.api.throttling import client_from, limited_api, log_in
 from tests.cast import register
 
 
@@ -36,6 +37,17 @@ def test_a_session_shows_the_last_address_that_is_no_proxy_of_ours(
     ):
         [session] = person.client.get("/v1/me/sessions").json()["items"]
         assert session["ip_address"] == address
+
+
+@pytest.mark.parametrize("junk", ["who knows", "fe80::1%who knows", "1.2.3 action=who knows"])
+def test_the_log_of_failed_logins_has_addresses_only(
+    settings: Settings, database: Database, caplog: pytest.LogCaptureFixture, junk: str
+) -> None:
+    caplog.set_level("INFO", logger=AUDIT)
+    with limited_api(settings) as api, client_from(api, f"192.0.2.1, {junk}") as client:
+        assert log_in(client, "nobody", "a wrong password").status_code == 401
+    [line] = [record.getMessage() for record in caplog.records if "login.failed" in record.getMessage()]
+    assert "who knows" not in line
 
 
 def test_the_trail_has_addresses_only(settings: Settings, database: Database) -> None:

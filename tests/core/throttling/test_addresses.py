@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from core.throttling.addresses import UNKNOWN, client_of, place_of
+from core.throttling.addresses import UNKNOWN, address_text, client_of, place_of
 
 TRUSTED = [ip_network("127.0.0.1"), ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
 
@@ -25,6 +25,22 @@ TRUSTED = [ip_network("127.0.0.1"), ip_network("10.0.0.0/8"), ip_network("fd00::
 )
 def test_a_place_is_an_address_or_a_site_of_ipv6(address: str | None, place: str) -> None:
     assert place_of(address) == place
+
+
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:DB8:0:0::7", "2001:db8::7"),
+        ("fe80::1%who knows", "fe80::1"),
+        ("192.0.2.7\nlogin.failed", None),
+        ("who knows", None),
+        (None, None),
+    ],
+)
+def test_what_is_told_of_an_address_is_one(address: str | None, text: str | None) -> None:
+    assert address_text(address) == text
 
 
 @pytest.mark.parametrize(
