@@ -21,15 +21,19 @@ from core.services.accounts import (
     leave_groups,
     register,
 )
-from core.services.administration import set_rights
+from core.services.administration import reset_second_factor, set_rights
 
 MAX_SHOWN = 1_000
 
-ACTIONS = ("create", "list", "disable", "enable", "delete")
+ACTIONS = ("create", "list", "disable", "enable", "reset-second-factor", "delete")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=ACTIONS, help="`create` makes one of a user who exists")
+    parser.add_argument(
+        "action",
+        choices=ACTIONS,
+        help="`create` makes one of a user who exists, `list` shows them; the others take any user",
+    )
     parser.add_argument("login", nargs="?", help="user name or e-mail address; for a new user the name")
     parser.add_argument("--email", help="makes a new user with this address")
     parser.add_argument("--yes", action="store_true", help="delete without asking")
@@ -54,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
                 _create(settings, database, arguments.login, arguments.email)
             case "delete":
                 return _delete(database, arguments.login, is_certain=arguments.yes)
+            case "reset-second-factor":
+                _reset_second_factor(database, arguments.login)
             case action:
                 _set(database, arguments.login, is_active=action == "enable")
     except SQLAlchemyError as error:
@@ -112,6 +118,13 @@ def _set(database: Database, login: str, *, is_active: bool) -> None:
         user_id = find_account_id(session, login=login)
         set_rights(session, user_id=user_id, changes={"is_active": is_active})
     print(f"{login} is {'enabled' if is_active else 'disabled'}.")
+
+
+def _reset_second_factor(database: Database, login: str) -> None:
+    with database.transaction() as session:
+        user_id = find_account_id(session, login=login)
+        reset_second_factor(session, user_id=user_id)
+    print(f"{login} logs in by the password alone, and has to, on every device.")
 
 
 def _delete(database: Database, login: str, *, is_certain: bool) -> int:

@@ -12,6 +12,7 @@ from core.models import User
 from core.services.administrators import check_somebody_administers
 from core.services.audit import UNKNOWN, Action, Origin, record_action
 from core.services.locks import lock_account
+from core.services.second_factors import forget_second_factor
 from core.services.sessions import revoke_sessions
 from core.services.versions import check_version
 
@@ -49,6 +50,21 @@ def set_rights(
         session,
         Action(user_id, "account.rights_changed", actor_id=actor_id, changes=news, origin=origin),
     )
+
+
+def reset_second_factor(session: Session, *, user_id: UUID) -> None:
+    """Let somebody in by the password alone who has lost the app and all recovery codes.
+
+    All their logins end, so that whoever is at one shows to know the password. Passkeys stay: each is a way
+    in by itself, and the owner deletes one that was lost as well.
+
+    Raises:
+        NotFound: there is no such user, or they have no second factor.
+    """
+    _lock(session, user_id)
+    forget_second_factor(session, user_id=user_id)
+    revoke_sessions(session, user_id=user_id)
+    record_action(session, Action(user_id, "second_factor.reset"))
 
 
 def _lock(session: Session, user_id: UUID) -> User:

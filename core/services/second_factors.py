@@ -114,6 +114,17 @@ def end_second_factor(session: Session, *, secret: str, user_id: UUID, code: str
         InvalidInput: with the pointer `/code`.
     """
     _check_code(session, secret=secret, user_id=user_id, code=code)
+    forget_second_factor(session, user_id=user_id)
+
+
+def forget_second_factor(session: Session, *, user_id: UUID) -> None:
+    """The same without a code, and the user is told. Whoever calls this knows that it may be.
+
+    Raises:
+        NotFound: there is no second factor.
+    """
+    lock_account(session, user_id=user_id)
+    _check_exists(session, user_id)
     session.execute(delete(SecondFactor).where(SecondFactor.user_id == user_id))
     session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
     tell_of_change(session, user_id=user_id, change="second_factor_off")
@@ -128,10 +139,14 @@ def spend_code(session: Session, *, secret: str, user_id: UUID, code: str) -> bo
     return _spend_code(session, secret, found, code) or _spend_recovery_code(session, user_id, code)
 
 
-def _check_code(session: Session, *, secret: str, user_id: UUID, code: str) -> None:
+def _check_exists(session: Session, user_id: UUID) -> None:
     found = load_second_factor(session, user_id=user_id)
     if found is None or found.confirmed_at is None:
         raise NotFound("there is no second factor")
+
+
+def _check_code(session: Session, *, secret: str, user_id: UUID, code: str) -> None:
+    _check_exists(session, user_id)
     if not spend_code(session, secret=secret, user_id=user_id, code=code):
         raise invalid("/code", WRONG_CODE)
 

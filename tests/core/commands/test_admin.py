@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyotp
 import pytest
 import time_machine
 from sqlalchemy import select
@@ -16,9 +17,14 @@ from sqlalchemy import select
 from core import clock
 from core.config import ENVIRONMENT_PREFIX, Settings
 from core.database import Database
-from core.models import AuditEvent, AuditHead, User
+from core.models import AuditEvent, AuditHead, Notification, User
+from core.queries.administration import find_account_id
+from core.queries.second_factors import count_recovery_codes
+from core.queries.users import credentials_of
 from core.rules.audit_chain import BEGINNING, ChainedEvent, chain_hash
 from core.services.accounts import NewAccount, register
+from core.services.second_factors import begin_second_factor, confirm_second_factor
+from core.services.sessions import RefreshRefused, open_session, rotate_refresh_token
 from tests.forging import forge
 from tests.workers.outbox import runtime
 from workers.tasks.audit import log_audit_heads, log_moved_heads
@@ -91,6 +97,36 @@ def test_administrators_are_disabled_enabled_and_deleted_but_not_the_last(
     assert rights(database) == {"bob": (True, True)}
     assert outlay(settings, "admin", "disable", "nobody").returncode == 1
     assert outlay(settings, "admin", "disable").returncode == 2
+
+
+def test_who_has_lost_phone_and_codes_is_let_in_by_the_password_alone(
+    settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    new_user(database, "ada")
+    reset = ("admin", "reset-second-factor", "ada@example.com")
+    none = outlay(settings, *reset)
+    assert (none.returncode, "there is no second factor" in none.stderr) == (1, True)
+    with database.transaction() as session:
+        user_id = find_account_id(session, login="ada")
+        totp = pyotp.TOTP(begin_second_factor(session, secret=settings.secret, user_id=user_id).secret)
+        confirm_second_factor(session, secret=settings.secret, user_id=user_id, code=totp.at(clock.now()))
+        opened = open_session(session, user_id=user_id, user_agent=None, ip_address=None)
+    logging = msgspec.structs.replace(settings, log_dir=str(tmp_path))
+    done = outlay(logging, *reset)
+    assert done.stdout.startswith("ada@example.com logs in by the password alone"), done.stderr
+    with database.transaction() as session:
+        assert rotate_refresh_token(session, refresh_token=opened.refresh_token) == RefreshRefused()
+        assert not credentials_of(session, user_id=user_id).has_second_factor
+        assert count_recovery_codes(session, user_id=user_id) == 0
+        told = session.scalars(select(Notification).order_by(Notification.seq.desc())).first()
+        assert told is not None
+        assert (told.kind, told.data) == ("security.account_changed", {"change": "second_factor_off"})
+        last = session.scalars(select(AuditEvent).order_by(AuditEvent.seq.desc())).first()
+        assert last is not None
+        assert (last.action, last.user_id, last.actor_id) == ("second_factor.reset", user_id, None)
+    line = json.loads((tmp_path / "audit.log").read_text())
+    assert (line["action"], line["user_id"]) == ("second_factor.reset", str(user_id))
+    assert outlay(settings, "admin", "reset-second-factor", "nobody").returncode == 1
 
 
 def test_the_trails_are_proved_and_compared_with_what_the_log_has_said(
