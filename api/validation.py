@@ -5,6 +5,7 @@ written, so this one decodes the body's bytes straight into the struct; it is al
 """
 
 import json as slow_json
+import time
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -23,6 +24,10 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 
 MAX_PUBLIC_BODY_BYTES = 64 * 1024
 """From whoever has not said who they are; the largest, a passkey's answer, has some 10 KiB."""
+
+MAX_BODY_S = 120.0
+"""From the first piece of a body to its last: what has come is held in memory meanwhile, unlike a file. The
+largest takes as long over a poor mobile connection, of some 35 KiB/s, and an expense comes at any speed."""
 
 JSON_TYPES = ("application/json", "text/json")
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -105,15 +110,18 @@ async def read_form(req: Request, model: Any) -> Any:
 
 
 async def read_body(req: Request) -> bytes:
-    """The whole body, read no further than the limit, whatever Content-Length says."""
+    """The whole body, read no further than the limits, whatever Content-Length says."""
     is_anonymous = getattr(req.context, "principal", None) is None
     limit = MAX_PUBLIC_BODY_BYTES if is_anonymous else MAX_BODY_BYTES
     chunks: list[bytes] = []
-    size = 0
+    size, began = 0, time.monotonic()
+    # No timer: that no piece is waited for too long is seen to where the connection is.
     async for chunk in req.stream:
         size += len(chunk)
         if size > limit:
             raise falcon.HTTPContentTooLarge(description=f"a body may have {limit} bytes")
+        if time.monotonic() - began > MAX_BODY_S:
+            raise falcon.HTTPError(falcon.HTTP_408, description="the body did not come in time")
         chunks.append(chunk)
     body = b"".join(chunks)
     req.context.body = body

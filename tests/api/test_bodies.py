@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from api import validation
 from api.connections import ApiProtocol, Patience
 from api.validation import MAX_PUBLIC_BODY_BYTES
 from core.config import Settings
@@ -122,6 +123,23 @@ def test_a_body_that_stops_is_given_up_however_fast_it_was(person: Person) -> No
         began = time.monotonic()
         assert answer_of(raw).startswith("HTTP/1.1 408 ")
         assert SILENCE_S <= time.monotonic() - began < PATIENCE_S
+
+
+def test_a_body_that_is_held_in_memory_has_so_much_time_in_all(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However fast it is, and though it never stops."""
+    monkeypatch.setattr(validation, "MAX_BODY_S", 1.0)
+    with connected(person.client) as raw:
+        length = {"Content_Type": "application/json", "Content_Length": 4_000_000}
+        raw.sendall(head("POST", "/v1/expenses", person.client, **length))
+        began, sent = time.monotonic(), 0
+        with contextlib.suppress(OSError):  # it is closed once it has been answered
+            while sent < 4_000_000 and time.monotonic() - began < PATIENCE_S:
+                sent += raw.send(b" " * 10_000)
+                time.sleep(0.05)
+        assert time.monotonic() - began < PATIENCE_S
+        assert answer_of(raw).startswith("HTTP/1.1 408 ")
 
 
 def test_while_all_have_a_request_under_way_nobody_else_gets_in(
