@@ -5,11 +5,10 @@ import getpass
 import os
 import sys
 
-from sqlalchemy.exc import SQLAlchemyError
-
+from core.commands.databases import opened_database
 from core.config import Settings, load_settings
-from core.database import Database, is_unavailable
-from core.errors import DatabaseUnavailable, invalid
+from core.database import Database
+from core.errors import invalid
 from core.logging import configure_logging
 from core.queries.administration import AccountFilter, find_account_id, list_accounts
 from core.security import hash_password
@@ -49,8 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     configure_logging(
         process="admin", level="WARNING", log_format=settings.line_format, folder=settings.log_folder
     )
-    database = Database(settings.database, pool_size=1)
-    try:
+    with opened_database(settings) as database:
         match arguments.action:
             case "list":
                 _list(database)
@@ -62,12 +60,6 @@ def run(arguments: argparse.Namespace) -> int:
                 _reset_second_factor(database, arguments.login)
             case action:
                 _set(database, arguments.login, is_active=action == "enable")
-    except SQLAlchemyError as error:
-        if not is_unavailable(error):
-            raise
-        raise DatabaseUnavailable(f"OUTLAY_DATABASE_URL: {' '.join(str(error).split())}") from error
-    finally:
-        database.close()
     return 0
 
 

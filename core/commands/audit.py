@@ -8,11 +8,10 @@ from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
+from core.commands.databases import opened_database
 from core.config import load_settings
-from core.database import Database, is_unavailable
-from core.errors import DatabaseUnavailable, NotFound
+from core.errors import NotFound
 from core.queries.audit import audited_users, find_link, verify_chain
 from core.queries.users import list_user_ids
 
@@ -33,18 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Answers 1 if anything is wrong."""
-    database = Database(load_settings(os.environ).database, pool_size=1)
-    try:
-        with database.reading_rows() as rows:
-            broken = _verify(rows, arguments.user)
-            if arguments.heads is not None:
-                broken += _compare(rows, arguments.heads)
-    except SQLAlchemyError as error:
-        if not is_unavailable(error):
-            raise
-        raise DatabaseUnavailable(f"OUTLAY_DATABASE_URL: {' '.join(str(error).split())}") from error
-    finally:
-        database.close()
+    with opened_database(load_settings(os.environ)) as database, database.reading_rows() as rows:
+        broken = _verify(rows, arguments.user)
+        if arguments.heads is not None:
+            broken += _compare(rows, arguments.heads)
     return 1 if broken else 0
 
 

@@ -4,11 +4,9 @@ import argparse
 import logging
 import os
 
-from sqlalchemy.exc import SQLAlchemyError
-
+from core.commands.databases import opened_database
 from core.config import load_settings
-from core.database import Database, is_unavailable
-from core.errors import DatabaseUnavailable
+from core.database import Database
 from core.files import FileStore
 from core.queries.files import all_named_hashes
 from core.services.invariant_checks import CHECKS, Proof, keep_proof, prove
@@ -24,16 +22,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Answers 1 if anything is wrong, or took too long to be proved; what it is stands below each name."""
     del arguments
     settings = load_settings(os.environ)
-    database = Database(settings.database, pool_size=1)
-    try:
+    with opened_database(settings) as database:
         proofs = [_checked(database, name) for name in CHECKS]
         missing = _count_missing_files(database, FileStore(settings.files))
-    except SQLAlchemyError as error:
-        if not is_unavailable(error):
-            raise
-        raise DatabaseUnavailable(f"OUTLAY_DATABASE_URL: {' '.join(str(error).split())}") from error
-    finally:
-        database.close()
     return 0 if all(proof.is_whole for proof in proofs) and not missing else 1
 
 

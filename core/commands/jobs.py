@@ -4,12 +4,11 @@ import argparse
 import os
 from datetime import datetime, timedelta
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from core import clock
+from core.commands.databases import opened_database
 from core.config import Settings, load_settings
-from core.database import Database, is_unavailable
-from core.errors import DatabaseUnavailable, NotFound
+from core.database import Database
+from core.errors import NotFound
 from core.models import OutboxRow
 from core.queries.outbox import JobBacklog, backlogs, count_dead_rows, dead_rows
 from core.services.outbox import revive_dead_rows
@@ -30,18 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     settings = load_settings(os.environ)
-    database = Database(settings.database, pool_size=1)
-    try:
+    with opened_database(settings) as database:
         if arguments.action == RETRY:
             _retry(settings, database, arguments.id)
         else:
             _list(database)
-    except SQLAlchemyError as error:
-        if not is_unavailable(error):
-            raise
-        raise DatabaseUnavailable(f"OUTLAY_DATABASE_URL: {' '.join(str(error).split())}") from error
-    finally:
-        database.close()
     return 0
 
 

@@ -4,11 +4,9 @@ import argparse
 import os
 from pathlib import Path
 
-from sqlalchemy.exc import SQLAlchemyError
-
+from core.commands.databases import opened_database
 from core.config import load_settings
-from core.database import Database, is_unavailable
-from core.errors import DatabaseUnavailable, NotFound
+from core.errors import NotFound
 from core.rate_files import fetch_rate_file, read_rate_file
 from core.services.exchange_rates import store_rates
 
@@ -23,18 +21,11 @@ def run(arguments: argparse.Namespace) -> int:
     is_address = source.startswith(("http://", "https://"))
     file = read_rate_file(fetch_rate_file(source) if is_address else _read(Path(source)))
     name = source if is_address else Path(source).name
-    database = Database(settings.database, pool_size=1)
     stored = 0
-    try:
+    with opened_database(settings) as database:
         for batch in file.batches():
             with database.transaction() as session:
                 stored += store_rates(session, rates=batch, source=name)
-    except SQLAlchemyError as error:
-        if not is_unavailable(error):
-            raise
-        raise DatabaseUnavailable(f"OUTLAY_DATABASE_URL: {' '.join(str(error).split())}") from error
-    finally:
-        database.close()
     days = [rate.day for rate in file.rates]
     print(f"{len(days)} rates from {min(days)} to {max(days)}, {stored} of them new.")
     if file.passed_over:

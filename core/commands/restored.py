@@ -7,8 +7,8 @@ who has logged out since.
 import argparse
 import os
 
+from core.commands.databases import opened_database
 from core.config import load_settings
-from core.database import Database
 from core.services.changes import begin_epochs
 from core.services.sessions import end_all_logins
 
@@ -18,12 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001 - it takes none
-    database = Database(load_settings(os.environ).database, pool_size=1)
-    try:
-        with database.transaction() as session:
-            count = begin_epochs(session)
-            end_all_logins(session)
-    finally:
-        database.close()
+    with opened_database(load_settings(os.environ)) as database, database.transaction() as session:
+        count = begin_epochs(session)
+        end_all_logins(session)
     print(f"Users whose clients log in and copy everything anew: {count}")
     return 0
