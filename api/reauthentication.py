@@ -47,3 +47,15 @@ async def confirm_password(collaborators: Collaborators, *, user_id: UUID, passw
     if not await collaborators.passwords.is_password(password, credentials.password_hash):
         raise Forbidden("the password is wrong")
     return Confirmation(user_id, credentials.password_hash)
+
+
+async def write_with_password(
+    collaborators: Collaborators, *, user_id: UUID, password: str, service: Callable[[Session], T]
+) -> T:
+    """The result of a service that only whoever knows the password has done, as by `confirm_password`.
+
+    Raises:
+        Forbidden
+    """
+    confirmed = await confirm_password(collaborators, user_id=user_id, password=password)
+    return await collaborators.transactions.write(confirmed.still(service))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 from falcon.asgi import Request, Response
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 from api.answers import Answer, ok
 from api.collaborators import Collaborators
 from api.login_log import LoginLog
+from api.openapi import endpoint
 from api.problems import InvalidGrant, SecondFactorRequired
 from api.schemas.accounts import TokensOut
 from core import clock
@@ -20,6 +22,11 @@ from core.services.identities import link_identity
 from core.services.locks import lock_account
 from core.services.sessions import OpenSession, RefreshRefused, open_session, rotate_refresh_token
 from core.throttling.addresses import address_text
+
+token_endpoint = partial(
+    endpoint, "Accounts", answers={200: TokensOut}, problems=(401,), is_public=True, is_idempotent=False
+)
+"""A call that answers tokens to whoever shows who they are. No answer is kept under an `Idempotency-Key`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from api.answers import accepted, no_content
 from api.audit import origin_of
 from api.collaborators import Collaborators
 from api.openapi import endpoint
-from api.reauthentication import confirm_password
+from api.reauthentication import confirm_password, write_with_password
 from api.schemas.credentials import EmailChangeIn, PasswordChangeIn, PasswordResetIn, ResetConfirmationIn
 from api.throttles import MAILED_TOKEN, PASSWORD_CHECK, PASSWORD_RESET
 from core.errors import InvalidInput
@@ -126,9 +126,11 @@ class MyEmail:
         """
         user_id = req.context.principal.user_id
         given: EmailChangeIn = req.context.json
-        confirmed = await confirm_password(self._collaborators, user_id=user_id, password=given.password)
-        await self._collaborators.transactions.write(
-            confirmed.still(lambda session: ask_for_email_change(session, user_id=user_id, email=given.email))
+        await write_with_password(
+            self._collaborators,
+            user_id=user_id,
+            password=given.password,
+            service=lambda session: ask_for_email_change(session, user_id=user_id, email=given.email),
         )
         accepted().send(resp)
 

@@ -9,8 +9,7 @@ from api.answers import created, no_content, ok
 from api.collaborators import Collaborators
 from api.openapi import endpoint
 from api.problems import InvalidGrant
-from api.reauthentication import confirm_password
-from api.schemas.accounts import TokensOut
+from api.reauthentication import write_with_password
 from api.schemas.credentials import ReauthenticationIn
 from api.schemas.passkeys import (
     AskedOut,
@@ -20,7 +19,7 @@ from api.schemas.passkeys import (
     PasskeyPage,
 )
 from api.throttles import PASSKEY_LOGIN, PASSKEY_OPTIONS, PASSWORD_CHECK
-from api.token_issuing import TokenIssuer, send_secret
+from api.token_issuing import TokenIssuer, send_secret, token_endpoint
 from core.config import Settings
 from core.queries.passkeys import passkeys_of
 from core.services.passkeys import (
@@ -61,15 +60,7 @@ class PasskeyLogin(TokenIssuer):
         super().__init__(collaborators)
         self._site = site_of(collaborators.settings)
 
-    @endpoint(
-        TAG,
-        json=PasskeyLoginIn,
-        answers={200: TokensOut},
-        problems=(401,),
-        is_public=True,
-        is_idempotent=False,
-        throttle=PASSKEY_LOGIN,
-    )
+    @token_endpoint(json=PasskeyLoginIn, throttle=PASSKEY_LOGIN)
     async def on_post(self, req: Request, resp: Response) -> None:
         """Log in with what the device has signed; as it asks for a finger or a PIN, no code is needed."""
         given: PasskeyLoginIn = req.context.json
@@ -127,11 +118,11 @@ class NewPasskeyOptions:
     async def on_post(self, req: Request, resp: Response) -> None:
         """Begin to make a passkey; needs the password once more."""
         user_id = req.context.principal.user_id
-        confirmed = await confirm_password(
-            self._collaborators, user_id=user_id, password=req.context.json.password
-        )
-        asked = await self._collaborators.transactions.write(
-            confirmed.still(lambda session: ask_for_new_passkey(session, site=self._site, user_id=user_id))
+        asked = await write_with_password(
+            self._collaborators,
+            user_id=user_id,
+            password=req.context.json.password,
+            service=lambda session: ask_for_new_passkey(session, site=self._site, user_id=user_id),
         )
         send_secret(resp, created(AskedOut(asked.challenge, dict(asked.options))))
 

@@ -8,8 +8,7 @@ from api.audit import origin_of
 from api.collaborators import Collaborators
 from api.openapi import endpoint
 from api.problems import InvalidGrant
-from api.reauthentication import confirm_password
-from api.schemas.accounts import TokensOut
+from api.reauthentication import write_with_password
 from api.schemas.credentials import (
     CodeIn,
     FactorChangeIn,
@@ -20,7 +19,7 @@ from api.schemas.credentials import (
     SecondFactorOut,
 )
 from api.throttles import PASSWORD_CHECK, SECOND_FACTOR
-from api.token_issuing import TokenIssuer, send_secret
+from api.token_issuing import TokenIssuer, send_secret, token_endpoint
 from core.queries.challenges import user_of_challenge
 from core.queries.second_factors import count_recovery_codes, load_second_factor
 from core.queries.users import is_active_user
@@ -50,15 +49,7 @@ class SecondFactorLogin(TokenIssuer):
         self._gatekeeper = collaborators.gatekeeper
         self._secret = collaborators.settings.secret
 
-    @endpoint(
-        TAG,
-        json=SecondFactorLoginIn,
-        answers={200: TokensOut},
-        problems=(401,),
-        is_public=True,
-        is_idempotent=False,
-        throttle=SECOND_FACTOR,
-    )
+    @token_endpoint(json=SecondFactorLoginIn, throttle=SECOND_FACTOR)
     async def on_post(self, req: Request, resp: Response) -> None:
         """Complete a login with a code, within five minutes and five attempts."""
         given: SecondFactorLoginIn = req.context.json
@@ -124,13 +115,11 @@ class MySecondFactor:
     async def on_post(self, req: Request, resp: Response) -> None:
         """Get a secret for an authenticator app; logins ask for its codes once one was confirmed."""
         user_id = req.context.principal.user_id
-        confirmed = await confirm_password(
-            self._collaborators, user_id=user_id, password=req.context.json.password
-        )
-        new = await self._transactions.write(
-            confirmed.still(
-                lambda session: begin_second_factor(session, secret=self._secret, user_id=user_id)
-            )
+        new = await write_with_password(
+            self._collaborators,
+            user_id=user_id,
+            password=req.context.json.password,
+            service=lambda session: begin_second_factor(session, secret=self._secret, user_id=user_id),
         )
         send_secret(resp, created(NewFactorOut(new.secret, new.uri)))
 
@@ -139,13 +128,13 @@ class MySecondFactor:
         """Have logins ask for the password only."""
         user_id = req.context.principal.user_id
         given: FactorChangeIn = req.context.json
-        confirmed = await confirm_password(self._collaborators, user_id=user_id, password=given.password)
-        await self._transactions.write(
-            confirmed.still(
-                lambda session: end_second_factor(
-                    session, secret=self._secret, user_id=user_id, code=given.code
-                )
-            )
+        await write_with_password(
+            self._collaborators,
+            user_id=user_id,
+            password=given.password,
+            service=lambda session: end_second_factor(
+                session, secret=self._secret, user_id=user_id, code=given.code
+            ),
         )
         no_content().send(resp)
 
@@ -189,12 +178,12 @@ class RecoveryCodes:
         """Get new recovery codes; the old ones are void."""
         user_id = req.context.principal.user_id
         given: FactorChangeIn = req.context.json
-        confirmed = await confirm_password(self._collaborators, user_id=user_id, password=given.password)
-        codes = await self._collaborators.transactions.write(
-            confirmed.still(
-                lambda session: renew_recovery_codes(
-                    session, secret=self._secret, user_id=user_id, code=given.code
-                )
-            )
+        codes = await write_with_password(
+            self._collaborators,
+            user_id=user_id,
+            password=given.password,
+            service=lambda session: renew_recovery_codes(
+                session, secret=self._secret, user_id=user_id, code=given.code
+            ),
         )
         send_secret(resp, ok(RecoveryCodesOut(codes)))

@@ -15,10 +15,9 @@ from api.schemas.accounts import (
     SessionPage,
     TicketOut,
     TokenForm,
-    TokensOut,
 )
 from api.throttles import LOGIN, REFRESH, TICKET
-from api.token_issuing import TokenIssuer, send_secret
+from api.token_issuing import TokenIssuer, send_secret, token_endpoint
 from core import clock
 from core.errors import NotFound, invalid
 from core.queries.sessions import sessions_of
@@ -29,15 +28,7 @@ TAG = "Accounts"
 
 
 class Login(TokenIssuer):
-    @endpoint(
-        TAG,
-        json=LoginIn,
-        answers={200: TokensOut},
-        problems=(401,),
-        is_public=True,
-        is_idempotent=False,
-        throttle=LOGIN,
-    )
+    @token_endpoint(json=LoginIn, throttle=LOGIN)
     async def on_post(self, req: Request, resp: Response) -> None:
         """Log in with user name or e-mail address.
 
@@ -48,15 +39,7 @@ class Login(TokenIssuer):
 
 
 class Token(TokenIssuer):
-    @endpoint(
-        TAG,
-        form=TokenForm,
-        answers={200: TokensOut},
-        problems=(401,),
-        is_public=True,
-        is_idempotent=False,
-        throttle=LOGIN,
-    )
+    @token_endpoint(form=TokenForm, throttle=LOGIN)
     async def on_post(self, req: Request, resp: Response) -> None:
         """Get tokens as OAuth 2 clients do, by password or refresh token; problems have its `error` code."""
         form: TokenForm = req.context.form
@@ -68,15 +51,7 @@ class Token(TokenIssuer):
 
 
 class Refresh(TokenIssuer):
-    @endpoint(
-        TAG,
-        json=RefreshIn,
-        answers={200: TokensOut},
-        problems=(401,),
-        is_public=True,
-        is_idempotent=False,
-        throttle=REFRESH,
-    )
+    @token_endpoint(json=RefreshIn, throttle=REFRESH)
     async def on_post(self, req: Request, resp: Response) -> None:
         """Spend a refresh token for new tokens; using one again ends the session."""
         await self.refresh(resp, req.context.json.refresh_token)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
@@ -117,12 +117,7 @@ def revoke_session(session: Session, *, user_id: UUID, session_id: UUID) -> bool
     now = clock.now()
     revoked = session.scalar(
         update(LoginSession)
-        .where(
-            LoginSession.user_id == user_id,
-            LoginSession.id == session_id,
-            LoginSession.revoked_at.is_(None),
-            LoginSession.expires_at > now,
-        )
+        .where(*_is_live(user_id, now), LoginSession.id == session_id)
         .values(revoked_at=now)
         .returning(LoginSession.id)
     )
@@ -149,15 +144,20 @@ def end_all_logins(session: Session) -> None:
     session.execute(delete(Challenge))
 
 
+def _is_live(user_id: UUID, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """What holds of the sessions of a user that have not ended."""
+    return (
+        LoginSession.user_id == user_id,
+        LoginSession.revoked_at.is_(None),
+        LoginSession.expires_at > now,
+    )
+
+
 def _make_room(session: Session, user_id: UUID, now: datetime) -> None:
     """Remove the user's dead sessions, and the live ones that are too many with one more."""
     kept = (
         select(LoginSession.id)
-        .where(
-            LoginSession.user_id == user_id,
-            LoginSession.revoked_at.is_(None),
-            LoginSession.expires_at > now,
-        )
+        .where(*_is_live(user_id, now))
         .order_by(LoginSession.last_used_at.desc(), LoginSession.id.desc())
         .limit(MAX_SESSIONS - 1)
     )
@@ -173,10 +173,8 @@ def _extend(session: Session, user_id: UUID, session_id: UUID, now: datetime) ->
     extended = session.scalar(
         update(LoginSession)
         .where(
-            LoginSession.user_id == user_id,
+            *_is_live(user_id, now),
             LoginSession.id == session_id,
-            LoginSession.revoked_at.is_(None),
-            LoginSession.expires_at > now,
             exists().where(User.id == user_id, User.is_active),
         )
         .values(last_used_at=now, expires_at=now + SESSION_LIFETIME)
