@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -31,6 +32,9 @@ USUAL = (API, GATEWAY, WORKER, BEAT)
 
 PATIENCE_S = 40.0
 """For what is going to happen anyway, on a machine that does much else at the time."""
+
+START_S = 120.0
+"""The same for processes to listen: all begin at once, and each has to import for some seconds of a core."""
 
 POLL_S = 0.02
 
@@ -93,7 +97,12 @@ class System:
         for name, port in ((API, self.api_port), (GATEWAY, self.gateway_port)):
             if not names or name in names:
                 url = f"http://{LOOPBACK}:{port}/healthz"
-                self.wait_until(lambda url=url: is_healthy(url), f"{name} listens")  # type: ignore[misc]
+                listens = partial(self._listens, name, url)
+                self.wait_until(listens, f"{name} listens", within_s=START_S)
+
+    def _listens(self, name: str, url: str) -> bool:
+        assert self.is_running(name), f"{name} has ended\n{self.logs()}"
+        return is_healthy(url)
 
     def kill(self, name: str) -> None:
         """End the process and its children at once, as a crash or the kernel would."""

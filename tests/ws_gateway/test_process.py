@@ -21,7 +21,10 @@ from tests.ws_gateway.world import World
 REPOSITORY = Path(__file__).parents[2]
 
 START_S = 60
-"""For a process that ends by itself: its imports alone take seconds on a machine that is busy."""
+"""For a process to be up, or to end by itself: on a busy machine its imports alone take ten seconds."""
+
+END_S = 9
+"""Longer than the gateway waits for its clients, and less than `websockets` would by itself."""
 
 
 def start(world: World, **changes: str) -> subprocess.Popen[str]:
@@ -46,9 +49,10 @@ def process(world: World, **changes: str) -> Iterator[subprocess.Popen[str]]:
         running.communicate()
 
 
-async def is_up(world: World) -> None:
-    async with asyncio.timeout(10):
+async def is_up(world: World, running: subprocess.Popen[str]) -> None:
+    async with asyncio.timeout(START_S):
         while True:
+            assert running.poll() is None, "it has ended by itself"
             try:
                 await redis_is(world, "up")
             except OSError:
@@ -64,26 +68,26 @@ async def test_a_signal_closes_all_sockets_with_restart_and_ends_the_process_cle
 ) -> None:
     person = world.person()
     with process(world) as running:
-        await is_up(world)
+        await is_up(world, running)
         async with client(world, person) as first, client(world, person) as second, client(world) as silent:
             await until_ready(first)
             await until_ready(second)
             running.send_signal(number)
             assert [await close_code(socket) for socket in (first, second, silent)] == [1012] * 3
-            assert await asyncio.to_thread(running.wait, 5) == 0
+            assert await asyncio.to_thread(running.wait, END_S) == 0
 
 
 @in_loop
 async def test_a_client_that_does_not_answer_cannot_hold_up_the_end(world: World) -> None:
     with process(world) as running:
-        await is_up(world)
+        await is_up(world, running)
         async with client(world, world.person()) as socket:
             await until_ready(socket)
             socket.transport.pause_reading()
             slowloris = sockets.create_connection(("127.0.0.1", world.settings.ws_port))
             slowloris.sendall(b"GET /ws/notifications HTTP/1.1\r\n")
             running.send_signal(signal.SIGTERM)
-            assert await asyncio.to_thread(running.wait, 5) == 0
+            assert await asyncio.to_thread(running.wait, END_S) == 0
             slowloris.close()
             socket.transport.abort()
 
@@ -92,7 +96,7 @@ async def test_a_client_that_does_not_answer_cannot_hold_up_the_end(world: World
 async def test_a_new_gateway_goes_on_where_the_killed_one_stopped(world: World) -> None:
     person = world.person()
     with process(world) as running:
-        await is_up(world)
+        await is_up(world, running)
         async with client(world, person) as socket:
             await until_ready(socket)
             world.notify(person, after=0, count=3)
@@ -100,8 +104,8 @@ async def test_a_new_gateway_goes_on_where_the_killed_one_stopped(world: World) 
             running.kill()
             assert await close_code(socket) == 1006
     world.notify(person, after=3, count=4)
-    with process(world):
-        await is_up(world)
+    with process(world) as running:
+        await is_up(world, running)
         async with client(world, person, since=3) as socket:
             assert await until_ready(socket) == ([4, 5, 6, 7], 7)
 
@@ -111,7 +115,7 @@ async def test_the_most_talkative_log_holds_no_token(world: World) -> None:
     person = world.person()
     token, ticket, header = world.token(person), world.ticket(person), world.token(person)
     with process(world, log_level="DEBUG") as running:
-        await is_up(world)
+        await is_up(world, running)
         for credential in (token, ticket, ticket):
             async with client(world) as socket:
                 await say_hello(socket, credential)
