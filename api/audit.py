@@ -154,7 +154,8 @@ class Entry:
         named = [value for value in self.params.values() if isinstance(value, UUID)]
         if self.req.method != "POST" or self.name.partition(".")[2] != "created":
             return named[-1] if named else None
-        found = UUID_IN.findall(getattr(result, "location", None) or "")
+        location = getattr(result, "location", None)
+        found = UUID_IN.findall(location) if location else ()
         made = UUID(found[-1]) if found else getattr(result, "id", None)
         return made if isinstance(made, UUID) else (named[-1] if named else None)
 

@@ -222,9 +222,9 @@ def test_heavy_libraries_are_imported_only_by_the_jobs_that_need_them() -> None:
     assert wrong == []
 
 
-def test_nothing_in_core_commits() -> None:
-    wrong = [f"{source}:{call.lineno}" for source in sources("core") for call in source.calls("commit")]
-    assert wrong == []
+def test_nothing_in_core_commits_but_what_opens_transactions() -> None:
+    wrong = {str(source) for source in sources("core") if any(source.calls("commit"))}
+    assert wrong == {"core/database.py"}
 
 
 def test_what_clients_keep_copies_of_is_deleted_in_one_place() -> None:

@@ -2,12 +2,19 @@
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 IPV6_SITE_BITS = 64
 """The least that a customer gets of IPv6 (RFC 6177); each of its addresses costs them nothing."""
 
 UNKNOWN = "unknown"
 """All that is no address, as a proxy wrote it down: one place for everybody, so that none can be made up."""
+
+MAX_LENGTH = 64
+"""Of an address with its zone; 45 characters of it are the address (INET6_ADDRSTRLEN)."""
+
+MAX_REMEMBERED = 4_096
+"""Texts whose address is remembered, below 1 MB: to read one takes longer than all else that limits do."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -34,6 +41,11 @@ def parsed(address: str | None) -> Address | None:
 
 def address_text(address: str | None) -> str | None:
     """The address as it may be stored, logged and shown; None for what else a proxy may have passed on."""
+    return None if address is None or len(address) > MAX_LENGTH else _text_of(address)
+
+
+@lru_cache(MAX_REMEMBERED)
+def _text_of(address: str) -> str | None:
     found = parsed(address)
     return None if found is None else str(found)
 

@@ -6,15 +6,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+import time_machine
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from core.database import Database
 from core.models import AuditEvent
 from core.queries.audit import ChainProof, verify_chain
-from core.rules.audit_chain import ChainedEvent, chain_hash, microseconds
-from core.services.audit import Action, record_action
+from core.rules.audit_chain import link_hash, microseconds
+from core.services.audit import Action, Origin, record_action
 from tests.core.services.spender import Spender
 from tests.forging import forge
 
@@ -32,18 +33,53 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 
 def test_digests_stay_what_they_were() -> None:
     """Trails that are there already must be provable for ever."""
-    at = datetime(2026, 5, 10, 9, 30, 0, 123456, tzinfo=UTC)
-    details = '{"changes":{"rôle":"admin"}}'
-    event = ChainedEvent(UUID(int=1), 7, at, UUID(int=2), "expense.created", None, details)
-    assert (
-        chain_hash(b"p" * 32, event).hex()
-        == "33acf66ac6517b3457a851d74295eada01f487c114be7ce41c6f4d5a75176236"
+    digest = link_hash(
+        b"p" * 32,
+        user=UUID(int=1).hex,
+        seq=7,
+        at_us=microseconds(datetime(2026, 5, 10, 9, 30, 0, 123456, tzinfo=UTC)),
+        actor=UUID(int=2).hex,
+        action="expense.created",
+        object_=None,
+        details='{"changes":{"rôle":"admin"}}',
     )
+    assert digest.hex() == "33acf66ac6517b3457a851d74295eada01f487c114be7ce41c6f4d5a75176236"
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_microseconds_are_counted_exactly(at: datetime) -> None:
     assert datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds(at)) == at
+
+
+INSTANTS = st.integers(0, 2**52).map(lambda us: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us))
+ANYTHING = st.dictionaries(st.text(max_size=8), st.none() | st.text(max_size=8) | st.integers(), max_size=3)
+
+
+@given(
+    instants=st.lists(INSTANTS, min_size=1, max_size=3),
+    events=st.lists(
+        st.tuples(st.integers(0, 2), st.none() | st.uuids(), st.none() | st.uuids(), ANYTHING),
+        min_size=1,
+        max_size=12,
+    ),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_the_database_chains_is_provable_here(
+    database: Database, instants: list[datetime], events: list[tuple[int, UUID | None, UUID | None, Any]]
+) -> None:
+    user_ids = [Spender(database).id for _ in range(3)]
+    for instant in instants:
+        with time_machine.travel(instant, tick=False), database.transaction() as session:
+            for whose, actor_id, object_id, changes in events:
+                origin = Origin(None, "2001:db8::1", "ä\n")
+                action = Action(user_ids[whose], "some.thing", actor_id, object_id, changes, origin)
+                record_action(session, action)
+    for position, user_id in enumerate(user_ids):
+        count = sum(whose == position for whose, *_ in events) * len(instants)
+        assert proof(database, user_id) == ChainProof(user_id, count)
+        with database.reading() as session:
+            its_events = session.scalars(select(AuditEvent).where(AuditEvent.user_id == user_id))
+            assert {event.at for event in its_events} <= set(instants)
 
 
 @pytest.fixture

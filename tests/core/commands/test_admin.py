@@ -21,7 +21,7 @@ from core.models import AuditEvent, AuditHead, Notification, User
 from core.queries.administration import find_account_id
 from core.queries.second_factors import count_recovery_codes
 from core.queries.users import credentials_of
-from core.rules.audit_chain import BEGINNING, ChainedEvent, chain_hash
+from core.rules.audit_chain import BEGINNING, link_hash, microseconds
 from core.services.accounts import NewAccount, register
 from core.services.administration import set_rights
 from core.services.second_factors import begin_second_factor, confirm_second_factor
@@ -184,8 +184,16 @@ def make_anew(database: Database) -> None:
     def change(session: Any) -> None:
         for event in session.scalars(select(AuditEvent)):
             event.action = "nothing.done"
-            columns = (getattr(event, name) for name in ChainedEvent.__slots__)
-            event.hash = chain_hash(BEGINNING, ChainedEvent(*columns))
+            event.hash = link_hash(
+                BEGINNING,
+                user=event.user_id.hex,
+                seq=event.seq,
+                at_us=microseconds(event.at),
+                actor=event.actor_id.hex,
+                action=event.action,
+                object_=event.object_id and event.object_id.hex,
+                details=event.details,
+            )
             session.get(AuditHead, event.user_id).hash = event.hash
         session.flush()  # before the triggers are back
 
