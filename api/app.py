@@ -1,6 +1,7 @@
 """Wires the collaborators into the Falcon application."""
 
 import asyncio
+import gc
 import os
 from functools import partial
 from typing import Any
@@ -66,4 +67,9 @@ def create_app_from_environment() -> falcon.asgi.App[Any, Any]:
     settings = load_settings(os.environ)
     start_logging(settings, process="api")
     start_tracing(settings.otel_url, process="api")
-    return create_app(settings)
+    app = create_app(settings)
+    # All that there is by now stays. Else each full collection looks at 250,000 objects again, and requests
+    # wait for it.
+    gc.collect()
+    gc.freeze()
+    return app

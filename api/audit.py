@@ -3,13 +3,12 @@
 import re
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 from falcon.asgi import Request, Response
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from core.services.accounts import NOBODY
 from core.services.audit import Action, Origin
@@ -130,8 +129,7 @@ PLAIN_FIELDS = frozenset({"role", "scopes", "expires_at", "is_active", "is_admin
 UUID_IN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """What the trail will say of the request under way, once its transaction has a result."""
 
     name: str

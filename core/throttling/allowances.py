@@ -17,9 +17,6 @@ from core.throttling.windows import Verdict, Window, Windows
 BATCHES = 20
 """A batch is a twentieth of the limit, so four processes exceed it by three twentieths at most."""
 
-MAX_BATCH = 100
-"""Larger ones would save nothing any more."""
-
 MAX_KNOWN = 20_000
 """Of whom a process knows how much is left, some 5 MB. Past this all are forgotten, and have a new batch."""
 
@@ -45,7 +42,7 @@ class Allowances:
     def __init__(self, windows: Windows, window: Window) -> None:
         self.window = window
         self._windows = windows
-        self._half = min(max(window.amount // BATCHES, 2), MAX_BATCH) // 2
+        self._half = max(window.amount // BATCHES, 2) // 2
         # What this process may give on credit is taken off, so that alone it keeps the limit exactly.
         self._counted = Window(window.name, window.amount - 2 * self._half, window.seconds)
         self._accounts: dict[Hashable, _Account] = {}
