@@ -15,8 +15,9 @@ from sqlalchemy import insert, make_url
 from bench.report import Row
 from bench.system import Dialect, System
 from core.clock import now
-from core.database import Database, insert_rows
+from core.database import Database
 from core.ids import new_id
+from core.many_rows import insert_rows
 from core.models import AuditEvent, AuditHead, User, table_of
 from core.queries.audit import verify_chain
 from core.rules.audit_chain import BEGINNING, ChainedEvent, chain_hash

@@ -23,8 +23,9 @@ from bench.measures import categories_of
 from bench.report import Row
 from bench.system import Dialect, System
 from core.clock import now
-from core.database import Database, insert_rows
+from core.database import Database
 from core.ids import new_id
+from core.many_rows import insert_rows
 from core.models import Expense, ExpenseLine, ExpenseTag, table_of
 
 EXPENSES = 1_000_000

@@ -17,8 +17,9 @@ from uuid import UUID
 
 from bench.report import Row
 from bench.system import Dialect, System
-from core.database import Database, insert_rows
+from core.database import Database
 from core.ids import new_id
+from core.many_rows import insert_rows
 from core.models import Expense, table_of
 
 ROWS = 100_000

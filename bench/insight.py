@@ -22,8 +22,9 @@ from bench.measures import INSERT_BATCH, RUNS, SECONDS, categories_of
 from bench.report import Row
 from bench.system import Dialect, System
 from core.clock import now
-from core.database import Database, insert_rows
+from core.database import Database
 from core.ids import new_id
+from core.many_rows import insert_rows
 from core.models import DailySpending, Expense, table_of
 from core.rate_files import RATES_BATCH, DailyRate
 from core.rules.conversion import RATE_SCALE

@@ -15,8 +15,9 @@ from sqlalchemy import delete, func, insert, select, text, update
 from bench.report import Row
 from bench.system import Dialect, System
 from core import clock
-from core.database import Database, insert_rows
+from core.database import Database
 from core.ids import new_id
+from core.many_rows import insert_rows
 from core.models import (
     Category,
     Expense,

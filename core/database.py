@@ -1,27 +1,12 @@
 """The engine for PostgreSQL and SQLite, and the transactions that the edges open on it."""
 
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg import sql
-from sqlalchemy import (
-    Connection,
-    CursorResult,
-    Engine,
-    Insert,
-    Select,
-    Table,
-    column,
-    insert,
-    text,
-)
-from sqlalchemy import table as bare_table
+from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -195,43 +180,6 @@ def after_commit(session: Session, work: Callable[[Session], None]) -> None:
 
 
 @contextmanager
-def raw_rows(
-    connection: Connection, query: Select[Any], parameters: Mapping[str, Any], *, size: int
-) -> Iterator[Iterator[list[tuple[Any, ...]]]]:
-    """The rows of a query as the driver has them, `size` at a time, and no more of them in memory.
-
-    Without the conversions of SQLAlchemy, which take longer than all the rest where rows are read by the
-    million. Whoever wants the same on both databases has the query cast everything to texts and numbers.
-
-    While the caller deals with some of PostgreSQL's, the next ones are on their way. Meanwhile the connection
-    may be read from like this for another query, but not be used in any other way.
-    """
-    streaming = connection.execution_options(stream_results=True, max_row_buffer=size)
-    with streaming.execute(query, parameters) as found:
-        if connection.dialect.name == "postgresql":
-            with ThreadPoolExecutor(1, thread_name_prefix="rows") as thread:
-                yield _prefetched(thread, found, size)
-        else:
-            # It is not at the other end of a connection, and would only take turns with the caller.
-            yield iter(lambda: _fetch(found, size), [])
-
-
-def _prefetched(
-    thread: ThreadPoolExecutor, found: CursorResult[Any], size: int
-) -> Iterator[list[tuple[Any, ...]]]:
-    coming = thread.submit(_fetch, found, size)
-    while batch := coming.result():
-        coming = thread.submit(_fetch, found, size)
-        yield batch
-
-
-def _fetch(found: CursorResult[Any], size: int) -> list[tuple[Any, ...]]:
-    # The strategy of a result whose cursor is at its end is another one.
-    rows: list[tuple[Any, ...]] = found.cursor_strategy.fetchmany(found, found.cursor, size)
-    return rows
-
-
-@contextmanager
 def pipelined(session: Session) -> Iterator[None]:
     """Send statements that answer nothing without waiting for one before the next; errors come at the end.
 
@@ -246,73 +194,6 @@ def pipelined(session: Session) -> Iterator[None]:
             yield
     except psycopg.Error as error:
         raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
-
-
-def insert_rows(session: Session, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Insert many rows, all with the same columns, past SQLAlchemy's work on each: on PostgreSQL by COPY.
-
-    That is a tenth of the client's time there, where the server works on the first rows while the next ones
-    are made, and a half on SQLite. It fits no pipeline.
-    """
-    coming = iter(rows)
-    first = next(coming, None)
-    if first is None:
-        return
-    every, names = chain((first,), coming), list(first)
-    if session.get_bind().dialect.name == "sqlite":
-        # Of a bare table, which has no defaults for other columns.
-        bare = bare_table(table.name, *(column(name, table.c[name].type) for name in names))
-        execute_for_rows(session, insert(bare), every)
-        return
-    dialect = session.get_bind().dialect
-    types = [str(table.c[name].type.compile(dialect)).partition("(")[0].lower() for name in names]
-    columns = sql.SQL(", ").join(map(sql.Identifier, names))
-    command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table.name), columns)
-    connection: Any = session.connection().connection.driver_connection
-    try:
-        with connection.cursor() as cursor, cursor.copy(command) as copy:
-            copy.set_types(types)
-            for row in every:
-                copy.write_row([row[name] for name in names])
-    except psycopg.Error as error:
-        raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
-
-
-def execute_for_rows(session: Session, statement: Insert, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Execute an insertion for each of many rows, past SQLAlchemy's work on each. For SQLite."""
-    dialect = session.get_bind().dialect
-    compiled: Any = statement.compile(dialect=dialect)
-    names = compiled.positiontup
-    as_stored = [
-        (name, _remembering(compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)))
-        for name in names
-    ]
-    connection: Any = session.connection().connection.driver_connection
-    try:
-        connection.executemany(
-            compiled.string,
-            (
-                [row[name] if convert is None else convert(row[name]) for name, convert in as_stored]
-                for row in rows
-            ),
-        )
-    except sqlite3.Error as error:
-        raise DBAPIError.instance(None, None, error, sqlite3.Error, hide_parameters=True) from error
-
-
-def _remembering(convert: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
-    """The conversion, not made again for the very same value: of many rows, owner and time are one."""
-    if convert is None:
-        return None
-    given = stored = None
-
-    def converted(value: Any) -> Any:
-        nonlocal given, stored
-        if value is not given:
-            given, stored = value, convert(value)
-        return stored
-
-    return converted
 
 
 def abandon(session: Session) -> None:

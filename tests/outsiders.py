@@ -13,7 +13,7 @@ OUTSIDERS = {
     "opentelemetry": {"core.tracing"},
     "concurrent_log_handler": {"core.logging"},
     "prometheus_client": {"api", "workers.measures", "ws_gateway.measures", "core.metrics"},
-    "psycopg": {"core.database", "core.backup.postgres"},
+    "psycopg": {"core.database", "core.many_rows", "core.backup.postgres"},
     "aiohttp": {"core.outgoing"},
     "apprise": {"core.outgoing"},
     "requests": {"core.outgoing", "core.oidc", "core.oidc_metadata"},

@@ -38,8 +38,8 @@ LAYERS = (
 LEAVES = {
     "archive", "backup", "clock", "config", "database", "downloads", "engines", "errors", "field_errors",
     "files", "ids", "job_names", "log_context", "log_files", "log_redaction", "logging", "mail_messages",
-    "mail_tokens", "mailer", "migrations", "oidc", "oidc_metadata", "oidc_settings", "outgoing", "passwords",
-    "rate_files", "security", "statements", "throttling", "unsubscribing",
+    "mail_tokens", "mailer", "many_rows", "migrations", "oidc", "oidc_metadata", "oidc_settings", "outgoing",
+    "passwords", "rate_files", "security", "statements", "throttling", "unsubscribing",
 }  # fmt: skip
 """Modules of core that import none of its layers but the rules; every layer above the models may use them."""
 

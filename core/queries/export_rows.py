@@ -24,8 +24,8 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from core.database import raw_rows
 from core.files import FileStore
+from core.many_rows import raw_rows
 from core.models import Category, table_of
 from core.queries.expenses import EXPENSES, LINES, TAGS, ExpenseFilter, Sort, listing
 from core.queries.exports import CsvDialect

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from core.archive.reading import AnyEntry, BadEntry, Entry
 from core.archive.records import ExpenseItem, FilePart
-from core.database import insert_rows
 from core.errors import InvalidInput
+from core.many_rows import insert_rows
 from core.models import ImportedRecord, table_of
 from core.queries.expenses import ExpenseRecord
 from core.queries.imports import RowData

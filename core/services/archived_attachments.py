@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 from core.archive.fields import NOTHING
 from core.archive.reading import Entry
 from core.archive.records import AttachmentItem, FilePart
-from core.database import insert_rows
 from core.errors import InvalidInput, invalid
 from core.files import Draft, FileStore
+from core.many_rows import insert_rows
 from core.models import Attachment, table_of
 from core.queries.attachments import attached_bytes
 from core.services.archived_drafts import Drafts, draft_each, items_of

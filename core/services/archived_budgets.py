@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 from core.archive.fields import NOTHING
 from core.archive.reading import Entry
 from core.archive.records import AlertItem, BudgetItem, PaceAlertItem
-from core.database import insert_rows
 from core.errors import InvalidInput, invalid
+from core.many_rows import insert_rows
 from core.models import Alert, Budget, BudgetAmount, BudgetCategory, PaceAlert, table_of
 from core.rules.money import AmountError, parse_amount
 from core.rules.periods import MAX_DAY

@@ -17,8 +17,8 @@ from core import clock
 from core.archive.fields import NOTHING
 from core.archive.reading import Entry
 from core.archive.records import OccurrenceItem, RecurringItem
-from core.database import insert_rows
 from core.errors import invalid
+from core.many_rows import insert_rows
 from core.queries.expenses import ExpenseRecord
 from core.queries.recurring_expenses import (
     OCCURRENCES,

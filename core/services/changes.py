@@ -16,8 +16,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.database import insert_rows
 from core.ids import new_id
+from core.many_rows import insert_rows
 from core.queries.changes import DELETIONS, FEEDS, NUMBERED, Kind
 from core.services.dialects import insert_into
 

@@ -11,8 +11,9 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.database import insert_rows, pipelined
+from core.database import pipelined
 from core.errors import Conflict, InvalidInput, NotFound, OutlayError
+from core.many_rows import insert_rows
 from core.models import Expense, ExpenseLine, ExpenseTag, table_of
 from core.models.expenses import MIRROR
 from core.queries.expenses import ExpenseRecord, load_expense

@@ -11,9 +11,9 @@ from msgspec import structs
 from sqlalchemy import Update, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from core.database import insert_rows
 from core.errors import InvalidInput
 from core.ids import new_id
+from core.many_rows import insert_rows
 from core.queries.imports import (
     IMPORTS,
     ROWS,

@@ -15,10 +15,10 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.database import insert_rows
 from core.errors import Conflict, NotFound, invalid
 from core.ids import new_id
 from core.logging import get_logger
+from core.many_rows import insert_rows
 from core.queries.recurring_expenses import (
     OCCURRENCES,
     RECURRING,

@@ -16,9 +16,10 @@ from sqlalchemy import Update, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.database import insert_rows, pipelined
+from core.database import pipelined
 from core.errors import InvalidInput, OutlayError
 from core.logging import get_logger
+from core.many_rows import insert_rows
 from core.models.recurring_expenses import RECURRING as SOURCE
 from core.queries.expenses import ExpenseRecord
 from core.queries.recurring_expenses import (

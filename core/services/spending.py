@@ -13,9 +13,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from core.database import execute_for_rows
 from core.errors import invalid
 from core.job_names import EVALUATE_BUDGETS
+from core.many_rows import execute_for_rows
 from core.models import DailyConversion, DailySpending, table_of
 from core.models.spending import UNCATEGORISED
 from core.services.dialects import recordset
