@@ -155,7 +155,8 @@ class Authentication:
             raise Unauthenticated("the API key is not valid, was deleted or has expired")
         if key.last_used_at is None or clock.now() >= key.last_used_at + USE_KEPT_AFTER:
             await self._transactions.write(
-                lambda session: keep_use(session, user_id=key.user_id, key_id=key.id)
+                lambda session: keep_use(session, user_id=key.user_id, key_id=key.id),
+                user_id=key.user_id,
             )
         return Principal(key.user_id, key.id, scopes=key.scopes), _timestamp(key.expires_at)
 

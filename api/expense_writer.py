@@ -1,6 +1,6 @@
 """POST /v1/expenses by group commit: what arrives during a commit shares the next one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.answers import Answer, created
 from api.audit import Entry
-from api.group_commit import LONE_THREADS, GroupCommit, NotTogether
+from api.group_commit import LONE_THREADS, GroupCommit, NotTogether, Outcomes
 from api.idempotency import repeated, to_be_stored
 from api.schemas.expenses import ExpenseOut
 from api.transactions import Transactions
@@ -46,7 +46,14 @@ ExpenseWriter = GroupCommit[ExpenseToWrite, Answer]
 
 def new_expense_writer(transactions: Transactions, database: Database) -> ExpenseWriter:
     """Over a database of its own, with `CONNECTIONS` and the `lock_timeout_ms` of `LOCK_WAIT_MS`."""
-    return GroupCommit(_write, partial(transactions.write_now, database=database))
+
+    def transact(
+        items: Sequence[ExpenseToWrite], work: Callable[[Session], Outcomes[Answer]]
+    ) -> Outcomes[Answer]:
+        user_ids = {item.expense.user_id for item in items}
+        return transactions.write_now(work, partial(database.transaction_as, user_ids))
+
+    return GroupCommit(_write, transact)
 
 
 def expense_created(record: ExpenseRecord) -> Answer:
@@ -54,7 +61,7 @@ def expense_created(record: ExpenseRecord) -> Answer:
     return created(ExpenseOut.of(record), location=location, version=record.version)
 
 
-def _write(session: Session, items: Sequence[ExpenseToWrite]) -> Sequence[Answer | OutlayError]:
+def _write(session: Session, items: Sequence[ExpenseToWrite]) -> Outcomes[Answer]:
     repeated_here = _repeated(items)
     requests = [item.request for item in items if item.request is not None and id(item) not in repeated_here]
     claims: dict[KeyedRequest | None, StoredAnswer | Conflict | None] = {None: None}

@@ -22,6 +22,9 @@ from core.logging import get_logger
 T = TypeVar("T")
 R = TypeVar("R")
 
+Outcomes = Sequence[R | OutlayError]
+"""Of items, each in its item's place."""
+
 MAX_BATCH = 256
 """Past this the flush is well shared, and a larger batch would only let its first items wait longer."""
 
@@ -54,13 +57,14 @@ class GroupCommit(Generic[T, R]):
     `apply(session, items)` gives each item's result or, if the item is unacceptable, its `OutlayError`; such
     an item must have written nothing. An item whose outcome is `NotTogether`, and each item of a batch for
     which it raises, is tried again in a transaction of its own, away from the thread that serves the others;
-    so one bad item never takes them down. `transact` opens, commits and retries.
+    so one bad item never takes them down. `transact(items, work)` opens a transaction for the
+    items, commits and retries.
     """
 
     def __init__(
         self,
-        apply: Callable[[Session, Sequence[T]], Sequence[R | OutlayError]],
-        transact: "Callable[[Callable[[Session], Sequence[R | OutlayError]]], Sequence[R | OutlayError]]",
+        apply: Callable[[Session, Sequence[T]], Outcomes[R]],
+        transact: Callable[[Sequence[T], Callable[[Session], Outcomes[R]]], Outcomes[R]],
     ) -> None:
         self._apply = apply
         self._transact = transact
@@ -116,7 +120,7 @@ class GroupCommit(Generic[T, R]):
 
     def _commit(self, items: list[T]) -> Sequence[R | Exception]:
         try:
-            return self._transact(lambda session: self._apply(session, items))
+            return self._transact(items, lambda session: self._apply(session, items))
         except Exception as error:  # noqa: BLE001 - every waiting request must get its answer
             if is_unavailable(error):
                 return [error] * len(items)
@@ -138,10 +142,10 @@ class GroupCommit(Generic[T, R]):
     async def _commit_alone(self, waiting: _Waiting[T, R]) -> None:
         """In a transaction and a thread of its own: whatever it waits for, the next batch need not."""
 
-        def commit() -> Sequence[R | OutlayError]:
+        def commit() -> Outcomes[R]:
             if waiting.future.cancelled():  # nobody waits for it any more
                 return [Overloaded("the client hung up")]
-            return self._transact(lambda session: self._apply(session, [waiting.item]))
+            return self._transact([waiting.item], lambda session: self._apply(session, [waiting.item]))
 
         try:
             outcome: R | Exception = (await self._loop.run_in_executor(self._lone_threads, commit))[0]

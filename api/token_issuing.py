@@ -55,7 +55,7 @@ class TokenIssuer:
         if found is None or not is_right or not found.is_active:
             self._login_log.tell_of_failure(req, login, found.user_id if found else None)
             raise InvalidGrant("the login or the password is wrong")
-        outcome = await self._transactions.write(
+        outcome = await self._transactions.write_all(
             lambda session: self.go_on(session, req, found.user_id, checked_hash=found.password_hash)
         )
         self.send(resp, outcome)
@@ -101,7 +101,7 @@ class TokenIssuer:
         send_secret(resp, self._answer(outcome))
 
     async def refresh(self, resp: Response, refresh_token: str) -> None:
-        outcome = await self._transactions.write(
+        outcome = await self._transactions.write_all(
             lambda session: rotate_refresh_token(session, refresh_token=refresh_token)
         )
         if isinstance(outcome, RefreshRefused):

@@ -30,6 +30,9 @@ from core.wakeups import WakeUps
 T = TypeVar("T")
 R = TypeVar("R", Session, Connection)
 
+Transaction = Callable[[], AbstractContextManager[Session]]
+"""Opens one: for some users, or for everybody."""
+
 MAX_WAITING = 1_000
 """About a second's work of a busy process; whoever comes later is better off trying again."""
 
@@ -42,7 +45,7 @@ log = get_logger(__name__)
 
 
 def act_for(user_id: UUID) -> None:
-    """From here on the request under way sees what this user may see."""
+    """From here on the request under way sees and writes what this user may."""
     _caller.set(user_id)
 
 
@@ -84,18 +87,40 @@ class Transactions:
         """As `read_snapshot`, of everybody's rows."""
         return await self.run(lambda: self._read(query, self._database.snapshot_rows))
 
-    async def write(self, service: Callable[[Session], T]) -> T:
-        """The result of a service, once its transaction has committed, and with it what the trail says."""
-        recorded = _with_trail(service)
-        return await self.run(lambda: self.write_now(recorded))
+    async def write(self, service: Callable[[Session], T], *, user_id: UUID | None = None) -> T:
+        """The result of a service, once its transaction has committed, and with it what the trail says.
+
+        It reaches what the caller may write; or, as long as it is to be found out who calls, the given user.
+        """
+        return await self._write(_with_trail(service), self._as_caller(user_id))
+
+    async def write_all(self, service: Callable[[Session], T]) -> T:
+        """As `write`, of everybody's rows: before it is known who calls, and for what is not their own."""
+        return await self._write(_with_trail(service), self._database.transaction)
 
     async def post(self, req: Request, owner_id: UUID, service: Callable[[Session], Answer]) -> Answer:
         """As `write`, but a repeated `Idempotency-Key` gives the stored answer instead of a second effect."""
+        return await self._write(self._once(req, owner_id, service), self._as_caller())
+
+    async def post_all(self, req: Request, owner_id: UUID, service: Callable[[Session], Answer]) -> Answer:
+        """As `post`, of everybody's rows."""
+        return await self._write(self._once(req, owner_id, service), self._database.transaction)
+
+    def _once(
+        self, req: Request, owner_id: UUID, service: Callable[[Session], Answer]
+    ) -> Callable[[Session], Answer]:
         request = self.keyed_request(req, owner_id)
         recorded = _with_trail(service)
         if request is None:
-            return await self.run(lambda: self.write_now(recorded))
-        return await self.run(lambda: self.write_now(lambda session: answer_once(session, request, recorded)))
+            return recorded
+        return lambda session: answer_once(session, request, recorded)
+
+    def _as_caller(self, user_id: UUID | None = None) -> Transaction:
+        caller = user_id or _caller.get()
+        return partial(self._database.transaction_as, () if caller is None else (caller,))
+
+    async def _write(self, service: Callable[[Session], T], transaction: Transaction) -> T:
+        return await self.run(lambda: self.write_now(service, transaction))
 
     def keyed_request(self, req: Request, owner_id: UUID) -> KeyedRequest | None:
         return keyed_request(req, owner_id, self._fingerprint_key)
@@ -123,12 +148,12 @@ class Transactions:
                 log.warning("query.retried", attempt=attempt, error=error.orig)
         raise AssertionError("the last attempt returns or raises")
 
-    def write_now(self, service: Callable[[Session], T], *, database: Database | None = None) -> T:
-        """For threads: run the service, commit, wake the workers for what it staged."""
+    def write_now(self, service: Callable[[Session], T], transaction: Transaction) -> T:
+        """For threads: run the service in such a transaction, commit, wake the workers for what it staged."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
             is_done = False
             try:
-                with span("transaction"), (database or self._database).transaction() as session:
+                with span("transaction"), transaction() as session:
                     result = service(session)
                     is_done = True
             except DBAPIError as error:

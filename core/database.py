@@ -1,6 +1,6 @@
 """The engine for PostgreSQL and SQLite, and the transactions that the edges open on it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,15 @@ READER_ROLE = "outlay_reader"
 """Of PostgreSQL: it sees the rows of the one user that is set, and those of their groups. A query that has
 forgotten its condition finds nothing of anybody else's."""
 
+WRITER_ROLE = "outlay_writer"
+"""Of PostgreSQL: it reaches the rows of the users that are set, those of their groups, and of the others in
+these what a group's writes touch."""
+
 ACT_FOR = "SELECT set_config('outlay.user_id', %s, false)"
+WRITE_FOR = "SELECT set_config('role', %s, true), set_config('outlay.user_ids', %s, true)"
+"""Both end with the transaction, whether it is committed or not."""
+
+CONFINED = "outlay.confined"
 
 log = get_logger(__name__)
 
@@ -81,6 +89,17 @@ class Database:
                     _commit_with(session, last_works)
             for work in session.info.pop(AFTER_COMMIT, ()):
                 work(session)
+
+    @contextmanager
+    def transaction_as(self, user_ids: Collection[UUID]) -> Iterator[Session]:
+        """As `transaction`, of what the users may write; of none nobody's rows. SQLite confines nobody."""
+        with self.transaction() as session:
+            if self.dialect == "postgresql":
+                connection = session.connection()
+                users = ",".join(map(str, user_ids))
+                connection.exec_driver_sql(WRITE_FOR, (WRITER_ROLE, f"{{{users}}}"))
+                session.info[CONFINED] = True
+            yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

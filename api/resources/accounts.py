@@ -35,7 +35,7 @@ class Registration:
             )
             return created(UserOut.of(user), location="/v1/me", version=user.version)
 
-        (await self._transactions.post(req, accounts.NOBODY, register)).send(resp)
+        (await self._transactions.post_all(req, accounts.NOBODY, register)).send(resp)
 
 
 class Me:
@@ -74,14 +74,14 @@ class Me:
             self._collaborators, user_id=user_id, password=req.context.json.password
         )
         # In a transaction of its own: nobody in the groups shall wait while years of expenses are deleted.
-        await self._transactions.write(
+        await self._transactions.write_all(
             confirmed.still(
                 lambda session: accounts.leave_groups(
                     session, user_id=user_id, expected_versions=expected_versions(req)
                 )
             )
         )
-        await self._transactions.write(
+        await self._transactions.write_all(
             lambda session: accounts.delete_account(
                 session, user_id=user_id, expected_versions=expected_versions(req)
             )

@@ -112,7 +112,7 @@ class OneAccount(_ForAdmins):
             account = load_account(session, user_id=user_id)
             return ok(AccountOut.of(account), version=account.version)
 
-        answer = await self._transactions.write(change)
+        answer = await self._transactions.write_all(change)
         self._authentication.forget(user_id)
         answer.send(resp)
 
@@ -132,8 +132,8 @@ class OneAccount(_ForAdmins):
                 action = Action(actor_id, "account.deleted", actor_id, user_id, origin=origin_of(req))
                 record_action(session, action)
 
-        await self._transactions.write(leave)
-        await self._transactions.write(delete)
+        await self._transactions.write_all(leave)
+        await self._transactions.write_all(delete)
         self._authentication.forget(user_id)
         no_content().send(resp)
 
@@ -194,7 +194,7 @@ class JobRetry(_ForAdmins):
             if not revive_dead_rows(session, row_id=job_id):
                 raise NotFound("no such dead job")
 
-        await self._transactions.write(revive)
+        await self._transactions.write_all(revive)
         log.info("job.revived", job_id=job_id, actor_id=_actor_id(req))
         no_content().send(resp)
 

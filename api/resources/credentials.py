@@ -39,7 +39,7 @@ class PasswordReset:
         Whether it is, the answer does not tell. The code works once, within an hour.
         """
         email = req.context.json.email
-        await self._transactions.write(lambda session: ask_for_reset(session, email=email))
+        await self._transactions.write_all(lambda session: ask_for_reset(session, email=email))
         accepted().send(resp)
 
 
@@ -69,7 +69,7 @@ class PasswordResetConfirmation:
         )
         await self._passwords.run(lambda: check_new_password(given.password, user))
         password_hash = await self._passwords.hash(given.password)
-        user_id = await self._transactions.write(
+        user_id = await self._transactions.write_all(
             lambda session: reset_password(
                 session,
                 secret=self._secret,

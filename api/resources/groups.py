@@ -45,7 +45,7 @@ class Groups:
             location = f"/v1/groups/{scope.group.id}"
             return created(GroupOut.of(scope), location=location, version=scope.group.version)
 
-        (await self._transactions.post(req, user_id, create)).send(resp)
+        (await self._transactions.post_all(req, user_id, create)).send(resp)
 
 
 class OneGroup:

@@ -79,7 +79,7 @@ class OidcLogin:
         }
         state = secrets.token_urlsafe(COOKIE_BYTES)
         url = await asked.run(lambda: asked.client.authorization_url(pending, state=state))
-        await self._transactions.write(
+        await self._transactions.write_all(
             lambda session: issue_challenge(session, purpose="oidc", data=data, token=state)
         )
         resp.set_cookie(
@@ -117,7 +117,7 @@ class OidcCallback(TokenIssuer):
         """
         query: CallbackQuery = req.context.query
         asked = self._providers.named(provider)
-        taken = await self._transactions.write(
+        taken = await self._transactions.write_all(
             lambda session: take_challenge(session, purpose="oidc", token=query.state)
         )
         cookie = cookie_name(is_secure=self._is_secure)
@@ -142,7 +142,7 @@ class OidcCallback(TokenIssuer):
             )
             return self.go_on(session, req, found.user_id, link=found.link)
 
-        self.send(resp, await self._transactions.write(go_on))
+        self.send(resp, await self._transactions.write_all(go_on))
 
 
 class MyIdentities:

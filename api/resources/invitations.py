@@ -71,7 +71,7 @@ class GroupInvitations:
             location = f"/v1/groups/{group_id}/invitations/{record.id}"
             return created(InvitationOut.of(record), location=location, version=record.version)
 
-        (await self._transactions.post(req, user_id, invite)).send(resp)
+        (await self._transactions.post_all(req, user_id, invite)).send(resp)
 
 
 class OneGroupInvitation:
@@ -125,7 +125,7 @@ class InvitationResending:
             )
             return _answer(record)
 
-        (await self._transactions.post(req, user_id, resend)).send(resp)
+        (await self._transactions.post_all(req, user_id, resend)).send(resp)
 
 
 class ReceivedInvitations:
@@ -167,7 +167,7 @@ class InvitationAcceptance:
             scope = invitation_answers.accept_invitation(session, user_id=user_id, token=token)
             return group_answer(scope)
 
-        (await self._transactions.post(req, user_id, accept)).send(resp)
+        (await self._transactions.post_all(req, user_id, accept)).send(resp)
 
 
 class InvitationRefusal:
@@ -183,7 +183,7 @@ class InvitationRefusal:
             group = invitation_answers.decline_invitation(session, user_id=user_id, token=token)
             return ok(DeclinedOut.of(group))
 
-        (await self._transactions.post(req, user_id, decline)).send(resp)
+        (await self._transactions.post_all(req, user_id, decline)).send(resp)
 
 
 def _answer(record: InvitationRecord) -> Answer:

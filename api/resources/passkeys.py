@@ -51,7 +51,7 @@ class PasskeyOptions:
     )
     async def on_post(self, _req: Request, resp: Response) -> None:
         """Begin a login with a passkey; whose it is the device will say."""
-        asked = await self._transactions.write(lambda session: ask_for_passkey(session, site=self._site))
+        asked = await self._transactions.write_all(lambda session: ask_for_passkey(session, site=self._site))
         send_secret(resp, created(AskedOut(asked.challenge, dict(asked.options))))
 
 
@@ -71,7 +71,7 @@ class PasskeyLogin(TokenIssuer):
             )
             return None if user_id is None else self.complete(session, req, user_id)
 
-        opened = await self._transactions.write(take)
+        opened = await self._transactions.write_all(take)
         if opened is None:
             raise InvalidGrant("the passkey is not known, or the login has to begin anew")
         self.send(resp, opened)

@@ -59,7 +59,7 @@ class SecondFactorLogin(TokenIssuer):
         if user_id is None:
             raise WrongCode
         async with self._gatekeeper.trying_code(req, user_id):
-            opened = await self._transactions.write(
+            opened = await self._transactions.write_all(
                 lambda session: self._answer_challenge(session, req, given)
             )
             if opened is None:

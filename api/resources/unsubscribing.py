@@ -48,7 +48,7 @@ class Unsubscribing:
     async def on_post(self, req: Request, resp: Response, token: str) -> None:
         """End a kind of mail at once, as a client for mails asks for with one click (RFC 8058)."""
         subscription = read_unsubscribe_token(self._secret, token)
-        await self._transactions.write(_switching_off(subscription, origin_of(req)))
+        await self._transactions.write_all(_switching_off(subscription, origin_of(req)))
         text = (
             f"You get no more mails about {_subjects(subscription.kinds)}. "
             "Your notification settings bring them back."

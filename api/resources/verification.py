@@ -29,7 +29,7 @@ class EmailVerification:
             verify_email(session, secret=self._secret, token=token, origin=origin_of(req))
             return no_content()
 
-        (await self._transactions.post(req, NOBODY, verify)).send(resp)
+        (await self._transactions.post_all(req, NOBODY, verify)).send(resp)
 
 
 class VerificationMail:

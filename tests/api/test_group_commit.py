@@ -37,7 +37,9 @@ class Applying:
             raise ZeroDivisionError("as a defect would")
         return [Conflict("no") if item == UNACCEPTABLE else f"did {item}" for item in items]
 
-    def transact(self, work: Callable[[Session], Sequence[str | OutlayError]]) -> Sequence[str | OutlayError]:
+    def transact(
+        self, _items: Sequence[str], work: Callable[[Session], Sequence[str | OutlayError]]
+    ) -> Sequence[str | OutlayError]:
         with self.database.transaction() as session:
             return work(session)
 
