@@ -10,6 +10,7 @@ from core import clock
 from core.backup.schema import current_revision
 from core.commands.findings.finding import Finding, ok, problem, warning
 from core.config import Settings
+from core.database import READER_ROLE, WRITER_ROLE
 from core.migrations import Migrations
 
 OLDEST_POSTGRES = 15
@@ -44,6 +45,18 @@ def version(connection: Connection, settings: Settings) -> Finding:  # noqa: ARG
     if number < OLDEST_POSTGRES:
         return warning(about, f"{detail} gets no more fixes", f"{OLDEST_POSTGRES} or newer")
     return ok(about, detail)
+
+
+def roles(connection: Connection, settings: Settings) -> Finding:  # noqa: ARG001
+    """Whether the API may become what confines it: the copy of a database has no roles of its server."""
+    about = "roles"
+    query = "SELECT rolname FROM pg_roles WHERE rolname = ANY (:names) AND pg_has_role(oid, 'MEMBER')"
+    found = set(connection.scalars(text(query), {"names": [READER_ROLE, WRITER_ROLE]}))
+    missing = " and ".join(name for name in (READER_ROLE, WRITER_ROLE) if name not in found)
+    if missing:
+        advice = "outlay migrate makes them; for a copy of a database a superuser makes and grants them"
+        return problem(about, f"the API cannot become {missing}", advice)
+    return ok(about, "the API reads and writes as roles that reach one user's rows")
 
 
 def encoding(connection: Connection, settings: Settings) -> Finding:  # noqa: ARG001
@@ -132,6 +145,6 @@ def _mounts() -> str:
 DatabaseCheck = Callable[[Connection, Settings], Finding]
 
 CHECKS: dict[str, tuple[DatabaseCheck, ...]] = {
-    "postgresql": (version, encoding, postgres_clock, connections, schema),
+    "postgresql": (version, encoding, postgres_clock, connections, roles, schema),
     "sqlite": (journal, file_system, schema),
 }

@@ -45,7 +45,7 @@ def test_a_healthy_database_is_told_as_it_is(own_database_url: str, tmp_path: Pa
     if own_database_url.startswith("sqlite"):
         assert levels(found["SQLite"]) == ["ok", "ok"]
     else:
-        for about in ("PostgreSQL", "encoding", "clock of the database", "max_connections"):
+        for about in ("PostgreSQL", "encoding", "clock of the database", "max_connections", "roles"):
             assert levels(found[about]) == ["ok"], about
 
 
@@ -102,6 +102,17 @@ def test_a_pool_that_does_not_fit_the_server_is_a_problem(postgres_url: str) -> 
         )
     database.close()
     assert levels([many, some, few]) == ["problem", "warning", "ok"]
+
+
+def test_who_cannot_become_what_confines_the_api_is_a_problem(postgres_url: str) -> None:
+    database = Database(postgres_url, pool_size=1)
+    with database.engine.connect() as connection:
+        owner = databases.roles(connection, Settings())
+        connection.execute(text("SET LOCAL ROLE pg_monitor"))
+        somebody = databases.roles(connection, Settings())
+    database.close()
+    assert levels([owner, somebody]) == ["ok", "problem"]
+    assert "outlay_reader and outlay_writer" in somebody.detail
 
 
 def test_a_clock_that_differs_is_a_problem_but_not_one_that_is_set_ahead_on_purpose(
