@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from api.answers import Answer
 from api.expense_writer import ExpenseToWrite, new_expense_writer
-from api.transactions import Transactions
+from api.transactions import Transaction, Transactions
 from core import clock
 from core.config import Settings
 from core.database import Database
@@ -153,11 +153,11 @@ class Gate(Transactions):
         self.reached, self.opened = threading.Event(), threading.Event()
         self.batches = 0
 
-    def write_now(self, service: Callable[[Session], T], *, database: Database | None = None) -> T:
+    def write_now(self, service: Callable[[Session], T], transaction: Transaction) -> T:
         self.reached.set()
         self.opened.wait()
         self.batches += 1
-        return super().write_now(service, database=database)
+        return super().write_now(service, transaction)
 
 
 def test_a_key_twice_in_one_batch_has_one_effect(
