@@ -31,9 +31,12 @@ APPEND = text("SELECT append_to_audit(CAST(:events AS json), :at)").bindparams(
 """PostgreSQL chains the events by itself (migration 0029). To look the heads up first, and then send what was
 chained here, would make the transaction of an expense take half as long again."""
 
-_HEADS = select(HEADS.c.user_id, HEADS.c.seq, HEADS.c.hash)
+_HEADS = select(HEADS.c.user_id, HEADS.c.seq, HEADS.c.hash).where(
+    HEADS.c.user_id.in_(bindparam("user_ids", expanding=True))
+)
+_EVENTS = insert(EVENTS)
 _NEW_HEAD = sqlite.insert(HEADS)
-MOVE = _NEW_HEAD.on_conflict_do_update(
+_MOVE = _NEW_HEAD.on_conflict_do_update(
     index_elements=[HEADS.c.user_id],
     set_={name: _NEW_HEAD.excluded[name] for name in ("seq", "at", "hash")},
 )
@@ -130,11 +133,11 @@ def _event(action: Action) -> dict[str, Any]:
 
 def _append_chained(session: Session, events: Sequence[dict[str, Any]], now: datetime) -> None:
     """As `APPEND`, for SQLite, where nobody else writes meanwhile."""
+    connection, at_us = session.connection(), microseconds(now)
     user_ids = {event["user_id"] for event in events}
     heads = {user_id: {"user_id": user_id, "seq": 0, "hash": BEGINNING} for user_id in user_ids}
-    for row in session.execute(_HEADS.where(HEADS.c.user_id.in_(user_ids))).mappings():
+    for row in connection.execute(_HEADS, {"user_ids": list(user_ids)}).mappings():
         heads[row["user_id"]] = dict(row)
-    at_us = microseconds(now)
     for event in events:
         head = heads[event["user_id"]]
         head["seq"] += 1
@@ -149,8 +152,8 @@ def _append_chained(session: Session, events: Sequence[dict[str, Any]], now: dat
             details=event["details"],
         )
         event |= {"seq": head["seq"], "at": now, "hash": head["hash"]}
-    session.execute(insert(EVENTS), events)
-    session.execute(MOVE, [{**head, "at": now} for head in heads.values()])
+    connection.execute(_EVENTS, events)
+    connection.execute(_MOVE, [{**head, "at": now} for head in heads.values()])
 
 
 def _digits(given: UUID | None) -> str | None:
