@@ -85,7 +85,8 @@ def agreement(about: str, theirs: datetime, settings: Settings) -> Finding:
 def connections(connection: Connection, settings: Settings) -> Finding:
     """Whether one of each process fits in; how many there are of each, nobody knows here."""
     needed = (
-        settings.api_processes * (settings.api_threads + API_EXTRA)
+        # A thread of the API reads over one connection and writes over another.
+        settings.api_processes * (2 * settings.api_threads + API_EXTRA)
         + GATEWAY
         + settings.worker_processes
         + settings.builder_processes * BUILDER
