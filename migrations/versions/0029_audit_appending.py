@@ -11,8 +11,7 @@ depends_on = None
 # transactions never wait for each other in a circle.
 APPEND = r"""
 CREATE FUNCTION append_to_audit(events json, at timestamptz) RETURNS void LANGUAGE plpgsql
-SECURITY DEFINER SET search_path FROM CURRENT
-AS $$
+SECURITY DEFINER AS $$
 DECLARE
     head audit_heads;
     event record;
@@ -26,13 +25,21 @@ BEGIN
         ORDER BY given.user_id, given.place
     LOOP
         IF head.user_id IS DISTINCT FROM event.user_id THEN
+            -- It stands above the policies of migration 0030, so it keeps to them by itself.
+            IF current_setting('role') = 'outlay_writer'
+                AND strpos(current_setting('outlay.user_ids'), event.user_id::text) = 0 THEN
+                RAISE insufficient_privilege USING MESSAGE = 'the trail of another';
+            END IF;
             UPDATE audit_heads SET seq = head.seq, at = append_to_audit.at, hash = head.hash
                 WHERE user_id = head.user_id;
             INSERT INTO audit_heads (user_id, seq, at, hash)
                 SELECT event.user_id, 0, append_to_audit.at, decode(repeat('00', 32), 'hex')
                 WHERE NOT EXISTS (SELECT FROM audit_heads WHERE user_id = event.user_id)
                 ON CONFLICT DO NOTHING;
-            SELECT * INTO STRICT head FROM audit_heads WHERE user_id = event.user_id FOR UPDATE;
+            SELECT * INTO head FROM audit_heads WHERE user_id = event.user_id FOR UPDATE;
+            IF NOT FOUND THEN
+                RAISE foreign_key_violation USING MESSAGE = 'the account was deleted meanwhile';
+            END IF;
             whose := replace(event.user_id::text, '-', '');
         END IF;
         head.seq := head.seq + 1;
@@ -53,9 +60,18 @@ END $$
 """
 
 
+# Temporary tables, which anybody may make, come last: else they would stand for ours.
+FIND_OUR_TABLES = """
+DO $$ BEGIN
+    EXECUTE format('ALTER FUNCTION append_to_audit SET search_path = %I, pg_temp', current_schema());
+END $$
+"""
+
+
 def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         op.execute(APPEND)
+        op.execute(FIND_OUR_TABLES)
         # It writes for whoever may call it.
         op.execute("REVOKE ALL ON FUNCTION append_to_audit FROM PUBLIC")
 

@@ -43,13 +43,19 @@ OF_FELLOWS = {
     # Nobody can be removed from a group in the middle of an import into it.
     "imports": ("SELECT",),
 }
-"""What may be done with rows of whoever is or was in a group with the user: who was removed is told so."""
+"""What may be done with rows of whoever is or was in a group of the user's: who was removed is told so."""
 
 OF_ONESELF = (
     "display_name", "timezone", "currency", "muted_kinds", "password_hash", "reset_asked_at",
     "verification_asked_at", "version", "updated_at",
 )  # fmt: skip
 """What users change of their own row. Of fellows' the newest notification's number changes and no more."""
+
+OF_A_REPORT = (
+    "user_id", "id", "kind", "period_start", "currency", "state", "is_awaited", "figures", "sha256", "size",
+    "bears_until", "ends_at", "created_at", "updated_at", "built_at",
+)  # fmt: skip
+"""What only its user changes of a report. Of a fellow's it is noted that it is stale."""
 
 COMMANDS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 EVERYTHING = ", ".join(COMMANDS)
@@ -89,10 +95,9 @@ FUNCTIONS = (
     """,
     # The next two read the members past their policy, which asks the first of them. They are in PL/pgSQL as
     # that keeps plans. Who leaves a group reaches it until their transaction ends, which has more to write
-    # there: the row is then of this very transaction.
+    # there: the row is then of this very transaction, and of no savepoint, which has a number of its own.
     """
-    CREATE FUNCTION outlay_groups_of_users() RETURNS uuid[] LANGUAGE plpgsql STABLE
-    SECURITY DEFINER SET search_path FROM CURRENT
+    CREATE FUNCTION outlay_groups_of_users() RETURNS uuid[] LANGUAGE plpgsql STABLE SECURITY DEFINER
     AS $$ BEGIN
         RETURN ARRAY(
             SELECT group_id FROM group_members
@@ -102,12 +107,12 @@ FUNCTIONS = (
     END $$
     """,
     """
-    CREATE FUNCTION outlay_fellows() RETURNS SETOF uuid LANGUAGE plpgsql STABLE
-    SECURITY DEFINER SET search_path FROM CURRENT
+    CREATE FUNCTION outlay_fellows() RETURNS SETOF uuid LANGUAGE plpgsql STABLE SECURITY DEFINER
     AS $$ BEGIN
         RETURN QUERY
             SELECT fellow.user_id FROM group_members AS own JOIN group_members AS fellow USING (group_id)
-            WHERE own.user_id = ANY (outlay_users()) AND fellow.user_id IS NOT NULL;
+            WHERE own.user_id = ANY (outlay_users()) AND fellow.user_id IS NOT NULL
+                AND (own.left_at IS NULL OR own.xmin = pg_current_xact_id_if_assigned()::xid);
     END $$
     """,
 )
@@ -115,7 +120,7 @@ FUNCTIONS = (
 KEEP_FELLOWS = (
     """
     CREATE FUNCTION refuse_change_of_fellow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        RAISE EXCEPTION 'of others only notifications are numbered' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'not of others' USING ERRCODE = 'insufficient_privilege';
     END $$
     """,
     f"""
@@ -123,8 +128,24 @@ KEEP_FELLOWS = (
         WHEN (current_user = '{ROLE}' AND NEW.id <> ALL (outlay_users()))
         EXECUTE FUNCTION refuse_change_of_fellow()
     """,
+    f"""
+    CREATE TRIGGER reports_keep_fellows BEFORE UPDATE OF {", ".join(OF_A_REPORT)} ON reports FOR EACH ROW
+        WHEN (current_user = '{ROLE}' AND NEW.user_id <> ALL (outlay_users()))
+        EXECUTE FUNCTION refuse_change_of_fellow()
+    """,
 )
 """Policies know rows and not columns."""
+
+# Temporary tables, which anybody may make, come last: else they would stand for ours.
+FIND_OUR_TABLES = """
+DO $$
+DECLARE name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['outlay_groups', 'outlay_groups_of_users', 'outlay_fellows'] LOOP
+        EXECUTE format('ALTER FUNCTION %I SET search_path = %I, pg_temp', name, current_schema());
+    END LOOP;
+END $$
+"""
 
 IS_OWN = "{0} = ANY ((SELECT outlay_users())::uuid[])"
 # To make an array of a batch's users takes five times as long as to look for one in the text. No id is found
@@ -151,7 +172,7 @@ def upgrade() -> None:
     if op.get_bind().dialect.name != "postgresql":
         return
     op.execute(MAKE_ROLE)
-    for statement in (*FUNCTIONS, *KEEP_FELLOWS):
+    for statement in (*FUNCTIONS, FIND_OUR_TABLES, *KEEP_FELLOWS):
         op.execute(statement)
     for table, condition in _conditions().items():
         op.execute(f"CREATE POLICY {ROLE} ON {table} TO {ROLE} USING ({condition})")
@@ -186,6 +207,7 @@ def downgrade() -> None:
         op.execute(f"REVOKE {EVERYTHING} ON {table} FROM {ROLE}")
         op.execute(f"DROP POLICY {ROLE} ON {table}")
     op.execute("DROP TRIGGER users_keep_fellows ON users")
+    op.execute("DROP TRIGGER reports_keep_fellows ON reports")
     functions = ("refuse_change_of_fellow", "outlay_fellows", "outlay_groups_of_users", "outlay_users")
     for function in functions:
         op.execute(f"DROP FUNCTION {function}()")

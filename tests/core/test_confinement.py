@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, Table, func, insert, literal, select, text, true, update
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from core import clock
 from core.database import READER_ROLE, WRITER_ROLE, Database
@@ -24,9 +24,11 @@ from core.models import (
     GroupMember,
     InvariantCheck,
     Notification,
+    Report,
     User,
     table_of,
 )
+from core.services.audit import Action, record_action
 from core.services.channels import add_mail_channel
 from core.services.invitations import NewInvitation, invite_member
 from core.services.reminders import remind
@@ -38,6 +40,9 @@ from tests.core.services.spender import Spender
 
 OPEN = {"exchange_rates", "invariant_checks"}
 """What belongs to nobody, and everybody may read."""
+
+
+REPORTS = table_of(Report)
 
 
 @pytest.fixture
@@ -262,6 +267,20 @@ def test_who_reads_does_not_append_to_the_trail(confined: Database, home: Househ
         rows.execute(append)
 
 
+def test_nobody_appends_to_the_trail_of_another(confined: Database, home: Household) -> None:
+    ada, bob = (home.people[name].id for name in ("Ada", "Bob"))
+    with pytest.raises(DBAPIError, match="the trail of another"), confined.transaction_as([ada]) as session:
+        record_action(session, Action(bob, "some.thing"))
+    with confined.transaction_as([ada]) as session:
+        record_action(session, Action(ada, "some.thing"))
+
+
+def test_a_trail_ends_with_its_account(confined: Database) -> None:
+    """However far the deletion is: it is no fault of ours that has to be looked into."""
+    with pytest.raises(IntegrityError), confined.transaction() as session:
+        record_action(session, Action(new_id(), "some.thing"))
+
+
 def test_several_users_write_together_and_reach_nobody_else(
     confined: Database, home: Household, stranger: UUID
 ) -> None:
@@ -295,8 +314,33 @@ def test_of_fellows_no_more_than_the_number_changes(confined: Database, home: Ho
         assert session.execute(theirs.values(notification_seq=users.c.notification_seq)).rowcount == 1
         assert session.execute(update(users).where(users.c.id == ada).values(timezone="UTC")).rowcount == 1
     for values in ({"password_hash": "mine"}, {"display_name": "Ada"}, {"version": users.c.version + 1}):
-        with pytest.raises(DBAPIError, match="of others"), confined.transaction_as([ada]) as session:
+        with pytest.raises(DBAPIError, match="not of others"), confined.transaction_as([ada]) as session:
             session.execute(theirs.values(values))
+
+
+def test_of_the_reports_of_fellows_no_more_changes_than_that_they_are_stale(
+    confined: Database, home: Household
+) -> None:
+    ada, bob = (home.people[name].id for name in ("Ada", "Bob"))
+    theirs = update(REPORTS).where(REPORTS.c.user_id == bob)
+    with confined.transaction_as([ada]) as session:
+        is_stale = {"stale_since": clock.now(), "version": REPORTS.c.version + 1}
+        assert session.execute(theirs.values(is_stale)).rowcount == 1
+        assert session.execute(update(REPORTS).where(REPORTS.c.user_id == ada).values(size=1)).rowcount == 1
+    for name in set(REPORTS.columns.keys()) - {"stale_since", "version"}:
+        refused = pytest.raises(DBAPIError, match="not of others")
+        with refused, confined.transaction_as([ada]) as session:
+            session.execute(theirs.values({name: REPORTS.c[name]}))
+
+
+def test_who_has_left_reaches_nobody_they_were_with(confined: Database, home: Household) -> None:
+    ada, bob = (home.people[name].id for name in ("Ada", "Bob"))
+    home.leave("Bob")
+    with confined.transaction_as([bob]) as session:
+        assert set(session.scalars(select(table_of(User).c.id))) == {bob}
+        assert set(session.scalars(select(REPORTS.c.user_id))) == {bob}
+    with confined.transaction_as([ada]) as session:
+        assert set(session.scalars(select(table_of(User).c.id))) == {ada, bob}, "who was removed is told"
 
 
 def test_nobody_makes_themselves_an_administrator(confined: Database, home: Household) -> None:
