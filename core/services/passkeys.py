@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import webauthn
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 from webauthn.helpers import base64url_to_bytes, options_to_json_dict
 from webauthn.helpers.exceptions import WebAuthnException
@@ -29,6 +29,7 @@ from core.models import Passkey, User
 from core.queries.passkeys import passkeys_of
 from core.services.challenges import LIFETIME, issue_challenge, take_challenge
 from core.services.credentials import check_can_log_in, tell_of_change
+from core.services.dialects import insert_into
 from core.services.locks import lock_account
 
 T = TypeVar("T")
@@ -115,10 +116,8 @@ def add_passkey(
     )
     if verified is None or len(verified.credential_id) > MAX_CREDENTIAL_ID_BYTES:
         raise invalid("/credential", "not what the challenge asks for")
-    if session.scalar(select(func.count()).where(Passkey.credential_id == verified.credential_id)):
-        raise Conflict("the passkey is known already")
     row: Passkey | None = session.scalar(
-        insert(Passkey)
+        insert_into(session, Passkey)
         .values(
             user_id=user_id,
             id=new_id(),
@@ -128,10 +127,11 @@ def add_passkey(
             sign_count=verified.sign_count,
             created_at=clock.now(),
         )
+        .on_conflict_do_nothing()
         .returning(Passkey)
     )
     if row is None:
-        raise AssertionError("an insertion returns its row or raises")
+        raise Conflict("the passkey is known already")
     tell_of_change(session, user_id=user_id, change="passkey", name=name)
     return row
 
