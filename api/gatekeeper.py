@@ -115,9 +115,10 @@ class Gatekeeper:
 
     @asynccontextmanager
     async def _counted(self, req: Request, throttle: Throttle, place: str) -> AsyncIterator[None]:
-        await self._take(throttle.per_place, self._limiter.key("place", place))
+        # The user's first: whoever is past theirs takes nothing from the neighbours.
         if throttle.per_user:
             await self._take(throttle.per_user, str(req.context.principal.user_id))
+        await self._take(throttle.per_place, self._limiter.key("place", place))
         if throttle.challenge_of is not None:
             yield
             await self._complete(throttle.challenge_of(req))

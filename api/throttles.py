@@ -101,18 +101,18 @@ MAILED_TOKEN = Throttle(per_place=(Window("mailed-token", 30, MINUTE_S),))
 VERIFICATION_MAIL = Throttle(per_user=(Window("verify", 5, HOUR_S),))
 
 # Mails to strangers. A user invites a large group in a day, a place two of them in an hour, however many
-# accounts are made behind it. An address gets no more than one reads, though somebody may set up all the
-# groups of two in an hour. One that is sent anew names no address here: it counts among those of a day that
-# `core/services/invitations.py` lets an address have.
+# accounts are made behind it. How many an address is sent is counted by `core/services/invitations.py`, where
+# it is known that they are sent.
 INVITATION = Throttle(
-    per_place=(Window("invite-place", 200, HOUR_S),),
-    per_user=(Window("invite", 100, DAY_S),),
-    per_account=(Window("invite-address", 10, HOUR_S),),
-    account_of=named("email"),
+    per_place=(Window("invite-place", 200, HOUR_S),), per_user=(Window("invite", 100, DAY_S),)
 )
 
-# Tokens of invitations cannot be guessed either. The largest group accepts at once, in one room.
-INVITATION_ANSWER = Throttle(per_place=(Window("invitation-answer", 100, MINUTE_S),))
+# Tokens of invitations cannot be guessed either. The largest group accepts at once, in one room; a user has
+# some invitations.
+INVITATION_ANSWER = Throttle(
+    per_place=(Window("invitation-answer-place", 100, MINUTE_S),),
+    per_user=(Window("invitation-answer", 20, MINUTE_S),),
+)
 
 # A ticket each time that a WebSocket is opened anew; a client that does so all the time is broken.
 TICKET = Throttle(per_user=(Window("ticket", 60, MINUTE_S),))
