@@ -116,7 +116,7 @@ def _reset_second_factor(database: Database, login: str) -> None:
     with database.transaction() as session:
         user_id = find_account_id(session, login=login)
         reset_second_factor(session, user_id=user_id)
-    print(f"{login} logs in by the password alone, and has to, on every device.")
+    print(f"{login} is logged out everywhere, and needs the password alone. Passkeys and API keys stay.")
 
 
 def _delete(database: Database, login: str, *, is_certain: bool) -> int:

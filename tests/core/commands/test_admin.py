@@ -128,7 +128,7 @@ def test_who_has_lost_phone_and_codes_is_let_in_by_the_password_alone(
         opened = open_session(session, user_id=user_id, user_agent=None, ip_address=None)
     logging = msgspec.structs.replace(settings, log_dir=str(tmp_path))
     done = outlay(logging, *reset)
-    assert done.stdout.startswith("ada@example.com logs in by the password alone"), done.stderr
+    assert done.stdout.startswith("ada@example.com is logged out everywhere"), done.stderr
     with database.transaction() as session:
         assert rotate_refresh_token(session, refresh_token=opened.refresh_token) == RefreshRefused()
         assert not credentials_of(session, user_id=user_id).has_second_factor
