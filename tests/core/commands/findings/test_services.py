@@ -97,7 +97,7 @@ def test_a_pool_that_does_not_fit_the_server_is_a_problem(postgres_url: str) -> 
     database = Database(postgres_url, pool_size=1)
     with database.reading_rows() as connection:
         many, some, few = (
-            databases.connections(connection, Settings(api_processes=count, api_threads=20))
+            databases.connections(connection, Settings(api_processes=count, api_threads=10))
             for count in (64, 5, 1)
         )
     database.close()
