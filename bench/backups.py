@@ -135,11 +135,11 @@ def _copy(url: str, folder: Path, *, is_in: bool) -> None:
         for name in ("users", "categories", *LARGE_TABLES):
             path = folder / f"{name}.copy"
             if is_in:
-                with path.open("rb") as file, cursor.copy(f"COPY {name} FROM STDIN (FORMAT BINARY)") as copy:  # type: ignore[call-overload]
+                with path.open("rb") as file, cursor.copy(f"COPY {name} FROM STDIN (FORMAT BINARY)") as copy:
                     while part := file.read(1 << 20):
                         copy.write(part)
             else:
-                with path.open("wb") as file, cursor.copy(f"COPY {name} TO STDOUT (FORMAT BINARY)") as copy:  # type: ignore[call-overload]
+                with path.open("wb") as file, cursor.copy(f"COPY {name} TO STDOUT (FORMAT BINARY)") as copy:
                     for row in copy:
                         file.write(row)
 
@@ -161,7 +161,7 @@ def _remove(system: System, folder: Path, name: str) -> None:
 
 def _administer(system: System, statement: str) -> None:
     with psycopg.connect(_address(system.database_url), autocommit=True) as connection:
-        connection.execute(statement)  # type: ignore[call-overload]
+        connection.execute(statement)
 
 
 def _address(url: str) -> str:

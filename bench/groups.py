@@ -233,7 +233,7 @@ def _posted_expense(
         }
         for one in (payer, *others)
     ]
-    postings = []
+    postings: list[dict[str, Any]] = []
     for other in others:
         for one, against, amount in ((payer, other, share), (other, payer, -share)):
             balances[one, against] = balances.get((one, against), 0) + amount

@@ -34,14 +34,14 @@ def without_throttle() -> None:
     async def let_in(self: Gatekeeper, req: Request, _resp: Response, _resource: Any, _params: Any) -> None:
         req.context.gatekeeper = self
 
-    Gatekeeper.process_resource = let_in  # type: ignore[method-assign]
+    Gatekeeper.process_resource = let_in  # type: ignore[method-assign, assignment]
 
 
 def without_audit() -> None:
     async def forget(_self: AuditTrail, _req: Request, _resp: Response, _resource: Any, _params: Any) -> None:
         pass
 
-    AuditTrail.process_resource = forget  # type: ignore[method-assign]
+    AuditTrail.process_resource = forget  # type: ignore[method-assign, assignment]
 
 
 def without_metrics() -> None:

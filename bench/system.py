@@ -142,7 +142,7 @@ class System:
         """The most resident memory that a process or one of its children has had so far."""
         pid = self._processes[name].pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return max(_resident_mb(int(one), "VmHWM:") for one in (pid, *children))
+        return max(_resident_mb(int(one), "VmHWM:") for one in (str(pid), *children))
 
     def cpu_seconds(self, name: str) -> float:
         """Of the processor, that a process and its children have had so far."""

@@ -224,7 +224,7 @@ def _lags(system: System, database: Database, user_ids: list[UUID]) -> list[floa
     try:
         while _waiting(database):
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_TimedRound(runtime, Senders(runtime), {}, set()).run())
+                runner.run(_TimedRound(runtime, Senders(runtime), {}, set(), None).run())
     finally:
         runtime.close()
     return _TimedRound.lags
