@@ -1,6 +1,7 @@
 """What limits, audit trail and metrics cost POST /v1/expenses: the API with and without them, in turns."""
 
 import asyncio
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -24,44 +25,53 @@ WHOLE = "whole"
 
 @dataclass
 class _Variant:
-    """An API process without some parts, and what it has done so far."""
+    """The API without some parts, and what it has done so far."""
 
     name: str
-    port: int
+    parts: tuple[str, ...] = ()
     runs: list[Outcome] = field(default_factory=list)
     processor_us: list[float] = field(default_factory=list)
 
 
 def overheads(dialect: Dialect) -> list[Row]:
-    """The same load on each of five processes over the same database, one after the other, many times."""
+    """The same load on five processes over the same database, one after the other, many times."""
     with System(dialect, processes=("api",), OUTLAY_REQUESTS_PER_MINUTE=str(LIMIT)) as system:
         _user_id, token = system.new_user("poster")
         category_ids = categories_of(system, token)
         system.call("POST", "/v1/budgets", token, {"name": "All", "amount": "100000000"})
         system.stop("api")
-        variants = [_start(system, WHOLE)]
-        variants += [_start(system, f"without {part}", part) for part in PARTS]
-        variants.append(_start(system, "without all three", *PARTS))
-        for turn in range(ROUNDS):
+        variants = [_Variant(WHOLE)]
+        variants += [_Variant(f"without {part}", (part,)) for part in PARTS]
+        variants.append(_Variant("without all three", tuple(PARTS)))
+        for number in range(ROUNDS):
             # Not always in the same order: one may profit from what the one before it leaves behind.
-            for variant in variants[:: 1 if turn % 2 else -1]:
-                before = system.cpu_seconds(variant.name)
-                load = run_load(
-                    variant.port, posts(token, category_ids), connections=CONNECTIONS, seconds=SECONDS
-                )
-                outcome = asyncio.run(load)
-                # The warm-up has its share of the processor's time as well.
-                sent = outcome.rate * (SECONDS + WARM_UP_S)
-                variant.processor_us.append((system.cpu_seconds(variant.name) - before) / sent * 1e6)
-                variant.runs.append(outcome)
+            _round(system, variants[:: 1 if number % 2 else -1], number, lambda: posts(token, category_ids))
     return [_row(variant, variants[-1]) for variant in reversed(variants)]
 
 
-def _start(system: System, name: str, *parts: str) -> _Variant:
-    variant = _Variant(name, free_port())
-    system.start(name, ["bench.lesser_api", *parts], OUTLAY_API_PORT=str(variant.port))
-    await_port(variant.port)
-    return variant
+def _round(
+    system: System, variants: list[_Variant], number: int, requests: Callable[[], Iterator[bytes]]
+) -> None:
+    """In processes of its own: two that are the same differ by a twentieth, for as long as they live.
+
+    They share the seed of their hashes at least, which is a part of that.
+    """
+    ports = {variant.name: free_port() for variant in variants}
+    for variant in variants:
+        settings = {"OUTLAY_API_PORT": str(ports[variant.name]), "PYTHONHASHSEED": str(number)}
+        system.start(variant.name, ["bench.lesser_api", *variant.parts], **settings)
+    for port in ports.values():
+        await_port(port)
+    for variant in variants:
+        before = system.cpu_seconds(variant.name)
+        load = run_load(ports[variant.name], requests(), connections=CONNECTIONS, seconds=SECONDS)
+        outcome = asyncio.run(load)
+        # The warm-up has its share of the processor's time as well.
+        sent = outcome.rate * (SECONDS + WARM_UP_S)
+        variant.processor_us.append((system.cpu_seconds(variant.name) - before) / sent * 1e6)
+        variant.runs.append(outcome)
+    for variant in variants:
+        system.stop(variant.name)
 
 
 def _row(variant: _Variant, least: _Variant) -> Row:
