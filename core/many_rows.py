@@ -4,17 +4,23 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache, lru_cache
 from itertools import chain
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Connection, CursorResult, Insert, Select, Table, column, insert
+from sqlalchemy import Connection, CursorResult, Dialect, Insert, Select, Table, column, insert
 from sqlalchemy import table as bare_table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core.database import CONFINED
+
+Conversion = Callable[[Any], Any]
+
+MAX_KEPT = 64
+"""Statements as text: a few for each table that gets many rows at once. Tests have many dialects."""
 
 
 @contextmanager
@@ -64,14 +70,12 @@ def insert_rows(session: Session, table: Table, rows: Iterable[Mapping[str, Any]
     first = next(coming, None)
     if first is None:
         return
-    every, names = chain((first,), coming), list(first)
-    # Of a bare table, which has no defaults for other columns.
-    bare = bare_table(table.name, *(column(name, table.c[name].type) for name in names))
+    every, names = chain((first,), coming), tuple(first)
     if session.get_bind().dialect.name == "sqlite":
-        execute_for_rows(session, insert(bare), every)
+        execute_for_rows(session, _insertion(table, names), every)
         return
     if session.info.get(CONFINED):
-        session.execute(insert(bare), list(every))
+        session.execute(_insertion(table, names), list(every))
         return
     dialect = session.get_bind().dialect
     types = [str(table.c[name].type.compile(dialect)).partition("(")[0].lower() for name in names]
@@ -87,19 +91,23 @@ def insert_rows(session: Session, table: Table, rows: Iterable[Mapping[str, Any]
         raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
 
 
+@cache
+def _insertion(table: Table, names: tuple[str, ...]) -> Insert:
+    """Of a bare table, which has no defaults for other columns."""
+    return insert(bare_table(table.name, *(column(name, table.c[name].type) for name in names)))
+
+
 def execute_for_rows(session: Session, statement: Insert, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Execute an insertion for each of many rows, past SQLAlchemy's work on each. For SQLite."""
-    dialect = session.get_bind().dialect
-    compiled: Any = statement.compile(dialect=dialect)
-    names = compiled.positiontup
-    as_stored = [
-        (name, _remembering(compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)))
-        for name in names
-    ]
+    """Execute an insertion for each of many rows, past SQLAlchemy's work on each. For SQLite.
+
+    The statement is one that is kept, as what it is compiled to is kept with it.
+    """
+    text, conversions = _for_driver(statement, session.get_bind().dialect)
+    as_stored = [(name, _remembering(convert)) for name, convert in conversions]
     connection: Any = session.connection().connection.driver_connection
     try:
         connection.executemany(
-            compiled.string,
+            text,
             (
                 [row[name] if convert is None else convert(row[name]) for name, convert in as_stored]
                 for row in rows
@@ -109,7 +117,15 @@ def execute_for_rows(session: Session, statement: Insert, rows: Iterable[Mapping
         raise DBAPIError.instance(None, None, error, sqlite3.Error, hide_parameters=True) from error
 
 
-def _remembering(convert: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+@lru_cache(maxsize=MAX_KEPT)
+def _for_driver(statement: Insert, dialect: Dialect) -> tuple[str, list[tuple[str, Conversion | None]]]:
+    """Its text, and how the driver wants each of its values, in their order."""
+    compiled: Any = statement.compile(dialect=dialect)
+    types = [(name, compiled.binds[name].type.dialect_impl(dialect)) for name in compiled.positiontup]
+    return compiled.string, [(name, type_.bind_processor(dialect)) for name, type_ in types]
+
+
+def _remembering(convert: Conversion | None) -> Conversion | None:
     """The conversion, not made again for the very same value: of many rows, owner and time are one."""
     if convert is None:
         return None

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from core import clock
 from core.database import after_commit, before_commit, dialect_of
 from core.logging import AUDIT, get_logger
+from core.many_rows import execute_for_rows
 from core.models import AuditEvent, AuditHead, table_of
 from core.rules.audit_chain import BEGINNING, link_hash, microseconds
 
@@ -133,10 +134,10 @@ def _event(action: Action) -> dict[str, Any]:
 
 def _append_chained(session: Session, events: Sequence[dict[str, Any]], now: datetime) -> None:
     """As `APPEND`, for SQLite, where nobody else writes meanwhile."""
-    connection, at_us = session.connection(), microseconds(now)
+    at_us = microseconds(now)
     user_ids = {event["user_id"] for event in events}
     heads = {user_id: {"user_id": user_id, "seq": 0, "hash": BEGINNING} for user_id in user_ids}
-    for row in connection.execute(_HEADS, {"user_ids": list(user_ids)}).mappings():
+    for row in session.connection().execute(_HEADS, {"user_ids": list(user_ids)}).mappings():
         heads[row["user_id"]] = dict(row)
     for event in events:
         head = heads[event["user_id"]]
@@ -152,8 +153,8 @@ def _append_chained(session: Session, events: Sequence[dict[str, Any]], now: dat
             details=event["details"],
         )
         event |= {"seq": head["seq"], "at": now, "hash": head["hash"]}
-    connection.execute(_EVENTS, events)
-    connection.execute(_MOVE, [{**head, "at": now} for head in heads.values()])
+    execute_for_rows(session, _EVENTS, events)
+    execute_for_rows(session, _MOVE, ({**head, "at": now} for head in heads.values()))
 
 
 def _digits(given: UUID | None) -> str | None:
