@@ -175,9 +175,9 @@ def _commit_with(session: Session, last_works: Iterable[Callable[[Session], None
         for work in last_works:
             work(session)
         if dialect_of(session) == "postgresql":
-            connection: Any = session.connection().connection.driver_connection
             # The session's own commit, which SQLite waits for, then finds nothing left to do.
-            connection.commit()
+            with driver_of(session) as connection:
+                connection.commit()
 
 
 def _act_for(connection: Connection, user_id: UUID | None) -> None:
@@ -199,6 +199,17 @@ def after_commit(session: Session, work: Callable[[Session], None]) -> None:
 
 
 @contextmanager
+def driver_of(reader: Reader) -> Iterator[Any]:
+    """The driver's connection, past SQLAlchemy; its errors come as those of SQLAlchemy."""
+    connection = reader.connection() if isinstance(reader, Session) else reader
+    raised: Any = connection.dialect.loaded_dbapi.Error
+    try:
+        yield connection.connection.driver_connection
+    except raised as error:
+        raise DBAPIError.instance(None, None, error, raised, hide_parameters=True) from error
+
+
+@contextmanager
 def pipelined(session: Session) -> Iterator[None]:
     """Send statements that answer nothing without waiting for one before the next; errors come at the end.
 
@@ -207,12 +218,8 @@ def pipelined(session: Session) -> Iterator[None]:
     if session.get_bind().dialect.name != "postgresql":
         yield
         return
-    connection: Any = session.connection().connection.driver_connection
-    try:
-        with connection.pipeline():
-            yield
-    except psycopg.Error as error:
-        raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
+    with driver_of(session) as connection, connection.pipeline():
+        yield
 
 
 def abandon(session: Session) -> None:

@@ -1,6 +1,5 @@
 """Rows by the thousand, past SQLAlchemy's work on each, which would take longer than all the rest."""
 
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -8,14 +7,12 @@ from functools import cache, lru_cache
 from itertools import chain
 from typing import Any
 
-import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, CursorResult, Dialect, Insert, Select, Table, column, insert
 from sqlalchemy import table as bare_table
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from core.database import CONFINED
+from core.database import CONFINED, driver_of
 
 Conversion = Callable[[Any], Any]
 
@@ -81,14 +78,10 @@ def insert_rows(session: Session, table: Table, rows: Iterable[Mapping[str, Any]
     types = [str(table.c[name].type.compile(dialect)).partition("(")[0].lower() for name in names]
     columns = sql.SQL(", ").join(map(sql.Identifier, names))
     command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table.name), columns)
-    connection: Any = session.connection().connection.driver_connection
-    try:
-        with connection.cursor() as cursor, cursor.copy(command) as copy:
-            copy.set_types(types)
-            for row in every:
-                copy.write_row([row[name] for name in names])
-    except psycopg.Error as error:
-        raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
+    with driver_of(session) as connection, connection.cursor() as cursor, cursor.copy(command) as copy:
+        copy.set_types(types)
+        for row in every:
+            copy.write_row([row[name] for name in names])
 
 
 @cache
@@ -104,17 +97,11 @@ def execute_for_rows(session: Session, statement: Insert, rows: Iterable[Mapping
     """
     text, conversions = _for_driver(statement, session.get_bind().dialect)
     as_stored = [(name, _remembering(convert)) for name, convert in conversions]
-    connection: Any = session.connection().connection.driver_connection
-    try:
-        connection.executemany(
-            text,
-            (
-                [row[name] if convert is None else convert(row[name]) for name, convert in as_stored]
-                for row in rows
-            ),
-        )
-    except sqlite3.Error as error:
-        raise DBAPIError.instance(None, None, error, sqlite3.Error, hide_parameters=True) from error
+    stored = (
+        [row[name] if convert is None else convert(row[name]) for name, convert in as_stored] for row in rows
+    )
+    with driver_of(session) as connection:
+        connection.executemany(text, stored)
 
 
 @lru_cache(maxsize=MAX_KEPT)

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 
 from core.backup.container import CHUNK_BYTES
 from core.backup.schema import StoredTable, list_tables
+from core.database import driver_of
 
 LOCK_TIMEOUT = "5s"
 """Who fills a database has it alone: what still works on it has to be stopped first."""
@@ -115,15 +114,10 @@ def rebuild(connection: Connection, statements: list[str]) -> None:
 
 @contextmanager
 def _copying(connection: Connection, table: StoredTable, direction: str) -> Iterator[Any]:
-    """The driver's COPY; its errors come as those of SQLAlchemy."""
     columns = ", ".join(_quoted(connection, name) for name in table.columns)
     statement = f"COPY {_quoted(connection, table.name)} ({columns}) {direction} (FORMAT BINARY)"
-    driver: Any = connection.connection.driver_connection
-    try:
-        with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            yield copy
-    except psycopg.Error as error:
-        raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True) from error
+    with driver_of(connection) as driver, driver.cursor() as cursor, cursor.copy(statement) as copy:
+        yield copy
 
 
 def _quoted(connection: Connection, name: str) -> str:

@@ -1,16 +1,15 @@
 """Copying SQLite's tables out and in: rows as they are stored, some hundred of them at a time as msgpack."""
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from core.backup.container import MAX_CHUNK_BYTES
 from core.backup.errors import BackupError, DamagedBackup
 from core.backup.schema import StoredTable
+from core.database import driver_of
 
 BATCH = 2_000
 """Rows of a part: about half a megabyte of expenses."""
@@ -28,12 +27,10 @@ def begin_copying(connection: Connection) -> None:
 def dump(connection: Connection, table: StoredTable) -> Iterator[bytes]:
     columns = ", ".join(_quoted(connection, name) for name in table.columns)
     query = f"SELECT {columns} FROM {_quoted(connection, table.name)}"  # noqa: S608 - names of the schema
-    try:
-        cursor = _driver(connection).execute(query)
+    with driver_of(connection) as driver:
+        cursor = driver.execute(query)
         while rows := cursor.fetchmany(BATCH):
             yield from _encoded(rows)
-    except sqlite3.Error as error:
-        raise DBAPIError.instance(None, None, error, sqlite3.Error, hide_parameters=True) from error
 
 
 def _encoded(rows: Rows) -> Iterator[bytes]:
@@ -74,16 +71,13 @@ def load(connection: Connection, table: StoredTable, parts: Iterable[bytes]) -> 
     places = ", ".join("?" * len(table.columns))
     name = _quoted(connection, table.name)
     statement = f"INSERT INTO {name} ({columns}) VALUES ({places})"  # noqa: S608 - names of the schema
-    driver = _driver(connection)
     for part in parts:
         try:
             rows = msgspec.msgpack.decode(part, type=list[list[Any]])
         except msgspec.MsgspecError as error:
             raise DamagedBackup(f"rows of {table.name} cannot be understood: {error}") from error
-        try:
+        with driver_of(connection) as driver:
             driver.executemany(statement, rows)
-        except sqlite3.Error as error:
-            raise DBAPIError.instance(None, None, error, sqlite3.Error, hide_parameters=True) from error
 
 
 def set_sequences(connection: Connection, found: dict[str, tuple[int, bool]]) -> None:
@@ -96,10 +90,6 @@ def rebuild(connection: Connection, statements: list[str]) -> None:
     wrong = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
     if wrong is not None:
         raise BackupError(f"a row of {wrong[0]} refers to one of {wrong[2]} that is not there")
-
-
-def _driver(connection: Connection) -> Any:
-    return connection.connection.driver_connection
 
 
 def _quoted(connection: Connection, name: str) -> str:

@@ -11,14 +11,12 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import DateTime, Text, bindparam, delete, insert, select, text
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.database import after_commit, before_commit, dialect_of
+from core.database import after_commit, before_commit, dialect_of, driver_of
 from core.logging import AUDIT, get_logger
-from core.many_rows import execute_for_rows
 from core.models import AuditEvent, AuditHead, table_of
 from core.rules.audit_chain import BEGINNING, link_hash, microseconds
 
@@ -26,21 +24,22 @@ EVENTS, HEADS = table_of(AuditEvent), table_of(AuditHead)
 
 COLLECTED = "outlay.audit"
 
-APPEND = text("SELECT append_to_audit(CAST(:events AS json), :at)").bindparams(
-    bindparam("events", type_=Text), bindparam("at", type_=DateTime(timezone=True))
-)
+_APPEND = "SELECT append_to_audit(%s::json, %s)"
 """PostgreSQL chains the events by itself (migration 0029). To look the heads up first, and then send what was
 chained here, would make the transaction of an expense take half as long again."""
 
-_HEADS = select(HEADS.c.user_id, HEADS.c.seq, HEADS.c.hash).where(
-    HEADS.c.user_id.in_(bindparam("user_ids", expanding=True))
-)
-_EVENTS = insert(EVENTS)
-_NEW_HEAD = sqlite.insert(HEADS)
-_MOVE = _NEW_HEAD.on_conflict_do_update(
-    index_elements=[HEADS.c.user_id],
-    set_={name: _NEW_HEAD.excluded[name] for name in ("seq", "at", "hash")},
-)
+_READ_HEADS = """
+SELECT user_id, seq, hash FROM audit_heads WHERE user_id IN (SELECT value FROM json_each(?))
+"""
+_ADD_EVENTS = """
+INSERT INTO audit_events (user_id, seq, at, actor_id, action, object_id, details, hash)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_MOVE_HEADS = """
+INSERT INTO audit_heads (user_id, seq, at, hash) VALUES (?, ?, ?, ?)
+ON CONFLICT (user_id) DO UPDATE SET seq = excluded.seq, at = excluded.at, hash = excluded.hash
+"""
+"""All of them past SQLAlchemy, whose work on them would take longer than theirs."""
 
 EVERYDAY = frozenset({"expense", "category", "budget", "notification", "recurring_expense", "rule"})
 """Nouns of actions that the log is not told of one by one: what is done all day is in the trail itself. Not
@@ -113,12 +112,13 @@ def erase_trail(session: Session, *, user_id: UUID) -> None:
 
 def _append(session: Session) -> None:
     actions: list[Action] = session.info.pop(COLLECTED)
-    events = [_event(action) for action in actions]
     now = clock.now()
     if dialect_of(session) == "postgresql":
-        session.execute(APPEND, {"events": encode(events).decode(), "at": now})
+        events = encode([_event(action) for action in actions]).decode()
+        with driver_of(session) as connection:
+            connection.execute(_APPEND, (events, now))
     else:
-        _append_chained(session, events, now)
+        _append_chained(session, actions, now)
     after_commit(session, partial(_tell, actions))
 
 
@@ -132,29 +132,35 @@ def _event(action: Action) -> dict[str, Any]:
     }
 
 
-def _append_chained(session: Session, events: Sequence[dict[str, Any]], now: datetime) -> None:
-    """As `APPEND`, for SQLite, where nobody else writes meanwhile."""
-    at_us = microseconds(now)
-    user_ids = {event["user_id"] for event in events}
-    heads = {user_id: {"user_id": user_id, "seq": 0, "hash": BEGINNING} for user_id in user_ids}
-    for row in session.connection().execute(_HEADS, {"user_ids": list(user_ids)}).mappings():
-        heads[row["user_id"]] = dict(row)
-    for event in events:
-        head = heads[event["user_id"]]
-        head["seq"] += 1
-        head["hash"] = link_hash(
-            head["hash"],
-            user=event["user_id"].hex,
-            seq=head["seq"],
-            at_us=at_us,
-            actor=_digits(event["actor_id"]),
-            action=event["action"],
-            object_=_digits(event["object_id"]),
-            details=event["details"],
+def _append_chained(session: Session, actions: Sequence[Action], now: datetime) -> None:
+    """As `_APPEND`, for SQLite, where nobody else writes meanwhile; ids and instants as they stand there."""
+    at, at_us = f"{now:%Y-%m-%d %H:%M:%S.%f}", microseconds(now)
+    users = {action.user_id.hex for action in actions}
+    heads = dict.fromkeys(users, (0, BEGINNING))
+    rows = []
+    with driver_of(session) as connection:
+        for user, seq, digest in connection.execute(_READ_HEADS, (encode(users).decode(),)):
+            heads[user] = seq, digest
+        for action in actions:
+            user, actor, object_ = action.user_id.hex, _digits(action.actor_id), _digits(action.object_id)
+            seq, digest = heads[user]
+            seq, details = seq + 1, action.details
+            digest = link_hash(
+                digest,
+                user=user,
+                seq=seq,
+                at_us=at_us,
+                actor=actor,
+                action=action.name,
+                object_=object_,
+                details=details,
+            )
+            heads[user] = seq, digest
+            rows.append((user, seq, at, actor, action.name, object_, details, digest))
+        connection.executemany(_ADD_EVENTS, rows)
+        connection.executemany(
+            _MOVE_HEADS, [(user, seq, at, digest) for user, (seq, digest) in heads.items()]
         )
-        event |= {"seq": head["seq"], "at": now, "hash": head["hash"]}
-    execute_for_rows(session, _EVENTS, events)
-    execute_for_rows(session, _MOVE, ({**head, "at": now} for head in heads.values()))
 
 
 def _digits(given: UUID | None) -> str | None:
