@@ -50,7 +50,7 @@ encode = msgspec.json.Encoder().encode
 log = get_logger(AUDIT)
 
 
-class Origin(msgspec.Struct, frozen=True):
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
     """From where something was done: by which session or API key, and from which address."""
 
     session_id: UUID | None = None
@@ -59,6 +59,10 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 UNKNOWN = Origin()
+
+
+class _Details(Origin, frozen=True, omit_defaults=True):
+    changes: Mapping[str, Any] | None = None
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -77,13 +81,9 @@ class Action(msgspec.Struct, frozen=True):
 
     @property
     def details(self) -> str:
-        given = {
-            "session_id": self.origin.session_id,
-            "ip_address": self.origin.ip_address,
-            "request_id": self.origin.request_id,
-            "changes": self.changes or None,
-        }
-        return encode({name: value for name, value in given.items() if value}).decode()
+        origin = self.origin
+        details = _Details(origin.session_id, origin.ip_address, origin.request_id, self.changes or None)
+        return encode(details).decode()
 
 
 def record_action(session: Session, action: Action) -> None:
