@@ -34,17 +34,15 @@ BATCH = 5_000
 """Rows in memory at a time."""
 
 
-INSTANT_LENGTH = len("2026-05-10 09:30:00.123456")
-
-
 def _microseconds(at: ColumnElement[datetime], dialect: str) -> ColumnElement[int]:
     """Since 1970. On SQLite NULL for a text that is spelled otherwise than ours: that is a change too."""
     if dialect == "postgresql":
         return cast(extract("epoch", at) * 1_000_000, BigInteger)
-    whole = func.strftime("%Y-%m-%d %H:%M:%S", at)
-    is_ours = and_(func.length(at) == INSTANT_LENGTH, func.substr(at, 1, 19) == whole)
-    seconds, fraction = cast(func.strftime("%s", at), Integer), cast(func.substr(at, 21), Integer)
-    return case((is_ours, seconds * 1_000_000 + fraction))
+    # SQLite would round a fraction to milliseconds, and the last half of one up to the next second.
+    whole, fraction = func.substr(at, 1, 19), cast(func.substr(at, 21), Integer)
+    spelled = func.strftime("%Y-%m-%d %H:%M:%S", whole).concat(func.printf(".%06d", fraction))
+    seconds = cast(func.strftime("%s", whole), Integer)
+    return case((at == spelled, seconds * 1_000_000 + fraction))
 
 
 def _chain_of(dialect: str) -> Select[Any]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 import time_machine
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 
@@ -21,6 +21,7 @@ from tests.forging import forge
 
 SPELLINGS: dict[str, Callable[[str], str]] = {
     "the letter T": lambda at: at.replace(" ", "T"),
+    "a comma": lambda at: at.replace(".", ","),
     "a longer fraction": lambda at: f"{at}0",
     "a zone": lambda at: f"{at}+00:00",
     "the letter Z": lambda at: f"{at}Z",
@@ -55,6 +56,7 @@ INSTANTS = st.integers(0, 2**52).map(lambda us: datetime(1970, 1, 1, tzinfo=UTC)
 ANYTHING = st.dictionaries(st.text(max_size=8), st.none() | st.text(max_size=8) | st.integers(), max_size=3)
 
 
+@example(instants=[datetime(2026, 5, 10, 9, 30, 0, 999_500, tzinfo=UTC)], events=[(0, None, None, {})])
 @given(
     instants=st.lists(INSTANTS, min_size=1, max_size=3),
     events=st.lists(
