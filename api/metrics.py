@@ -82,8 +82,8 @@ def _of_checks(checks: list[CheckResult]) -> Iterator[Metric]:
 
 
 def _of_outbox(counts: Mapping[str, OutboxCounts], waiting_since: datetime | None) -> Iterator[Metric]:
-    rows = _gauge("outlay_outbox_rows", "Follow-up jobs that wait, or back off after a failure.", "job")
-    dead = _gauge("outlay_outbox_dead_rows", "Follow-up jobs that have failed for good.", "job")
+    rows = _gauge("outlay_outbox_rows", "Follow-up jobs that wait, or back off after a failure.", "job_name")
+    dead = _gauge("outlay_outbox_dead_rows", "Follow-up jobs that have failed for good.", "job_name")
     # A job without rows is told of too: an alert must not begin with a series that is missing.
     of_jobs = defaultdict(OutboxCounts, counts)
     for job in sorted({*OUTBOX_JOBS, *counts}):

@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +14,13 @@ from api.metrics import Metrics
 from core.database import Database
 from core.logging import KEPT_FILES
 from core.metrics import watch_pool
-
-OPERATIONS = Path(__file__).parents[1] / "docs" / "operations"
+from tests.documented_metrics import OPERATIONS, documented_labels
 
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
+
+
+OF_TARGETS = {"job", "instance"}
+"""Labels that Prometheus gives to whatever it reads."""
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +101,22 @@ def test_brackets_of_expressions_match(dashboard: Any, rules: list[dict[str, Any
             assert outside.count(opening) == outside.count(closing), expression
 
 
-def test_every_metric_is_told_of_with_its_labels(kinds: dict[str, str]) -> None:
+def test_every_metric_is_told_of_once(kinds: dict[str, str]) -> None:
     rows = re.findall(r"^\| `(outlay_\w+)` \|", (OPERATIONS / "metrics.md").read_text(), re.MULTILINE)
     assert len(set(rows)) == len(rows)
     assert set(rows) == kinds.keys()
+
+
+def test_figures_are_put_together_by_labels_that_there_are(
+    dashboard: Any, rules: list[dict[str, Any]]
+) -> None:
+    ours = {label for labels in documented_labels().values() for label in labels}
+    assert not ours & OF_TARGETS, "Prometheus would rename them"
+    asked = json.dumps([dashboard, rules])
+    used = re.findall(r"\b(?:by|without) \(([^)]*)\)|\{\{ ?(?:\$labels\.)?(\w+) ?\}\}", asked)
+    names = {name.strip() for listed, shown in used for name in (listed or shown).split(",")}
+    assert names >= {"job_name", "invariant"}
+    assert names - ours - OF_TARGETS - {"le"} == set()
 
 
 def test_the_page_of_the_logs_knows_how_many_files_are_kept() -> None:

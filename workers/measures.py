@@ -16,25 +16,25 @@ class Measures:
         self.job_seconds = Histogram(
             "outlay_job_seconds",
             "How long it took to do jobs that share a transaction, or one that takes long.",
-            ["job"],
+            ["job_name"],
             registry=registry,
             buckets=SECONDS,
         )
         self.job_age = Histogram(
             "outlay_job_age_seconds",
             "How long after it was asked for a job was done, by the oldest row of a key.",
-            ["job"],
+            ["job_name"],
             registry=registry,
             buckets=AGES,
         )
         self.jobs = Counter(
             "outlay_jobs",
             "Jobs that were done, failed and are tried again, or are dead, a key each.",
-            ["job", "outcome"],
+            ["job_name", "outcome"],
             registry=registry,
         )
         self.rows = Counter(
-            "outlay_job_rows", "Rows of the outbox that the jobs done had.", ["job"], registry=registry
+            "outlay_job_rows", "Rows of the outbox that the jobs done had.", ["job_name"], registry=registry
         )
         self.task_seconds = Histogram(
             "outlay_task_seconds",

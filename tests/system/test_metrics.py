@@ -13,6 +13,7 @@ import pytest
 
 from core.commands.ports import LOOPBACK, free_port
 from tests.cast import Person, register
+from tests.documented_metrics import documented_labels
 from tests.receiver import Receiver
 from tests.servers import TestRedis
 from tests.system.sockets import open_socket, receive, until_ready
@@ -99,17 +100,18 @@ def test_each_process_tells_what_it_and_its_children_have_done(system: System, p
     assert told(system.api_port)["outlay_group_commit_items_sum"] == EXPENSES
     assert told(system.api_port)['outlay_database_connections_max{pool="api"}'] == 16
     assert "outlay_outbox_oldest_seconds" in told(system.api_port)
-    done = 'outlay_jobs_total{job="%s",outcome="done"}'
+    done = 'outlay_jobs_total{job_name="%s",outcome="done"}'
     until_told(system, ports[WORKER], done % "deliver_notifications", 1)
-    until_told(system, ports[WORKER], 'outlay_job_rows_total{job="evaluate_budgets"}', EXPENSES + 1)
+    until_told(system, ports[WORKER], 'outlay_job_rows_total{job_name="evaluate_budgets"}', EXPENSES + 1)
     worker = told(ports[WORKER])
-    assert worker['outlay_job_age_seconds_count{job="evaluate_budgets"}'] >= 1
+    assert worker['outlay_job_age_seconds_count{job_name="evaluate_budgets"}'] >= 1
     assert worker['outlay_task_seconds_count{outcome="done",task="evaluate_budgets"}'] >= 1
     assert worker['outlay_database_connections_max{pool="worker"}'] == 2
     until_told(system, ports[COURIER], 'outlay_delivery_seconds_count{channel="webhook",outcome="sent"}', 1)
     until_told(system, ports[BUILDER], 'outlay_task_seconds_count{outcome="done",task="build_export"}', 1)
     until_told(system, ports[BEAT], "outlay_beat_last_tick_timestamp_seconds", 1)
     gateway = told(system.gateway_port)
+    assert_labels_are_the_documented({*gateway, *worker, *told(system.api_port), *told(ports[COURIER])})
     assert gateway["outlay_notification_lag_seconds_count"] == 1
     assert gateway["outlay_gateway_redis_up"] == 1
     assert (
@@ -119,12 +121,21 @@ def test_each_process_tells_what_it_and_its_children_have_done(system: System, p
     )
 
 
+def assert_labels_are_the_documented(series: set[str]) -> None:
+    documented = documented_labels()
+    for one in series:
+        name, _, labels = one.partition("{")
+        metric = name if name in documented else re.sub("_(bucket|sum|count)$", "", name)
+        found = set(re.findall(r'(\w+)="', labels)) - {"le", "pid"}
+        assert found == documented[metric], one
+
+
 def test_a_child_that_takes_a_killed_ones_place_goes_on_with_its_figures(
     system: System, ports: dict[str, int]
 ) -> None:
     with system.client() as client, register(client, "owner") as person:
         spend(person.client, "5.00", currency="EUR")
-    rows = 'outlay_job_rows_total{job="evaluate_budgets"}'
+    rows = 'outlay_job_rows_total{job_name="evaluate_budgets"}'
     before = until_told(system, ports[WORKER], rows, 1)
     children = Path(f"/proc/{system.pid(WORKER)}/task/{system.pid(WORKER)}/children").read_text().split()
     for child in children:
