@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache, lru_cache
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from psycopg import sql
@@ -15,6 +15,9 @@ from sqlalchemy.orm import Session
 from core.database import CONFINED, driver_of
 
 Conversion = Callable[[Any], Any]
+
+ROWS_A_COPY = 10_000
+"""A COPY is one statement for as long as rows come, and no statement may take longer than its time-out."""
 
 MAX_KEPT = 64
 """Statements as text: a few for each table that gets many rows at once. Tests have many dialects."""
@@ -78,10 +81,12 @@ def insert_rows(session: Session, table: Table, rows: Iterable[Mapping[str, Any]
     types = [str(table.c[name].type.compile(dialect)).partition("(")[0].lower() for name in names]
     columns = sql.SQL(", ").join(map(sql.Identifier, names))
     command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table.name), columns)
-    with driver_of(session) as connection, connection.cursor() as cursor, cursor.copy(command) as copy:
-        copy.set_types(types)
+    with driver_of(session) as connection, connection.cursor() as cursor:
         for row in every:
-            copy.write_row([row[name] for name in names])
+            with cursor.copy(command) as copy:
+                copy.set_types(types)
+                for one in chain((row,), islice(every, ROWS_A_COPY - 1)):
+                    copy.write_row([one[name] for name in names])
 
 
 @cache
