@@ -22,6 +22,12 @@ MAX_SKEW = timedelta(seconds=2)
 NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "fuse.sshfs", "fuse.rclone")
 """Their locks do not hold, or not always: sqlite.org/wal.html and faq.html."""
 
+BECOMES = text("""
+SELECT rolname FROM pg_roles WHERE rolname = ANY (:names) AND pg_has_role(oid,
+    CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END)
+""")
+"""Since version 16 there are members who may not."""
+
 API_EXTRA, GATEWAY, BUILDER, COURIER = 3, 5, 3, 3
 """Connections beyond a thread's own, as the README has them."""
 
@@ -50,8 +56,7 @@ def version(connection: Connection, settings: Settings) -> Finding:  # noqa: ARG
 def roles(connection: Connection, settings: Settings) -> Finding:  # noqa: ARG001
     """Whether the API may become what confines it: the copy of a database has no roles of its server."""
     about = "roles"
-    query = "SELECT rolname FROM pg_roles WHERE rolname = ANY (:names) AND pg_has_role(oid, 'MEMBER')"
-    found = set(connection.scalars(text(query), {"names": [READER_ROLE, WRITER_ROLE]}))
+    found = set(connection.scalars(BECOMES, {"names": [READER_ROLE, WRITER_ROLE]}))
     missing = " and ".join(name for name in (READER_ROLE, WRITER_ROLE) if name not in found)
     if missing:
         advice = "outlay migrate makes them; for a copy of a database a superuser makes and grants them"

@@ -110,9 +110,17 @@ def test_who_cannot_become_what_confines_the_api_is_a_problem(postgres_url: str)
         owner = databases.roles(connection, Settings())
         connection.execute(text("SET LOCAL ROLE pg_monitor"))
         somebody = databases.roles(connection, Settings())
+        connection.execute(text("RESET ROLE"))
+        connection.execute(text("CREATE ROLE a_member"))
+        connection.execute(text("GRANT outlay_reader TO a_member"))
+        connection.execute(text("GRANT outlay_writer TO a_member WITH SET FALSE"))
+        connection.execute(text("SET LOCAL ROLE a_member"))
+        member = databases.roles(connection, Settings())
+        connection.rollback()
     database.close()
-    assert levels([owner, somebody]) == ["ok", "problem"]
+    assert levels([owner, somebody, member]) == ["ok", "problem", "problem"]
     assert "outlay_reader and outlay_writer" in somebody.detail
+    assert member.detail == "the API cannot become outlay_writer"
 
 
 def test_a_clock_that_differs_is_a_problem_but_not_one_that_is_set_ahead_on_purpose(
