@@ -95,6 +95,14 @@ def postgres_url() -> Iterator[str]:
     server.drop_database(name)
 
 
+@pytest.fixture
+def confined(postgres_url: str) -> Iterator[Database]:
+    """A database that reads as the role which sees one user's rows, as the API's does."""
+    database = Database(postgres_url, pool_size=2, has_confined_readers=True)
+    yield database
+    database.close()
+
+
 @pytest.fixture(params=["postgresql", "sqlite"])
 def own_database_url(request: pytest.FixtureRequest) -> str:
     """A migrated database of the test's own, once of each kind."""

@@ -24,13 +24,6 @@ EXPENSES, USERS = table_of(Expense), table_of(User)
 
 
 @pytest.fixture
-def confined(postgres_url: str) -> Iterator[Database]:
-    database = Database(postgres_url, pool_size=2, has_confined_readers=True)
-    yield database
-    database.close()
-
-
-@pytest.fixture
 def transactions(confined: Database) -> Iterator[Transactions]:
     wake_ups = WakeUps(Settings(redis_url=os.environ[REDIS]))
     transactions = Transactions(confined, wake_ups, threads=2, fingerprint_key=b"key")

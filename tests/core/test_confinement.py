@@ -1,6 +1,6 @@
 """PostgreSQL itself keeps users apart: a query of the API that has forgotten its condition finds nothing."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -43,13 +43,6 @@ OPEN = {"exchange_rates", "invariant_checks"}
 
 
 REPORTS = table_of(Report)
-
-
-@pytest.fixture
-def confined(postgres_url: str) -> Iterator[Database]:
-    database = Database(postgres_url, pool_size=2, has_confined_readers=True)
-    yield database
-    database.close()
 
 
 @pytest.fixture
