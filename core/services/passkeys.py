@@ -25,7 +25,7 @@ from core import clock
 from core.errors import Conflict, NotFound, invalid
 from core.ids import new_id
 from core.logging import get_logger
-from core.models import Passkey, User
+from core.models import Passkey
 from core.queries.passkeys import passkeys_of
 from core.services.challenges import LIFETIME, issue_challenge, take_challenge
 from core.services.credentials import check_can_log_in, tell_of_change
@@ -196,17 +196,16 @@ def take_passkey(
 
 
 def _passkey_of(session: Session, credential: Mapping[str, Any]) -> Passkey | None:
-    """By its id, locked, of somebody who may log in."""
+    """By its id, of somebody who may log in; the account is locked, so what ends all logins ends this one."""
     try:
         credential_id = base64url_to_bytes(str(credential.get("rawId", "")))
     except ValueError:
         return None
-    return session.scalar(
-        select(Passkey)
-        .join(User, User.id == Passkey.user_id)
-        .where(Passkey.credential_id == credential_id, User.is_active)
-        .with_for_update(of=Passkey)
-    )
+    is_it = Passkey.credential_id == credential_id
+    user_id = session.scalar(select(Passkey.user_id).where(is_it))
+    if user_id is None or not lock_account(session, user_id=user_id).is_active:
+        return None
+    return session.scalar(select(Passkey).where(is_it).with_for_update())
 
 
 def _verified(verify: Callable[[], T]) -> T | None:

@@ -8,16 +8,20 @@ from typing import Any
 import httpx
 import pytest
 import time_machine
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from core import clock
 from core.database import Database
 from core.models import Passkey
+from core.queries.sessions import sessions_of
+from core.services.administration import set_rights
 from core.services.challenges import LIFETIME
+from core.services.locks import lock_account
 from tests.api.accounts import deactivate, status_with
 from tests.api.calls import another, problem, read, wrong_fields
 from tests.authenticator import USER_PRESENT, Authenticator, encoded
 from tests.cast import PASSWORD, Cast, Person
+from tests.processes import eventually
 
 PASSKEYS = "/v1/me/passkeys"
 
@@ -139,6 +143,28 @@ def test_of_many_who_send_the_answer_at_once_one_gets_in(cast: Cast, client: htt
         assert sorted(answers) == [200, 401, 401, 401]
     for one in clients:
         one.close()
+
+
+def test_a_login_under_way_ends_with_all_others(cast: Cast, client: httpx.Client, database: Database) -> None:
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite has one write lock, for which the login waits in any case")
+    device = make(cast.owner)
+    with ThreadPoolExecutor(1) as thread:
+        with database.transaction() as session:
+            lock_account(session, user_id=cast.owner.id)
+            login = thread.submit(sign_in, client, device)
+            assert eventually(lambda: is_somebody_waiting(database))
+            set_rights(session, user_id=cast.owner.id, changes={"is_active": False})
+        assert problem(login.result(), 401)
+    with database.reading() as session:
+        assert sessions_of(session, user_id=cast.owner.id) == []
+
+
+def is_somebody_waiting(database: Database) -> bool:
+    """For a lock, in this database."""
+    query = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with database.reading_rows() as rows:
+        return rows.execute(text(query)).first() is not None
 
 
 @pytest.mark.parametrize(
