@@ -4,7 +4,7 @@ Written beside the call as `@endpoint(…, throttle=LOGIN)`. All amounts are tim
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from falcon.asgi import Request
 
@@ -62,13 +62,20 @@ def named(*fields: str) -> Callable[[Request], str | None]:
     return account_of
 
 
+def named_for_password(req: Request) -> str | None:
+    """The account of whoever shows a password: what refreshes says nothing of the account that it names."""
+    return named("username")(req) if req.context.form.grant_type == "password" else None
+
+
 LOGIN = Throttle(
     # Each costs a quarter of a second of a core. An office behind one address logs in within some minutes.
     per_place=(Window("login", 60, MINUTE_S), Window("login-hourly", 600, HOUR_S)),
-    account_of=named("login", "username"),
+    account_of=named("login"),
     delays_failures=True,
     has_password=True,
 )
+
+TOKEN = replace(LOGIN, account_of=named_for_password)
 
 # Has the attempts of the login that it completes, five a challenge, and those of the account's codes.
 SECOND_FACTOR = Throttle(per_place=LOGIN.per_place, challenge_of=lambda req: str(req.context.json.challenge))

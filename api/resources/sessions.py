@@ -16,7 +16,7 @@ from api.schemas.accounts import (
     TicketOut,
     TokenForm,
 )
-from api.throttles import LOGIN, REFRESH, TICKET
+from api.throttles import LOGIN, REFRESH, TICKET, TOKEN
 from api.token_issuing import TokenIssuer, send_secret, token_endpoint
 from core import clock
 from core.errors import NotFound, invalid
@@ -39,7 +39,7 @@ class Login(TokenIssuer):
 
 
 class Token(TokenIssuer):
-    @token_endpoint(form=TokenForm, throttle=LOGIN)
+    @token_endpoint(form=TokenForm, throttle=TOKEN)
     async def on_post(self, req: Request, resp: Response) -> None:
         """Get tokens as OAuth 2 clients do, by password or refresh token; problems have its `error` code."""
         form: TokenForm = req.context.form

@@ -97,6 +97,26 @@ def test_the_token_endpoint_counts_with_the_login(api: RunningApi, home: httpx.C
         assert stranger.post("/v1/auth/token", data=form).status_code == 429
 
 
+def test_who_refreshes_in_the_name_of_another_may_guess_no_faster(
+    api: RunningApi, home: httpx.Client
+) -> None:
+    """Their own token is good, which says nothing of the account whose name they send along."""
+    with client_from(api, STRANGER) as stranger, register(stranger, "mallory") as mallory:
+        opened = log_in(mallory.client, "mallory", PASSWORD).json()
+        answers = []
+        for _ in range(3):
+            answers += guess(stranger, 2)
+            form = {
+                "grant_type": "refresh_token",
+                "refresh_token": opened["refresh_token"],
+                "username": "ada",
+            }
+            refreshed = stranger.post("/v1/auth/token", data=form)
+            assert refreshed.status_code == 200, refreshed.text
+            opened = refreshed.json()
+        assert statuses(answers) == [401] * 5 + [429]
+
+
 def test_a_login_that_no_code_completes_counts_as_a_wrong_password(
     api: RunningApi, home: httpx.Client
 ) -> None:
