@@ -5,6 +5,7 @@ import hmac
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -82,8 +83,10 @@ class Authentication:
         is_public = resource is None or getattr(resource, "is_public", False)
         if not is_public and req.method not in UNPROTECTED_METHODS:
             is_for_admins = getattr(resource, "is_for_admins", False)
+            req.context.identify = partial(self.principal_of, req, is_for_admins=is_for_admins)
+            req.context.identified_at = time.monotonic()
             try:
-                req.context.principal = await self.principal_of(req, is_for_admins=is_for_admins)
+                req.context.principal = await req.context.identify()
             except (Unauthenticated, Forbidden):
                 # Whoever is refused does not come as far as the limits of all calls.
                 await self._gatekeeper.spend_of_place(req, resp)
@@ -165,6 +168,17 @@ class Authentication:
             lambda rows: find_live_key(rows, user_id=parts.user_id, key_id=parts.id, key_hash=parts.key_hash),
             user_id=parts.user_id,
         )
+
+
+async def identify_again(req: Request) -> None:
+    """After the body, which may take minutes to come: whoever began to send it may be nobody by now.
+
+    Raises:
+        Unauthenticated, Forbidden.
+    """
+    identify = getattr(req.context, "identify", None)
+    if identify is not None and time.monotonic() > req.context.identified_at + RECHECK_AFTER_S:
+        req.context.principal = await identify()
 
 
 def _check_role(principal: Principal, req: Request, *, is_for_admins: bool) -> None:

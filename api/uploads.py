@@ -12,6 +12,7 @@ from falcon.asgi.multipart import BodyPart
 from falcon.asgi.reader import BufferedReader
 from falcon.media.multipart import MultipartFormHandler
 
+from api.authentication import identify_again
 from core.errors import invalid
 from core.files import FileStore, StoredFile
 
@@ -67,6 +68,7 @@ async def read_upload(
             await form.read(part)
     except (falcon.MultipartParseError, falcon.HTTPInvalidHeader, falcon.MediaMalformedError) as error:
         raise invalid("", f"malformed multipart form: {error.description}") from error
+    await identify_again(req)
     found = form.upload()
     parts = (found.file.sha256, found.name, *(f"{name} {text}" for name, text in sorted(form.texts.items())))
     req.context.body = "\n".join(parts).encode()

@@ -15,6 +15,7 @@ import msgspec
 from falcon.asgi import Request
 from spectree.plugins.falcon_plugin import FalconAsgiPlugin
 
+from api.authentication import identify_again
 from api.problems import InvalidParameter
 from core.errors import FieldError, InvalidInput, invalid
 from core.field_errors import SURROGATE, escaped_name, field_error
@@ -123,6 +124,7 @@ async def read_body(req: Request) -> bytes:
         if time.monotonic() - began > MAX_BODY_S:
             raise falcon.HTTPError(falcon.HTTP_408, description="the body did not come in time")
         chunks.append(chunk)
+    await identify_again(req)
     body = b"".join(chunks)
     req.context.body = body
     return body

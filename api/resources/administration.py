@@ -1,7 +1,8 @@
 """What administrators may do: see who has an account, and whether all is well."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from falcon.asgi import Request, Response
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.answers import Answer, expected_versions, no_content, ok
 from api.audit import origin_of
+from api.authentication import MASTER, Principal
 from api.collaborators import Collaborators
 from api.openapi import endpoint
 from api.pagination import cut_page, decode_cursor, encode_cursor
@@ -43,8 +45,11 @@ from core.queries.audit import (
 from core.queries.outbox import backlogs, count_dead_rows, dead_rows
 from core.services.accounts import BY_MASTER_KEY, BY_THEMSELVES, NOBODY, delete_account, leave_groups
 from core.services.administration import set_rights
+from core.services.administrators import check_administers
 from core.services.audit import Action, record_action
 from core.services.outbox import revive_dead_rows
+
+T = TypeVar("T")
 
 TAG = "Administration"
 
@@ -70,6 +75,18 @@ class _ForAdmins:
     def __init__(self, collaborators: Collaborators) -> None:
         self._transactions = collaborators.transactions
         self._authentication = collaborators.authentication
+
+    async def _write(self, req: Request, service: Callable[[Session], T]) -> T:
+        """In a transaction that finds the caller to be an administrator still."""
+        principal: Principal = req.context.principal
+        key = {"user_id": principal.user_id, "session_id": principal.session_id}
+
+        def checked(session: Session) -> T:
+            if principal is not MASTER:
+                check_administers(session, **key)
+            return service(session)
+
+        return await self._transactions.write_all(checked)
 
 
 class Accounts(_ForAdmins):
@@ -112,7 +129,7 @@ class OneAccount(_ForAdmins):
             account = load_account(session, user_id=user_id)
             return ok(AccountOut.of(account), version=account.version)
 
-        answer = await self._transactions.write_all(change)
+        answer = await self._write(req, change)
         self._authentication.forget(user_id)
         answer.send(resp)
 
@@ -132,8 +149,8 @@ class OneAccount(_ForAdmins):
                 action = Action(actor_id, "account.deleted", actor_id, user_id, origin=origin_of(req))
                 record_action(session, action)
 
-        await self._transactions.write_all(leave)
-        await self._transactions.write_all(delete)
+        await self._write(req, leave)
+        await self._write(req, delete)
         self._authentication.forget(user_id)
         no_content().send(resp)
 
@@ -194,7 +211,7 @@ class JobRetry(_ForAdmins):
             if not revive_dead_rows(session, row_id=job_id):
                 raise NotFound("no such dead job")
 
-        await self._transactions.write_all(revive)
+        await self._write(req, revive)
         log.info("job.revived", job_id=job_id, actor_id=_actor_id(req))
         no_content().send(resp)
 

@@ -27,12 +27,13 @@ class ApiKeys:
     @endpoint(TAG, json=ApiKeyIn, answers={201: ApiKeyOut}, is_idempotent=False)
     async def on_post(self, req: Request, resp: Response) -> None:
         """Make a key for a program, which may do what its scopes say; it is shown this once."""
-        user_id = req.context.principal.user_id
+        principal = req.context.principal
         given: ApiKeyIn = req.context.json
         new = await self._transactions.write(
             lambda session: create_api_key(
                 session,
-                user_id=user_id,
+                user_id=principal.user_id,
+                session_id=principal.session_id,
                 name=given.name,
                 scopes=given.scopes,
                 expires_at=given.expires_at,

@@ -4,8 +4,20 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from core.errors import Conflict
+from core.errors import Conflict, Forbidden
 from core.queries.administration import lock_administrators
+from core.services.sessions import check_session
+
+
+def check_administers(session: Session, *, user_id: UUID, session_id: UUID) -> None:
+    """Refuse what somebody asks for who is no administrator any more; the call may have begun long ago.
+
+    Raises:
+        Unauthenticated: the session has ended.
+        Forbidden
+    """
+    if not check_session(session, user_id=user_id, session_id=session_id).is_admin:
+        raise Forbidden("for administrators only")
 
 
 def check_somebody_administers(session: Session, *, without: UUID) -> None:

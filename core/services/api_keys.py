@@ -19,6 +19,7 @@ from core.rules.scopes import SCOPES
 from core.security import hash_token
 from core.services.credentials import tell_of_change
 from core.services.locks import lock_account
+from core.services.sessions import check_session
 
 PREFIX = "outlay_"
 """By it scanners find keys that somebody has published by mistake."""
@@ -54,16 +55,25 @@ class NewKey:
 
 
 def create_api_key(
-    session: Session, *, user_id: UUID, name: str, scopes: Collection[str], expires_at: datetime | None
+    session: Session,
+    *,
+    user_id: UUID,
+    session_id: UUID,
+    name: str,
+    scopes: Collection[str],
+    expires_at: datetime | None,
 ) -> NewKey:
-    """A new key, shown here and never again.
+    """A new key, shown here and never again; it outlives the session that asks for it.
 
     Raises:
-        InvalidInput, Conflict.
+        InvalidInput, Conflict
+        Unauthenticated: the session has ended.
     """
     now = clock.now()
     _check(scopes, expires_at, now)
     lock_account(session, user_id=user_id)
+    # A reset of the password ends all keys, and with the lock it comes either before or after.
+    check_session(session, user_id=user_id, session_id=session_id)
     if (session.scalar(select(func.count()).where(ApiKey.user_id == user_id)) or 0) >= MAX_KEYS:
         raise Conflict(f"there are {MAX_KEYS} keys already; delete one first")
     key_id = new_id()

@@ -11,8 +11,10 @@ from sqlalchemy import ColumnElement, delete, exists, insert, or_, select, updat
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.errors import Unauthenticated
 from core.ids import new_id
 from core.models import Challenge, LoginSession, RefreshToken, User, table_of
+from core.queries.sessions import LiveSession, live_sessions
 from core.security import REFRESH_TOKEN_BYTES, hash_token
 from core.services.audit import Action, Origin, record_action
 from core.services.devices import Device, remember_device
@@ -110,6 +112,19 @@ def rotate_refresh_token(session: Session, *, refresh_token: str) -> OpenSession
     if expires_at <= now or not _extend(session, user_id, session_id, now):
         return RefreshRefused()
     return _issue_refresh_token(session, user_id, session_id, now)
+
+
+def check_session(session: Session, *, user_id: UUID, session_id: UUID) -> LiveSession:
+    """Refuse what a session asks for that has ended: what is known of it at the edge is nearly a second old.
+
+    Raises:
+        Unauthenticated
+    """
+    key = (user_id, session_id)
+    found = live_sessions(session, [key]).get(key)
+    if found is None:
+        raise Unauthenticated("the session has ended")
+    return found
 
 
 def revoke_session(session: Session, *, user_id: UUID, session_id: UUID) -> bool:
