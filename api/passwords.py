@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from api.measures import measures
 from core.errors import Overloaded
-from core.security import NO_PASSWORD, hash_password, is_password
+from core.security import NO_PASSWORD, catch_up, hash_password, is_password
 
 T = TypeVar("T")
 
@@ -32,8 +32,13 @@ class Passwords:
         """Whether the password fits; without a hash (an unknown login) never, after the same work."""
         if password_hash == NO_PASSWORD:
             password_hash = None
-        is_right = await self.run(lambda: is_password(password, password_hash or self._nobody))
+        is_right = await self.run(lambda: self._check(password, password_hash or self._nobody))
         return is_right and password_hash is not None
+
+    def _check(self, password: str, password_hash: str) -> bool:
+        is_right = is_password(password, password_hash)
+        catch_up(password_hash, cost=self._cost)
+        return is_right
 
     async def run(self, work: Callable[[], T]) -> T:
         """Any work on passwords that is too much for the event loop, in one of the threads."""
