@@ -16,7 +16,7 @@ from core.queries.notification_settings import (
     QuietHours,
     SettingsRecord,
 )
-from core.rules.notification_kinds import KINDS, is_wanted
+from core.rules.notification_kinds import KINDS, is_muted, is_wanted
 from core.services.notification_settings import SettingsInput
 
 MAX_KINDS = 100
@@ -30,7 +30,8 @@ Kinds = Annotated[
     Meta(
         max_length=MAX_KINDS,
         description="Where notifications of a kind go; what is left out goes by the kind's default. Without "
-        "`in_app` they come into the inbox as read, and over the WebSocket as muted.",
+        "`in_app` they come into the inbox as read, and over the WebSocket as muted. What concerns the "
+        "account's security comes into the inbox and by mail in any case.",
         examples=[EXAMPLE_KINDS],
         extra_json_schema={
             "propertyNames": {"enum": sorted(KINDS)},
@@ -188,7 +189,7 @@ def _kind_errors(kind: str, channels: Any) -> Iterator[FieldError]:
 
 def _kind(kind: str, record: SettingsRecord) -> KindSettings:
     return KindSettings(
-        in_app=kind not in record.muted_kinds,
+        in_app=not is_muted(kind, record.muted_kinds),
         email=is_wanted(kind, "email", record.choices),
         push=is_wanted(kind, "push", record.choices),
     )

@@ -15,12 +15,9 @@ from core.queries.digests import load_digest
 from core.queries.letters import Letter, Links
 from core.queries.users import MailRecipient, find_mail_recipient
 from core.rules.messages import Message, Part
-from core.rules.notification_kinds import subject_of
+from core.rules.notification_kinds import concerns_security, subject_of
 from core.rules.notification_texts import short_text
 from core.unsubscribing import Subscription, unsubscribe_url
-
-SECURITY = "security."
-"""Begins the kinds that no link in a mail ends: somebody else may have it."""
 
 log = get_logger(__name__)
 
@@ -50,9 +47,9 @@ def load_content(reader: Reader, message: Message) -> Content | None:
 def write_mail(content: Content, message: Message, *, links: Links, renderer: ChartRenderer) -> Mail:
     """The digest makes the page, and the other notifications stand above it.
 
-    The mail's link ends all of their kinds, but for those that nobody should miss.
+    The mail's link ends all of their kinds, but for those that nobody should miss: somebody else may have it.
     """
-    kinds = frozenset(part.kind for part in message.parts if not part.kind.startswith(SECURITY))
+    kinds = frozenset(part.kind for part in message.parts if not concerns_security(part.kind))
     subscription = Subscription(message.receiver.user_id, kinds)
     url = unsubscribe_url(links.secret, links.public_url, subscription) if kinds else ""
     subjects = "; ".join(subject_of(kind) for kind in sorted(kinds))

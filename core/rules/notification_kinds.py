@@ -1,6 +1,6 @@
 """The kinds of notification, and on which channels each goes unless the user has chosen otherwise."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -79,12 +79,23 @@ def subject_of(kind: str) -> str:
     return SUBJECTS.get(kind, kind)
 
 
+def concerns_security(kind: str) -> bool:
+    """Such a kind comes into the inbox unread and by mail in any case, whatever the settings say: whoever has
+    stolen a token would first silence what gives them away."""
+    return kind.startswith("security.")
+
+
+def is_muted(kind: str, muted_kinds: Collection[str]) -> bool:
+    """Whether a notification of the kind comes into the inbox as read."""
+    return kind in muted_kinds and not concerns_security(kind)
+
+
 def is_wanted(
     kind: str, channel: Literal["email", "push"], choices: Mapping[str, Mapping[str, bool]]
 ) -> bool:
     """Whether a notification of the kind goes out on the channel; `choices`: kind → channel → bool."""
     chosen = choices.get(kind, {}).get(channel)
-    if chosen is not None:
+    if chosen is not None and not (channel == "email" and concerns_security(kind)):
         return chosen
     defaults = KINDS.get(kind, Defaults())
     return defaults.email if channel == "email" else defaults.push

@@ -239,6 +239,7 @@ ACCOUNT_CHANGES: Mapping[str, str] = {
     "passkey_deleted": "A passkey was deleted",
     "identity_unlinked": "A way to log in was removed",
     "api_key_deleted": "An API key was deleted",
+    "channel": "Your notifications go to another place as well",
 }
 
 TEXTS: Mapping[str, Callable[[Data], Text]] = {

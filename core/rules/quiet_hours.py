@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from core.rules.notification_kinds import concerns_security
+
 MINUTES_OF_DAY = 24 * 60
 
 EXCEEDED_PERCENT = 100
@@ -26,7 +28,7 @@ class QuietHours:
 
     def lets_pass(self, kind: str, data: Mapping[str, Any]) -> bool:
         """Whether a notification is so urgent that it goes out all the same."""
-        if kind.startswith("security."):
+        if concerns_security(kind):
             return True
         threshold = data.get("threshold")
         return (

@@ -10,11 +10,11 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.errors import Unauthenticated, invalid
+from core.errors import FieldError, InvalidInput, Unauthenticated, invalid
 from core.models import Channel, Delivery, Notification, NotificationSettings, User, table_of
 from core.queries.notification_settings import QuietHours, SettingsRecord, load_settings_of
 from core.rules.digests import DigestPlan, Frequency, due_instant, next_due_day
-from core.rules.notification_kinds import KINDS, is_wanted
+from core.rules.notification_kinds import KINDS, concerns_security, is_wanted
 from core.services.audit import UNKNOWN, Action, Origin, record_action
 from core.services.dialects import insert_into
 from core.services.locks import lock_user
@@ -58,6 +58,7 @@ def set_settings(
     quiet = given.quiet_hours
     if quiet is not None and quiet.from_minute == quiet.to_minute:
         raise invalid("/quiet_hours/to", "the same as from: that is either no time or all day")
+    _check_told(given.kinds)
     user = lock_user(session, user_id=user_id)
     if user is None:
         raise Unauthenticated("the account is gone")
@@ -178,6 +179,18 @@ def _values(given: SettingsInput) -> dict[str, Any]:
         "digest_day": given.day,
         "has_empty_digests": given.has_empty_digests,
     }
+
+
+def _check_told(kinds: Mapping[str, Mapping[str, bool]]) -> None:
+    """Refuse that somebody is not told of what happens to the account, rather than ignore it."""
+    silenced = [
+        FieldError(f"/kinds/{kind}/{channel}", "of what concerns the account's security you are always told")
+        for kind, channels in kinds.items()
+        for channel in (IN_APP, "email")
+        if concerns_security(kind) and channels.get(channel) is False
+    ]
+    if silenced:
+        raise InvalidInput(*silenced)
 
 
 def _choices(kinds: Mapping[str, Mapping[str, bool]]) -> dict[str, dict[str, bool]]:

@@ -13,6 +13,7 @@ from core import clock
 from core.errors import NotFound
 from core.job_names import DELIVER_NOTIFICATIONS
 from core.models import Notification, User, table_of
+from core.rules.notification_kinds import is_muted
 from core.services.locks import LockedUser, lock_users
 from core.services.outbox import Job, stage_jobs
 
@@ -58,7 +59,7 @@ def notify(
     for message in messages:
         newest[message.user_id] += 1
         row = {"user_id": message.user_id, "seq": newest[message.user_id], "kind": message.kind}
-        read_at = now if message.kind in users[message.user_id].muted_kinds else None
+        read_at = now if is_muted(message.kind, users[message.user_id].muted_kinds) else None
         rows.append({**row, "data": message.data, "created_at": now, "read_at": read_at})
     session.execute(KEEP_NUMBERS, [{"its_id": user_id, "newest": seq} for user_id, seq in newest.items()])
     session.execute(INSERT, rows)

@@ -15,7 +15,7 @@ from core import clock
 from core.config import Settings
 from core.database import Database
 from core.models import User
-from core.rules.notification_kinds import KINDS, SUBJECTS
+from core.rules.notification_kinds import KINDS, SUBJECTS, concerns_security, is_wanted
 from core.services.notifications import NewNotification, notify
 from core.unsubscribing import Subscription, unsubscribe_url
 from tests.api.calls import new_digest, problem, read, wrong_fields
@@ -80,6 +80,11 @@ def test_a_change_heeds_the_version_that_it_is_based_on(me: httpx.Client) -> Non
         ({"kinds": {"budget.treshold": {}}}, "/kinds/budget.treshold"),
         ({"kinds": {"budget.threshold": {"sms": True}}}, "/kinds/budget.threshold/sms"),
         ({"kinds": {"budget.threshold": {"email": "yes"}}}, "/kinds/budget.threshold/email"),
+        ({"kinds": {"security.new_login": {"email": False}}}, "/kinds/security.new_login/email"),
+        (
+            {"kinds": {"security.account_changed": {"in_app": False}}},
+            "/kinds/security.account_changed/in_app",
+        ),
         ({"quiet_hours": {"from": "24:00", "to": "07:00"}}, "/quiet_hours/from"),
         ({"quiet_hours": {"from": "7:00", "to": "08:00"}}, "/quiet_hours/from"),
         ({"quiet_hours": {"from": "07:00", "to": "07:00"}}, "/quiet_hours/to"),
@@ -123,8 +128,21 @@ def test_what_is_muted_comes_into_the_inbox_as_read(cast: Cast, database: Databa
     assert found["budget.threshold"] is None
 
 
+def test_what_concerns_security_is_told_even_if_it_was_silenced_once(cast: Cast, database: Database) -> None:
+    """Former versions took that."""
+    kind = "security.password_changed"
+    with database.transaction() as session:
+        session.execute(update(User).where(User.id == cast.owner.id).values(muted_kinds=[kind]))
+        notify(session, [NewNotification(cast.owner.id, kind, {})])
+    [told] = read(cast.owner.client, "/v1/notifications")["items"]
+    assert told["read_at"] is None
+    assert read(cast.owner.client, SETTINGS)["kinds"][kind]["in_app"] is True
+    assert is_wanted(kind, "email", {kind: {"email": False, "push": False}})
+    assert not is_wanted(kind, "push", {kind: {"email": False, "push": False}})
+
+
 kinds = st.dictionaries(
-    st.sampled_from(sorted(KINDS)),
+    st.sampled_from(sorted(kind for kind in KINDS if not concerns_security(kind))),
     st.fixed_dictionaries({}, optional={name: st.booleans() for name in ("in_app", "email", "push")}),
 )
 
