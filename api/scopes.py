@@ -36,5 +36,8 @@ def needed_scopes(template: str, method: str) -> frozenset[str]:
     if template == "/v1/me" and method == "DELETE":
         return frozenset()
     first = template.removeprefix("/v1/").partition("/")[0]
+    is_writing = method not in READING
     areas = (AREA_OF_MINE[template],) if template in AREA_OF_MINE else AREAS_OF.get(first, ())
-    return frozenset(f"{area}:{'read' if method in READING else 'write'}" for area in areas)
+    needed = {f"{area}:{'write' if is_writing else 'read'}" for area in areas}
+    # Whoever says where notifications go to can have them sent to themselves.
+    return frozenset(needed | ({"notifications:read"} if "channels:write" in needed else set()))

@@ -17,7 +17,7 @@ from core.ids import new_id
 from core.models import ApiKey
 from core.rules.scopes import SCOPES
 from core.security import hash_token
-from core.services.credentials import tell_of_change
+from core.services.account_changes import tell_of_change
 from core.services.locks import lock_account
 from core.services.sessions import check_session
 

@@ -17,6 +17,7 @@ from core.queries.channels import ChannelRecord, list_channels, load_channel
 from core.queries.deliveries import DELIVERIES, IS_WAITING
 from core.rules.notification_kinds import KINDS, ChannelKind
 from core.rules.secret_issues import signing_issues
+from core.services.account_changes import tell_of_change
 from core.services.locks import lock_user
 from core.services.versions import check_version
 
@@ -46,6 +47,16 @@ class NewChannel:
     host: str
     name: str | None = None
     kinds: Sequence[str] = ()
+
+
+def switch_off_added_channels(session: Session, *, user_id: UUID, reason: str) -> None:
+    """All webhooks and pushes of the user that are on: somebody else may have made them."""
+    now = clock.now()
+    session.execute(
+        update(CHANNELS)
+        .where(CHANNELS.c.user_id == user_id, CHANNELS.c.kind != "email", CHANNELS.c.state == "active")
+        .values(state="off", off_reason=reason, off_at=now, updated_at=now, version=CHANNELS.c.version + 1)
+    )
 
 
 def add_mail_channel(session: Session, *, user_id: UUID, now: datetime) -> None:
@@ -101,6 +112,7 @@ def create_channel(session: Session, *, user_id: UUID, channel: NewChannel) -> C
     session.execute(
         insert(CHANNELS), {name: getattr(created, name) for name in ChannelRecord.__struct_fields__}
     )
+    tell_of_change(session, user_id=user_id, change="channel", name=channel.host)
     return created
 
 
@@ -139,6 +151,8 @@ def change_channel(
     if not news:
         return found
     _update(session, found, **news)
+    if "url" in news:
+        tell_of_change(session, user_id=user_id, change="channel", name=wanted["host"])
     if "host" in news:
         session.execute(
             update(DELIVERIES)

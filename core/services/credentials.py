@@ -24,10 +24,14 @@ from core.queries.users import account_key
 from core.security import NO_PASSWORD
 from core.services.accounts import NOBODY
 from core.services.audit import UNKNOWN, Action, Origin, record_action
+from core.services.channels import switch_off_added_channels
 from core.services.locks import lock_account
 from core.services.mails import stage_mail
 from core.services.notifications import NewNotification, notify
 from core.services.sessions import revoke_sessions
+
+RESET = "your password was reset; switch it on again if it is yours"
+"""Why a channel is off."""
 
 
 def check_unchanged(session: Session, *, user_id: UUID, password_hash: str) -> None:
@@ -137,13 +141,9 @@ def check_can_log_in(session: Session, user: User) -> None:
 
 
 def _forget_what_others_may_have_added(session: Session, user: User) -> None:
-    """Keys of programs. If nobody ever showed to read the address's mail, all other ways to log in as well:
-    whoever registered it may not have been its owner."""
+    """Keys of programs, and webhooks and pushes, which are switched off. If nobody ever showed to read the
+    address's mail, all other ways to log in as well: whoever registered it may not have been its owner."""
+    switch_off_added_channels(session, user_id=user.id, reason=RESET)
     ways = (Passkey, Identity, SecondFactor, RecoveryCode) if user.email_verified_at is None else ()
     for model in (ApiKey, *ways):
         session.execute(delete(model).where(model.user_id == user.id))
-
-
-def tell_of_change(session: Session, *, user_id: UUID, change: str, **data: str) -> None:
-    """Tell the user that what guards the account has changed: everybody should know of that at once."""
-    notify(session, [NewNotification(user_id, "security.account_changed", {"change": change, **data})])

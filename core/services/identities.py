@@ -21,9 +21,10 @@ from core.oidc import ProvenIdentity
 from core.oidc_settings import Provider
 from core.queries.users import account_key
 from core.security import NO_PASSWORD
+from core.services.account_changes import tell_of_change
 from core.services.accounts import NewAccount, check_email, register
 from core.services.audit import UNKNOWN, Origin
-from core.services.credentials import check_can_log_in, tell_of_change
+from core.services.credentials import check_can_log_in
 from core.services.dialects import insert_into
 from core.services.locks import lock_account
 

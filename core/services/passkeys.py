@@ -27,8 +27,9 @@ from core.ids import new_id
 from core.logging import get_logger
 from core.models import Passkey
 from core.queries.passkeys import passkeys_of
+from core.services.account_changes import tell_of_change
 from core.services.challenges import LIFETIME, issue_challenge, take_challenge
-from core.services.credentials import check_can_log_in, tell_of_change
+from core.services.credentials import check_can_log_in
 from core.services.dialects import insert_into
 from core.services.locks import lock_account
 

@@ -16,7 +16,7 @@ from core.ids import new_id
 from core.models import RecoveryCode, SecondFactor
 from core.queries.second_factors import load_second_factor
 from core.security import derive_key, fingerprint, hash_token
-from core.services.credentials import tell_of_change
+from core.services.account_changes import tell_of_change
 from core.services.dialects import insert_into
 from core.services.locks import lock_account
 

@@ -15,9 +15,9 @@ from core.mail_tokens import VERIFY_EMAIL as TOKEN_PURPOSE
 from core.models import EmailChange, User, table_of
 from core.queries.mails import CONFIRM_EMAIL_CHANGE, EMAIL_CHANGED, VERIFY_EMAIL
 from core.queries.users import account_key, newest_email_change
+from core.services.account_changes import tell_of_change
 from core.services.accounts import check_email
 from core.services.audit import UNKNOWN, Action, Origin, record_action
-from core.services.credentials import tell_of_change
 from core.services.locks import lock_account
 from core.services.mails import stage_mail
 from core.services.purging import delete_some

@@ -76,6 +76,16 @@ def test_what_tells_of_two_areas_needs_both(cast: Cast) -> None:
             assert program.get("/v1/changes").status_code == (200 if len(scopes) == 2 else 403)
 
 
+def test_who_says_where_notifications_go_must_be_allowed_to_read_them(cast: Cast) -> None:
+    body = {"url": "https://example.com/hook", "kinds": ["digest.ready"]}
+    with client_with(cast.owner, new_key(cast.owner, "channels:read", "channels:write")["key"]) as program:
+        assert "notifications:read" in problem(program.post("/v1/webhooks", json=body), 403)["detail"]
+        assert read(program, "/v1/webhooks")["items"] == []
+    scopes = ("channels:write", "notifications:read")
+    with client_with(cast.owner, new_key(cast.owner, *scopes)["key"]) as program:
+        assert program.post("/v1/webhooks", json=body).status_code == 201
+
+
 def test_a_key_is_shown_once_and_stored_as_a_hash(cast: Cast, database: Database) -> None:
     made = new_key(cast.owner, "expenses:read", name="Backup")
     assert made["key"].startswith(PREFIX)

@@ -26,9 +26,9 @@ from core.models import (
     User,
 )
 from core.security import NO_PASSWORD, RESET_LIFETIME
-from core.services.credentials import set_password
+from core.services.credentials import RESET, set_password
 from tests.api.accounts import NEW_PASSWORD, deactivate, status_with
-from tests.api.calls import another, problem, read, wrong_fields
+from tests.api.calls import another, new_webhook, problem, read, wrong_fields
 from tests.api.every_table import add_one_of_everything
 from tests.api.mailbox import code_in, mails_to
 from tests.api.test_second_factors import enable
@@ -297,6 +297,26 @@ def test_a_reset_ends_api_keys_and_of_an_unverified_address_every_other_way_in(
     with database.reading() as session:
         left = {way.__name__: set(session.scalars(select(way.user_id))) for way in ways}
     assert left == {way.__name__: set() if way is ApiKey else {cast.member.id} for way in ways}
+
+
+def test_a_reset_switches_off_what_somebody_else_may_have_sent_to_themselves(
+    cast: Cast, client: httpx.Client, mail_worker: Runtime, tmp_path: Path
+) -> None:
+    webhook = new_webhook(cast.owner.client)
+    [told] = [one["data"] for one in read(cast.owner.client, "/v1/notifications")["items"]]
+    assert told == {"change": "channel", "name": "example.com"}
+    path = f"/v1/webhooks/{webhook['id']}"
+    assert cast.owner.client.patch(path, json={"url": "https://example.net/hook"}).status_code == 200
+    assert read(cast.owner.client, "/v1/notifications")["items"][0]["data"]["name"] == "example.net"
+    assert cast.owner.client.patch(path, json={"name": "Mine"}).status_code == 200
+    assert len(kinds(cast.owner)) == 2, "its name is nobody's business"
+    assert confirm(client, reset_code(client, mail_worker, tmp_path)).status_code == 204
+    mine = {"Authorization": f"Bearer {log_in(client, NEW_PASSWORD).json()['access_token']}"}
+    [found] = client.get("/v1/webhooks", headers=mine).json()["items"]
+    assert (found["is_active"], found["off_reason"]) == (False, RESET)
+    [mail] = client.get("/v1/channels", headers=mine).json()["items"]
+    assert (mail["kind"], mail["is_active"]) == ("email", True), "the address is that of the owner"
+    assert client.patch(path, json={"is_active": True}, headers=mine).json()["is_active"]
 
 
 @pytest.mark.parametrize("has_second_factor", [False, True])

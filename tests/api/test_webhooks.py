@@ -180,7 +180,7 @@ def test_deliveries_are_listed_and_retried(open_cast: Cast, settings: Settings, 
         sender.run()
         found = read(owner.client, path)["items"]
         assert [(one["seq"], one["state"], one["last_status"]) for one in found] == [
-            (seq, "failed", 503) for seq in (3, 2, 1)
+            (seq, "failed", 503) for seq in (4, 3, 2)
         ]
         assert found[0]["last_error"] == "the receiver has answered 503"
         assert found[0]["kind"] == "budget.threshold"
@@ -195,10 +195,10 @@ def test_deliveries_are_listed_and_retried(open_cast: Cast, settings: Settings, 
         assert problem(owner.client.post(retry), 409), "it is sent"
         assert receiver.ids[-1] == found[1]["id"]
     pages = read(owner.client, path, limit=2)
-    assert [one["seq"] for one in pages["items"]] == [3, 2]
+    assert [one["seq"] for one in pages["items"]] == [4, 3]
     rest = read(owner.client, path, limit=2, cursor=pages["next_cursor"])
-    assert ([one["seq"] for one in rest["items"]], rest["next_cursor"]) == ([1], None)
-    assert [one["seq"] for one in read(owner.client, path, state="sent")["items"]] == [2]
+    assert ([one["seq"] for one in rest["items"]], rest["next_cursor"]) == ([2], None)
+    assert [one["seq"] for one in read(owner.client, path, state="sent")["items"]] == [3]
 
 
 def test_a_webhook_is_tried_out_at_once_with_the_result(open_cast: Cast) -> None:
