@@ -4,13 +4,15 @@ Our own events and those of libraries come out alike. `get_logger(__name__)` is 
 `log.info("job.done", job=name, rows=3)`; the name of an event never changes, and what differs is a field.
 """
 
+import json
 import logging
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import msgspec
 import structlog
@@ -86,7 +88,7 @@ def configure_logging(*, process: str, level: str, log_format: Format, folder: P
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # as "Optimization" in the library's documentation
     as_json = _LineFormatter(process, "json")
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
+    handlers: list[logging.Handler] = [_Stream(sys.stdout)]
     handlers[0].setFormatter(as_json if log_format == "json" else _LineFormatter(process, "console"))
     if folder is not None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -112,7 +114,7 @@ def log_path(folder: Path, name: LogName) -> Path:
 
 
 def _file(folder: Path, name: LogName, formatter: logging.Formatter) -> logging.Handler:
-    handler = ConcurrentRotatingFileHandler(
+    handler = _File(
         str(log_path(folder, name)),
         maxBytes=MAX_FILE_BYTES,
         backupCount=KEPT_FILES[name],
@@ -121,6 +123,25 @@ def _file(folder: Path, name: LogName, formatter: logging.Formatter) -> logging.
     )
     handler.setFormatter(formatter)
     return handler
+
+
+class _Discreet(logging.Handler):
+    """The library's own word on a line that cannot be written quotes the record before it is redacted."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 # the library's name
+        event = record.msg["event"] if type(record.msg) is _Event else f"a line of {record.name}"
+        error = sys.exc_info()[0]
+        # Where stderr is gone too, nobody can be told; the work goes on.
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(f"not logged: {event} ({error.__name__ if error else 'unknown'})\n")
+
+
+class _Stream(_Discreet, logging.StreamHandler[TextIO]):
+    pass
+
+
+class _File(_Discreet, ConcurrentRotatingFileHandler):
+    pass
 
 
 class _LineFormatter(logging.Formatter):
@@ -163,11 +184,19 @@ class _LineFormatter(logging.Formatter):
 
     def _to_console(self, line: dict[str, Any]) -> str:
         shown: str = self._console(None, "", line)
-        return shown
+        return _encodable(shown)
 
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def _to_json(line: dict[str, Any]) -> str:
-    return _encode(line).decode()
+    try:
+        return _encode(line).decode()
+    except (UnicodeEncodeError, OverflowError):
+        # Half of a character or a number past 64 bits, as clients may send them: slower, but not lost.
+        return _encodable(json.dumps(line, ensure_ascii=False, default=str))
+
+
+def _encodable(text: str) -> str:
+    return text.encode(errors="replace").decode()

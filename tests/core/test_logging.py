@@ -139,6 +139,37 @@ def test_a_traceback_tells_what_led_to_it(capsys: pytest.CaptureFixture[str]) ->
     assert told.index("KeyError: 'first'") < told.index("ValueError: second")
 
 
+class Unspeakable:
+    def __str__(self) -> str:
+        raise RuntimeError(ADDRESS)
+
+
+def test_of_a_line_that_cannot_be_written_only_the_event_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(tmp_path)
+    get_logger("ours").error("thing.failed", token="SECRET", amount_minor=NUMBER, odd=Unspeakable())
+    logging.getLogger("theirs").error("a thing for %d", ADDRESS)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("not logged: thing.failed (RuntimeError)\n") == 3, "stdout and both files"
+    assert said.err.count("not logged: a line of theirs (TypeError)\n") == 3
+    assert len(said.err.splitlines()) == 6, "nothing else"
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_half_a_character_or_a_huge_number_costs_no_line(
+    log_format: Format, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(tmp_path, log_format=log_format)
+    get_logger("ours").warning("thing.failed", user_id=USER, name="Zo\ud800ë", names=["\udfff"], count=2**70)
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "Zo?ë" in said.out
+    [line] = lines(tmp_path, "app")
+    assert (line["user_id"], line["name"], line["names"], line["count"]) == (str(USER), "Zo?ë", ["?"], 2**70)
+
+
 @pytest.mark.parametrize("given", [None, "", "a b", "a\nb", "x" * 65, "ä", 'a"b', "a/b"])
 def test_an_id_that_could_break_a_line_is_replaced(given: str | None) -> None:
     assert begin_request(given) not in (given, "")
