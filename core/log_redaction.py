@@ -26,8 +26,10 @@ SECRET_WORDS = frozenset(
 MAX_TEXT_CHARACTERS = 16_000
 """Of an error with its traceback: some 150 lines, beginning at its end where the cause is."""
 
-MAIL_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(\.[\w-]+)+")
-WEB_TOKEN = re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+")
+MAIL_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+(@[\w-]+(\.[\w-]+)+)?")
+"""An address, or else the whole of what might have begun one. To begin anew behind each of its characters
+would take a time that grows with the square of its length; so it is with tokens."""
+WEB_TOKEN = re.compile(r"\beyJ[\w-]{8,}(\.[\w-]+\.[\w-]+)?")
 """A JSON Web Token: its header begins with `{"`."""
 URL_PASSWORD = re.compile(r"(?<=://)[^/\s@]+@")
 
@@ -62,11 +64,13 @@ def safe_traceback(error: BaseException) -> str:
 
 
 def scrub(text: str) -> str:
-    """The text without addresses of mail, tokens and passwords in URLs."""
+    """The text without addresses of mail, tokens and passwords in URLs, and not longer than is allowed."""
+    if len(text) > MAX_TEXT_CHARACTERS:
+        text = _cut(text)
     if "@" in text:
-        text = MAIL_ADDRESS.sub(HIDDEN, URL_PASSWORD.sub(f"{HIDDEN}@", text))
+        text = MAIL_ADDRESS.sub(_hide_whole, URL_PASSWORD.sub(f"{HIDDEN}@", text))
     if "eyJ" in text:
-        text = WEB_TOKEN.sub(HIDDEN, text)
+        text = WEB_TOKEN.sub(_hide_whole, text)
     return PATH.sub(HIDDEN, text)
 
 
@@ -82,6 +86,16 @@ def safe_message(error: BaseException) -> str:
         return f"({type(original).__name__}) {safe_message(original)}"
     primary = getattr(getattr(error, "diag", None), "message_primary", None)
     return scrub(primary if isinstance(primary, str) else str(error))
+
+
+def _cut(text: str) -> str:
+    """The beginning, as far as its last blank: half of a secret would not be known as one."""
+    *kept, _ = text[:MAX_TEXT_CHARACTERS].rsplit(maxsplit=1)
+    return f"{''.join(kept) or HIDDEN} …"
+
+
+def _hide_whole(found: re.Match[str]) -> str:
+    return HIDDEN if found[1] else found[0]
 
 
 def _told(error: BaseException, seen: frozenset[int] = frozenset()) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from core.database import Database
 from core.log_context import add_fields, begin_request, joined, on_behalf_of, request_ids_of
-from core.log_redaction import HIDDEN
+from core.log_redaction import HIDDEN, MAX_TEXT_CHARACTERS, scrub
 from core.logging import ALERT, AUDIT, Format, LogName, configure_logging, get_logger, log_path
 
 USER = UUID("0198f3a5-0000-7000-8000-000000000001")
@@ -105,6 +106,27 @@ def test_messages_of_others_lose_addresses_and_tokens(capsys: pytest.CaptureFixt
     said = capsys.readouterr().out
     for secret in ("ada", JWT, "user:pass", "a" * 40):
         assert secret not in said
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 100_000 + " @", "eyJ-" * 25_000, "://" * 30_000 + " @", "a@" * 50_000]
+)
+def test_no_text_takes_long(text: str) -> None:
+    for given in (text, f"{text[:15_000]} @"):
+        began = time.perf_counter()
+        scrub(given)
+        assert time.perf_counter() - began < 0.1
+
+
+def test_what_is_too_long_is_cut_where_no_secret_is() -> None:
+    room = MAX_TEXT_CHARACTERS - len("ada@example.o")
+    assert scrub("x" * (room - 1) + " ada@example.org") == "x" * (room - 1) + " …"
+    assert scrub("x" * room + "ada@example.org") == f"{HIDDEN} …"
+    assert scrub(f"{JWT} " * 1_000).replace(HIDDEN, "").strip() == "…"
+
+
+def test_addresses_that_touch_are_all_hidden() -> None:
+    assert scrub("a@b.c..d@e.f <g@h> i.@j.k,l@m.n") == f"{HIDDEN}{HIDDEN} <g@h> {HIDDEN},{HIDDEN}"
 
 
 def test_an_error_of_the_database_does_not_quote_the_row(
