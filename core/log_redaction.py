@@ -31,7 +31,7 @@ MAIL_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+(@[\w-]+(\.[\w-]+)+)?")
 would take a time that grows with the square of its length; so it is with tokens."""
 WEB_TOKEN = re.compile(r"\beyJ[\w-]{8,}(\.[\w-]+\.[\w-]+)?")
 """A JSON Web Token: its header begins with `{"`."""
-URL_PASSWORD = re.compile(r"(?<=://)[^/\s@]+@")
+WORD = re.compile(r"\S+")
 
 PATH = re.compile(r"(?<=/(?:unsubscribe|invitations)/)[\w%.~-]{16,}")
 """The tokens that stand in paths of ours, should a library log one."""
@@ -68,7 +68,7 @@ def scrub(text: str) -> str:
     if len(text) > MAX_TEXT_CHARACTERS:
         text = _cut(text)
     if "@" in text:
-        text = MAIL_ADDRESS.sub(_hide_whole, URL_PASSWORD.sub(f"{HIDDEN}@", text))
+        text = MAIL_ADDRESS.sub(_hide_whole, WORD.sub(_hide_password, text))
     if "eyJ" in text:
         text = WEB_TOKEN.sub(_hide_whole, text)
     return PATH.sub(HIDDEN, text)
@@ -92,6 +92,13 @@ def _cut(text: str) -> str:
     """The beginning, as far as its last blank: half of a secret would not be known as one."""
     *kept, _ = text[:MAX_TEXT_CHARACTERS].rsplit(maxsplit=1)
     return f"{''.join(kept) or HIDDEN} …"
+
+
+def _hide_password(word: re.Match[str]) -> str:
+    """Of a URL all before its last `@`: a password that nobody has encoded may hold any sign."""
+    before, is_url, after = word[0].partition("://")
+    _, has_password, rest = after.rpartition("@")
+    return f"{before}://{HIDDEN}@{rest}" if is_url and has_password else word[0]
 
 
 def _hide_whole(found: re.Match[str]) -> str:
