@@ -11,6 +11,9 @@ from core.errors import FieldError
 
 T = TypeVar("T")
 
+MAX_NUMBER = 2**63 - 1
+"""What a column holds; a query with a larger one would fail."""
+
 
 def cut_page(
     found: Sequence[T], *, limit: int, position: Callable[[T], tuple[Any, ...]]
@@ -39,7 +42,21 @@ def decode_cursor(cursor: str | None, kind: type[T], *, name: str = "cursor") ->
     """
     if cursor is None:
         return None
+    refused = InvalidParameter(FieldError(name, "not one that this list has given"))
     try:
-        return msgspec.json.decode(urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)), type=kind)
+        decoded = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
+        position = msgspec.json.decode(decoded, type=kind)
     except (ValueError, msgspec.MsgspecError) as error:
-        raise InvalidParameter(FieldError(name, "not one that this list has given")) from error
+        raise refused from error
+    if not _is_storable(msgspec.to_builtins(position)):
+        raise refused
+    return position
+
+
+def _is_storable(position: Any) -> bool:
+    """Whether the columns that it is compared with could hold all of its numbers."""
+    if isinstance(position, list | tuple):
+        return all(map(_is_storable, position))
+    if isinstance(position, dict):
+        return _is_storable(list(position.values()))
+    return not isinstance(position, int) or abs(position) <= MAX_NUMBER

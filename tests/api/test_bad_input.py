@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from api.validation import MAX_BODY_BYTES
-from tests.api.calls import amounts, problem, wrong_fields
+from core.database import Database
+from tests.api.calls import amounts, problem, read, wrong_fields
+from tests.api.test_audit import make_admin
 from tests.cast import Cast
 
 JSON = {"Content-Type": "application/json"}
@@ -195,6 +197,27 @@ def test_a_forged_cursor_is_refused(me: httpx.Client, sort: str, position: Any) 
 def test_a_forged_cursor_of_categories_is_refused(me: httpx.Client, name: Any) -> None:
     cursor = as_cursor([name, "018f0000-0000-7000-8000-000000000000"])
     assert wrong_fields(me.get("/v1/categories", params={"cursor": cursor})) == ["cursor"]
+
+
+def test_a_cursor_with_a_number_that_no_row_can_have_is_refused(cast: Cast, database: Database) -> None:
+    make_admin(database, cast.owner)
+    digest = urlsafe_b64encode(bytes(32)).decode()
+    for number in (2**63, -(2**63), 10**20):
+        for path, position in {
+            "/v1/me/activity": [number],
+            "/v1/admin/audit": ["2026-05-10T12:00:00Z", str(cast.owner.id), number],
+            "/v1/admin/audit/verify": [str(cast.owner.id), [number, digest]],
+        }.items():
+            assert wrong_fields(cast.owner.client.get(path, params={"cursor": as_cursor(position)})) == [
+                "cursor"
+            ]
+
+
+def test_an_instant_past_the_calendar_is_its_edge(cast: Cast, database: Database) -> None:
+    make_admin(database, cast.owner)
+    everything = read(cast.owner.client, "/v1/admin/audit")["items"]
+    for instants in ({"since": "0001-01-01T00:00:00+14:00"}, {"until": "9999-12-31T23:59:59-14:00"}):
+        assert read(cast.owner.client, "/v1/admin/audit", **instants)["items"] == everything
 
 
 def test_an_outlandish_cursor_that_could_be_ours_gives_an_empty_page(me: httpx.Client) -> None:
