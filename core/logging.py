@@ -25,7 +25,8 @@ CHATTY = ("celery.beat", "celery.worker.strategy", "celery.app.trace", "uvicorn.
 """Libraries that tell of each single task or start; what goes wrong they say at WARNING and above."""
 
 AUDIT, ALERT = "outlay.audit", "outlay.alert"
-"""Loggers with a file of their own, at INFO whatever the level: who did what, and who was told of what."""
+"""Loggers that tell from INFO on whatever the level, and have a file of their own: who did what, and who was
+told of what."""
 
 LogName = Literal["app", "error", "audit", "alert"]
 
@@ -77,25 +78,31 @@ def get_logger(name: str) -> EventLogger:
     return logger
 
 
-def configure_logging(*, process: str, level: str, log_format: Format, folder: Path | None = None) -> None:
+def configure_logging(
+    *, process: str, level: str, log_format: Format, folder: Path | None = None, console: TextIO | None = None
+) -> None:
     """Log at this level; chatty libraries speak up only when something is wrong, except for debugging.
 
     Args:
         process: its role, such as api or worker; stands in each line.
         folder: where the rotating files are kept; every process writes to the same ones.
+        console: stdout, unless that is for something else.
     """
     # Nobody asks for them, and to find them out costs each line more than to write it.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # as "Optimization" in the library's documentation
     as_json = _LineFormatter(process, "json")
-    handlers: list[logging.Handler] = [_Stream(sys.stdout)]
-    handlers[0].setFormatter(as_json if log_format == "json" else _LineFormatter(process, "console"))
+    shown = _Stream(console or sys.stdout)
+    colors = shown.stream.isatty()
+    shown.setFormatter(as_json if log_format == "json" else _LineFormatter(process, "console", colors=colors))
+    handlers: list[logging.Handler] = [shown]
     if folder is not None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handlers += [_file(folder, "app", as_json), _file(folder, "error", as_json)]
         handlers[-1].setLevel(logging.ERROR)
     for handler in handlers:
         handler.setLevel(max(handler.level, logging.getLevelName(level)))
+    _show_always(shown, AUDIT, ALERT)
     logging.basicConfig(level=level, handlers=handlers, force=True)
     named: tuple[tuple[str, LogName], ...] = ((AUDIT, "audit"), (ALERT, "alert"))
     for logger_name, name in named:
@@ -107,6 +114,14 @@ def configure_logging(*, process: str, level: str, log_format: Format, folder: P
             logging.getLogger(name_of_chatty).setLevel(logging.WARNING)
     # What it logs at DEBUG are headers and messages, so tokens.
     logging.getLogger("websockets").setLevel(logging.WARNING)
+
+
+def _show_always(handler: logging.Handler, *names: str) -> None:
+    """Lower the handler to INFO for these loggers: without a folder it alone keeps what they tell."""
+    least = handler.level
+    handler.setLevel(min(least, logging.INFO))
+    if least > logging.INFO:
+        handler.addFilter(lambda record: record.levelno >= least or record.name in names)
 
 
 def log_path(folder: Path, name: LogName) -> Path:
@@ -151,11 +166,11 @@ class _LineFormatter(logging.Formatter):
     takes three times as long; there is a line for every request.
     """
 
-    def __init__(self, process: str, log_format: Format) -> None:
+    def __init__(self, process: str, log_format: Format, *, colors: bool = False) -> None:
         super().__init__()
         self._process = process
         self._kept_as = f"_{log_format}_line"
-        self._console = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+        self._console = structlog.dev.ConsoleRenderer(colors=colors)
         self._render = _to_json if log_format == "json" else self._to_console
 
     def format(self, record: logging.LogRecord) -> str:

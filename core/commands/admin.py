@@ -44,9 +44,13 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"outlay admin {arguments.action}: whom?", file=sys.stderr)
         return 2
     settings = load_settings(os.environ)
-    # The audit log is told at any level; the terminal has the command's own words.
+    # The audit log is told at any level; stdout has the command's own words.
     configure_logging(
-        process="admin", level="WARNING", log_format=settings.line_format, folder=settings.log_folder
+        process="admin",
+        level="WARNING",
+        log_format=settings.line_format,
+        folder=settings.log_folder,
+        console=sys.stderr,
     )
     with opened_database(settings) as database:
         match arguments.action:

@@ -19,6 +19,7 @@ from core.logging import ALERT, AUDIT, Format, LogName, configure_logging, get_l
 
 USER = UUID("0198f3a5-0000-7000-8000-000000000001")
 JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFU"
+NAMES: tuple[LogName, ...] = ("app", "audit", "alert")
 ADDRESS, NOTES, NUMBER = "ada@example.org", ("a note of mine", "another note"), 77_123
 
 
@@ -61,8 +62,22 @@ def test_each_log_has_what_belongs_to_it(tmp_path: Path, capsys: pytest.CaptureF
     [alert] = lines(tmp_path, "alert")
     assert (alert["event"], alert["user_id"], alert["seq"]) == ("notification.published", str(USER), 3)
     said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert said == lines(tmp_path, "app")
+    assert said == [line for name in NAMES for line in lines(tmp_path, name)]
     assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*.log")} == {0o600}
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "ERROR"])
+def test_without_files_the_console_has_what_is_told_at_any_level(
+    level: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(None, level=level)
+    get_logger("some.module").debug("debugged")
+    get_logger("celery.beat").warning("warned")
+    get_logger(AUDIT).info("account.deleted", user_id=USER)
+    get_logger(ALERT).info("notification.published", user_id=USER)
+    said = [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()]
+    of_level = {"DEBUG": ["debugged", "warned"], "INFO": ["warned"], "ERROR": []}[level]
+    assert said == [*of_level, "account.deleted", "notification.published"]
 
 
 def test_our_lines_and_those_of_libraries_come_out_alike(capsys: pytest.CaptureFixture[str]) -> None:

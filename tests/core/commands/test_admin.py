@@ -111,6 +111,12 @@ def test_administrators_are_deleted_but_not_the_last(
     assert outlay(logging, "admin", "delete", "ada", given="ada\n").returncode == 0
     line = json.loads((tmp_path / "audit.log").read_text())
     assert (line["event"], line["actor"], line["seq"]) == ("account.deleted", "command line", 2)
+    new_administrator(database, "cy")
+    without_files = msgspec.structs.replace(settings, log_format="json")
+    done = outlay(without_files, "admin", "delete", "cy", "--yes")
+    assert done.stdout == "cy is deleted.\n"
+    [line] = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (line["event"], line["actor"], line["process"]) == ("account.deleted", "command line", "admin")
     assert rights(database) == {"bob": (True, True)}
 
 
