@@ -69,9 +69,9 @@ class Database:
             self._snapshots = self.engine.execution_options(isolation_level="REPEATABLE READ")
             # Single statements need no BEGIN and ROLLBACK around them; that is two round trips less.
             self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._confined: Engine | None = None
+        self.confined_engine: Engine | None = None
         if has_confined_readers and self.dialect == "postgresql":
-            self._confined = create_database_engine(
+            self.confined_engine = create_database_engine(
                 url, pool_size=pool_size, lock_timeout_ms=lock_timeout_ms, role=READER_ROLE
             )
 
@@ -122,11 +122,11 @@ class Database:
     @contextmanager
     def reading_as(self, user_id: UUID | None) -> Iterator[Session]:
         """As `reading`, of what the user may see; for None of nobody's rows. SQLite confines nobody."""
-        if self._confined is None:
+        if self.confined_engine is None:
             with self.reading() as session:
                 yield session
             return
-        confined = self._confined.execution_options(isolation_level="AUTOCOMMIT")
+        confined = self.confined_engine.execution_options(isolation_level="AUTOCOMMIT")
         with Session(confined, autoflush=False, expire_on_commit=False) as session:
             _act_for(session.connection(), user_id)
             yield session
@@ -134,22 +134,24 @@ class Database:
     @contextmanager
     def reading_rows_as(self, user_id: UUID | None) -> Iterator[Connection]:
         """As `reading_rows`, of what the user may see."""
-        if self._confined is None:
+        if self.confined_engine is None:
             with self.reading_rows() as connection:
                 yield connection
             return
-        with self._confined.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        with self.confined_engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             _act_for(connection, user_id)
             yield connection
 
     @contextmanager
     def snapshot_rows_as(self, user_id: UUID | None) -> Iterator[Connection]:
         """As `snapshot_rows`, of what the user may see."""
-        if self._confined is None:
+        if self.confined_engine is None:
             with self.snapshot_rows() as connection:
                 yield connection
             return
-        with self._confined.execution_options(isolation_level="REPEATABLE READ").connect() as connection:
+        with self.confined_engine.execution_options(
+            isolation_level="REPEATABLE READ"
+        ).connect() as connection:
             _act_for(connection, user_id)
             yield connection
 
@@ -164,8 +166,8 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
-        if self._confined is not None:
-            self._confined.dispose()
+        if self.confined_engine is not None:
+            self.confined_engine.dispose()
 
 
 def _commit_with(session: Session, last_works: Iterable[Callable[[Session], None]]) -> None:

@@ -20,7 +20,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from core.database import Database
 from core.logging import get_logger
@@ -83,14 +83,20 @@ def measure_process() -> None:
 
 
 def watch_pool(database: Database, name: str, *, size: int) -> None:
-    """Tell of the connections of a pool that are in use."""
+    """Tell of the connections that are in use; those of confined readers are a pool of their own."""
+    _watch_engine(database.engine, name, size=size)
+    if database.confined_engine is not None:
+        _watch_engine(database.confined_engine, f"{name}_reader", size=size)
+
+
+def _watch_engine(engine: Engine, name: str, *, size: int) -> None:
     in_use, most = _pool_gauges()
     used, known_size = in_use.labels(pool=name), most.labels(pool=name)
     known_size.set(size)
     # A process that was killed may have left some in the file that this one goes on with.
     used.set(0)
-    event.listen(database.engine, "checkout", lambda *_: used.inc())
-    event.listen(database.engine, "checkin", lambda *_: used.dec())
+    event.listen(engine, "checkout", lambda *_: used.inc())
+    event.listen(engine, "checkin", lambda *_: used.dec())
 
 
 def _whole_registry() -> CollectorRegistry:
