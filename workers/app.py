@@ -11,6 +11,7 @@ from core.config import Settings
 from core.job_names import DELIVER_NOTIFICATIONS, EVALUATE_BUDGETS, SEND_MAIL, SPLIT_GROUP_EXPENSE
 from core.tracing import start_tracing, stop_tracing
 from workers import courier, long_jobs
+from workers.delivery_log import begin_counting
 from workers.job_log import begin_task, end_task
 from workers.process import start_runtime, stop_runtime
 from workers.runtime import ApplyJob
@@ -96,6 +97,8 @@ def create_app(settings: Settings, role: Role = "worker") -> Celery:
     def _start(**_signal: Any) -> None:
         start_tracing(settings.otel_url, process=role)
         start_runtime(settings, JOBS, connections=CONNECTIONS[role])
+        if role == "courier":
+            begin_counting()
 
     @worker_process_shutdown.connect(weak=False)
     def _stop(**_signal: Any) -> None:

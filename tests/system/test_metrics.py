@@ -7,11 +7,13 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import pytest
 
 from core.commands.ports import LOOPBACK, free_port
+from core.rules.notification_kinds import ChannelKind
 from tests.cast import Person, register
 from tests.documented_metrics import documented_labels
 from tests.receiver import Receiver
@@ -91,6 +93,8 @@ def live(system: System, person: Person, receiver: Receiver) -> None:
 
 
 def test_each_process_tells_what_it_and_its_children_have_done(system: System, ports: dict[str, int]) -> None:
+    for channel in get_args(ChannelKind):
+        until_told(system, ports[COURIER], f'outlay_deliveries_dead_total{{channel="{channel}"}}', 0)
     receiver = Receiver()
     with receiver.running(), system.client() as client, register(client, "owner") as person:
         live(system, person, receiver)
