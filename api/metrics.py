@@ -12,7 +12,7 @@ from core import clock
 from core.database import Database
 from core.job_names import OUTBOX_JOBS
 from core.metrics import metrics_text
-from core.queries.invariant_checks import CheckResult, check_results
+from core.queries.invariant_checks import CheckResult, check_results, unchecked_since
 from core.queries.lateness import (
     MOST_COUNTED,
     count_waiting_deliveries,
@@ -21,6 +21,7 @@ from core.queries.lateness import (
     recurring_due_since,
 )
 from core.queries.outbox import OutboxCounts, outbox_counts
+from core.services.invariant_checks import CHECKS
 from core.services.outbox import oldest_waiting_at
 
 LATE = {
@@ -48,7 +49,8 @@ class _Stored:
 
     def collect(self) -> Iterator[Metric]:
         with self._database.reading() as session:
-            checks, counts = check_results(session), outbox_counts(session)
+            checks, begun_at = check_results(session), unchecked_since(session)
+            counts = outbox_counts(session)
             waiting_since = oldest_waiting_at(session)
             now, waiting = clock.now(), count_waiting_deliveries(session)
             late_since = {
@@ -56,7 +58,7 @@ class _Stored:
                 "outlay_recurring_late_seconds": recurring_due_since(session, now=now),
                 "outlay_digests_late_seconds": digest_due_since(session, now=now),
             }
-        yield from _of_checks(checks)
+        yield from _of_checks(checks, begun_at or now)
         yield from _of_outbox(counts, waiting_since)
         # Not how many are dead: no index knows, and counting them would read all that are kept.
         deliveries = _gauge("outlay_deliveries", f"Deliveries, up to {MOST_COUNTED}.", "state")
@@ -66,7 +68,8 @@ class _Stored:
             yield GaugeMetricFamily(name, LATE[name], value=_age_s(since))
 
 
-def _of_checks(checks: list[CheckResult]) -> Iterator[Metric]:
+def _of_checks(checks: list[CheckResult], begun_at: datetime) -> Iterator[Metric]:
+    """One that has never ended has found nothing, but its age is told: no alert can be made of no series."""
     failures = _gauge("outlay_invariant_failures", "Differences that the last check has found.", "invariant")
     unproved = _gauge(
         "outlay_invariant_unproved", "Users or groups that the last check had no time for.", "invariant"
@@ -74,10 +77,15 @@ def _of_checks(checks: list[CheckResult]) -> Iterator[Metric]:
     checked = _gauge(
         "outlay_invariant_checked_timestamp_seconds", "When the last check that has ended began.", "invariant"
     )
-    for one in checks:
-        failures.add_metric([one.name], one.failures)
-        unproved.add_metric([one.name], one.unproved)
-        checked.add_metric([one.name], one.checked_at.timestamp())
+    known = {one.name: one for one in checks}
+    # Not those of former versions, which nobody makes any more.
+    for name in CHECKS:
+        checked_at = begun_at
+        if one := known.get(name):
+            failures.add_metric([name], one.failures)
+            unproved.add_metric([name], one.unproved)
+            checked_at = one.checked_at
+        checked.add_metric([name], checked_at.timestamp())
     yield from (failures, unproved, checked)
 
 

@@ -7,9 +7,9 @@ from sqlalchemy import select
 
 from core import clock
 from core.database import Reader
-from core.models import InvariantCheck, table_of
+from core.models import InvariantCheck, User, table_of
 
-CHECKS = table_of(InvariantCheck)
+CHECKS, USERS = table_of(InvariantCheck), table_of(User)
 
 STALE_AFTER = timedelta(days=3)
 """They are checked every night: one that is missed is no matter, three say that nobody checks any more.
@@ -36,3 +36,10 @@ COLUMNS = tuple(CHECKS.c[name] for name in ("name", "checked_at", "failures", "u
 def check_results(session: Reader) -> list[CheckResult]:
     """Of each check that has ever come to its end, in the order of their names."""
     return [CheckResult(*row) for row in session.execute(select(*COLUMNS).order_by(CHECKS.c.name))]
+
+
+def unchecked_since(session: Reader) -> datetime | None:
+    """From when on there was anything to check: the oldest account, whose id is the lowest."""
+    oldest = select(USERS.c.created_at).order_by(USERS.c.id).limit(1)
+    found: datetime | None = session.scalar(oldest)
+    return found

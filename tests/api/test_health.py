@@ -15,7 +15,7 @@ from core.ids import new_id
 from core.job_names import OUTBOX_JOBS
 from core.models import Delivery, OutboxRow, RecurringExpense, User
 from core.services.delivery_claims import claim_messages
-from core.services.invariant_checks import Proof, keep_proof
+from core.services.invariant_checks import CHECKS, Proof, keep_proof
 from tests.cast import Cast
 from tests.core.services.spender import Spender
 from tests.workers.outbox import add_user
@@ -108,9 +108,9 @@ def test_metrics_tell_of_every_job_and_of_each_check(client: httpx.Client, datab
     found = metrics(client)
     assert found["outlay_invariant_failures"] == {"daily_spending": 3.0}
     assert found["outlay_invariant_unproved"] == {"daily_spending": 0.0}
-    assert found["outlay_invariant_checked_timestamp_seconds"] == {
-        "daily_spending": proof.checked_at.timestamp()
-    }
+    assert found["outlay_invariant_checked_timestamp_seconds"]["daily_spending"] == (
+        proof.checked_at.timestamp()
+    )
     assert (found["outlay_outbox_rows"]["send_mail"], found["outlay_outbox_rows"]["evaluate_budgets"]) == (
         2,
         0,
@@ -118,6 +118,26 @@ def test_metrics_tell_of_every_job_and_of_each_check(client: httpx.Client, datab
     assert found["outlay_outbox_dead_rows"]["evaluate_budgets"] == 1
     assert found["outlay_outbox_dead_rows"]["a job of later"] == 1
     assert 30 <= found["outlay_outbox_oldest_seconds"][""] < 60
+
+
+def test_a_check_that_has_never_ended_is_as_old_as_the_oldest_account(
+    client: httpx.Client, database: Database
+) -> None:
+    now = clock.now().timestamp()
+    ages = metrics(client)["outlay_invariant_checked_timestamp_seconds"]
+    assert ages.keys() == CHECKS.keys()
+    assert all(now <= at < now + 60 for at in ages.values()), "without accounts there is nothing to check"
+
+    long_ago = clock.now() - timedelta(days=4)
+    oldest = add_user(database)
+    with database.transaction() as session:
+        session.execute(update(User).where(User.id == oldest).values(created_at=long_ago))
+    add_user(database)
+    keep(database, "a check of before")
+    proof = keep(database, "group_ledger")
+    ages = metrics(client)["outlay_invariant_checked_timestamp_seconds"]
+    never_ended = dict.fromkeys(CHECKS, long_ago.timestamp())
+    assert ages == never_ended | {"group_ledger": proof.checked_at.timestamp()}
 
 
 def age_deliveries(database: Database, *, due_s: int, **values: Any) -> None:
