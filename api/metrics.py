@@ -7,10 +7,12 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
+from sqlalchemy.exc import SQLAlchemyError
 
 from core import clock
-from core.database import Database
+from core.database import Database, is_unavailable
 from core.job_names import OUTBOX_JOBS
+from core.logging import get_logger
 from core.metrics import metrics_text
 from core.queries.invariant_checks import CheckResult, check_results, unchecked_since
 from core.queries.lateness import (
@@ -30,6 +32,8 @@ LATE = {
     "outlay_digests_late_seconds": "How late the digest is that is the longest due.",
 }
 
+log = get_logger(__name__)
+
 
 class Metrics:
     """What is stored, for all of the system, and what the processes of this API have counted."""
@@ -48,6 +52,20 @@ class _Stored:
         self._database = database
 
     def collect(self) -> Iterator[Metric]:
+        """Without the database only that it is away: what the process counts is wanted then above all."""
+        try:
+            stored = list(self._read())
+        except SQLAlchemyError as error:
+            if not is_unavailable(error):
+                raise
+            log.warning("metrics.database_down", error=error)
+            stored = []
+        yield GaugeMetricFamily(
+            "outlay_database_up", "Whether the database answers this process.", value=bool(stored)
+        )
+        yield from stored
+
+    def _read(self) -> Iterator[Metric]:
         with self._database.reading() as session:
             checks, begun_at = check_results(session), unchecked_since(session)
             counts = outbox_counts(session)

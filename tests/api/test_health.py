@@ -96,6 +96,7 @@ def test_checks_that_nobody_makes_any_more_degrade(client: httpx.Client, databas
 
 def test_metrics_tell_of_every_job_and_of_each_check(client: httpx.Client, database: Database) -> None:
     found = metrics(client)
+    assert found["outlay_database_up"] == {"": 1.0}
     assert found["outlay_outbox_rows"] == found["outlay_outbox_dead_rows"] == dict.fromkeys(OUTBOX_JOBS, 0.0)
     assert found["outlay_outbox_oldest_seconds"] == {"": 0.0}
     assert found["outlay_invariant_failures"] == {}

@@ -21,7 +21,6 @@ CALLS = [
     ("GET", "/v1/me", None),
     ("GET", "/v1/expenses", None),
     ("GET", "/v1/budgets", None),
-    ("GET", "/metrics", None),
     ("POST", "/v1/expenses", {"amount": "1.00", "currency": "EUR"}),
     ("POST", "/v1/expenses/bulk", {"items": [{"amount": "1.00", "currency": "EUR"}]}),
     ("POST", "/v1/categories", {"name": "Boats"}),
@@ -80,10 +79,14 @@ def test_clients_are_told_to_try_again_and_all_works_at_once_when_the_database_i
         ready = owner.client.get("/readyz")
         assert (ready.status_code, ready.json()["database"], ready.json()["status"]) == (503, "down", "down")
         assert owner.client.get("/healthz").status_code == 200
+        metrics = owner.client.get("/metrics").text
+        assert "\noutlay_database_up 0.0\n" in metrics
+        assert 'route="/v1/budgets",status="503"' in metrics, "what it has counted is told all the same"
         assert listener.connections == 1, "the gateway keeps its sockets"
         own_postgres.restart()
 
         assert owner.client.get("/readyz").status_code == 200
+        assert "\noutlay_database_up 1.0\n" in owner.client.get("/metrics").text
         for method, path, body in CALLS:
             assert owner.client.request(method, path, json=body).status_code in (200, 201), path
         system.wait_until(lambda: listener.seqs == [1, 2, 3], lambda: f"{listener.seqs} is [1, 2, 3]")
