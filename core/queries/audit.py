@@ -45,16 +45,19 @@ def _microseconds(at: ColumnElement[datetime], dialect: str) -> ColumnElement[in
     return case((at == spelled, seconds * 1_000_000 + fraction))
 
 
-def _chain_of(dialect: str) -> Select[Any]:
+def _chain_of(dialect: str, *, is_whole: bool) -> Select[Any]:
     """The events of a trail as what their digests are made of: ids as 32 hexadecimal digits, instants as
-    microseconds. To make objects of them and texts again would take longer than all the rest."""
+    microseconds. To make objects of them and texts again would take longer than all the rest.
+
+    A whole one has no lower bound, so that a number that no event of ours has is looked at as well.
+    """
 
     def digits(column: ColumnElement[Any]) -> ColumnElement[str]:
         text = cast(column, Text)
         return func.replace(text, "-", "") if dialect == "postgresql" else text
 
     columns = EVENTS.c
-    return (
+    chain = (
         select(
             columns.seq,
             _microseconds(columns.at, dialect),
@@ -64,13 +67,16 @@ def _chain_of(dialect: str) -> Select[Any]:
             columns.details,
             columns.hash,
         )
-        .where(columns.user_id == bindparam("user_id"), columns.seq > bindparam("after"))
+        .where(columns.user_id == bindparam("user_id"))
         .order_by(columns.seq)
         .limit(bindparam("size"))
     )
+    return chain if is_whole else chain.where(columns.seq > bindparam("after"))
 
 
-CHAIN = {dialect: _chain_of(dialect) for dialect in ("postgresql", "sqlite")}
+DIALECTS = ("postgresql", "sqlite")
+CHAIN = {dialect: _chain_of(dialect, is_whole=True) for dialect in DIALECTS}
+REST_OF_CHAIN = {dialect: _chain_of(dialect, is_whole=False) for dialect in DIALECTS}
 HEAD = select(HEADS.c.seq, HEADS.c.hash).where(HEADS.c.user_id == bindparam("user_id"))
 
 
@@ -214,7 +220,8 @@ def moved_heads(reader: Reader, *, since: datetime | None) -> Iterator[tuple[UUI
 
 def _chain(reader: Reader, user_id: UUID, *, after: int) -> Iterator[Any]:
     """Rows as `_chain_of` has them."""
-    chain = CHAIN[dialect_of(reader)]
+    dialect = dialect_of(reader)
+    chain = CHAIN[dialect] if after == START.seq else REST_OF_CHAIN[dialect]
     while rows := reader.execute(chain, {"user_id": user_id, "after": after, "size": BATCH}).all():
         yield from rows
-        after = rows[-1].seq
+        chain, after = REST_OF_CHAIN[dialect], rows[-1].seq

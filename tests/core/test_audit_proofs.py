@@ -140,6 +140,18 @@ def test_an_id_that_is_another_or_is_written_otherwise_is_found(
     assert_broken(database, user_id)
 
 
+@pytest.mark.parametrize("seq", [0, -5, -(2**63)])
+def test_an_event_that_is_put_before_the_first_one_is_found(
+    database: Database, user_id: UUID, seq: int
+) -> None:
+    """No trigger refuses it."""
+    columns = "at, actor_id, action, object_id, details, hash FROM audit_events WHERE seq = 1"
+    with database.transaction() as session:
+        statement = f"INSERT INTO audit_events SELECT user_id, CAST(:seq AS BIGINT), {columns}"
+        session.execute(text(statement), {"seq": seq})
+    assert proof(database, user_id) == ChainProof(user_id, 0, "event 1 is missing")
+
+
 def assert_broken(database: Database, user_id: UUID) -> None:
     problem = "event 2 or the one before it was changed"
     assert proof(database, user_id) == ChainProof(user_id, 1, problem)
