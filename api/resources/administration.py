@@ -40,6 +40,7 @@ from core.queries.audit import (
     Link,
     audited_users,
     list_audit_events,
+    trails_of_nobody,
     verify_chain,
 )
 from core.queries.outbox import backlogs, count_dead_rows, dead_rows
@@ -235,8 +236,9 @@ def _verify_some(rows: Connection, position: TrailPosition | None, *, only: UUID
         since = START
         if proof.reached is not None:
             return _verified(proofs, events, TrailPosition(user_id, (proof.reached.seq, proof.reached.hash)))
-    has_more = len(proofs) < len(user_ids)
-    return _verified(proofs, events, TrailPosition(proofs[-1].user_id) if has_more else None)
+    if len(proofs) < len(user_ids):
+        return _verified(proofs, events, TrailPosition(proofs[-1].user_id))
+    return _verified(proofs if only else [*proofs, *trails_of_nobody(rows)], events, None)
 
 
 def _verified(proofs: list[ChainProof], events: int, position: TrailPosition | None) -> TrailVerification:

@@ -4,6 +4,7 @@ import argparse
 import os
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from sqlalchemy import Connection
 from core.commands.databases import opened_database
 from core.config import load_settings
 from core.errors import NotFound
-from core.queries.audit import audited_users, find_link, verify_chain
+from core.queries.audit import audited_users, find_link, trails_of_nobody, verify_chain
 from core.queries.users import list_user_ids
 
 FIELD = {
@@ -42,12 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _verify(rows: Connection, user_id: UUID | None) -> int:
     user_ids = audited_users(rows) if user_id is None else [user_id]
     events = broken = 0
-    for one in user_ids:
-        proof = verify_chain(rows, user_id=one)
+    proofs = (verify_chain(rows, user_id=one) for one in user_ids)
+    for proof in chain(proofs, trails_of_nobody(rows) if user_id is None else ()):
         events += proof.events
         if proof.problem is not None:
             broken += 1
-            print(f"{one}: {proof.problem}")
+            print(f"{proof.user_id}: {proof.problem}")
     print(f"{events} events of {len(user_ids)} users: {f'{broken} trails broken' if broken else 'intact'}")
     return broken
 

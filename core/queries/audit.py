@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Integer,
+    LargeBinary,
     Select,
     Text,
     and_,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    type_coerce,
     union,
 )
 from sqlalchemy.orm import Session
@@ -32,6 +34,11 @@ EVENTS, HEADS, USERS = table_of(AuditEvent), table_of(AuditHead), table_of(User)
 
 BATCH = 5_000
 """Rows in memory at a time."""
+
+NOBODY = UUID(int=0)
+
+LONGEST_SHOWN = 64
+"""Bytes of what stands for a user and is no id."""
 
 
 def _microseconds(at: ColumnElement[datetime], dialect: str) -> ColumnElement[int]:
@@ -152,7 +159,30 @@ def audited_users(reader: Reader, *, after: UUID | None = None, limit: int | Non
     """
     ids = union(select(USERS.c.id.label("user_id")), select(EVENTS.c.user_id)).subquery().c.user_id
     query = select(ids).order_by(ids).limit(limit)
+    if dialect_of(reader) == "sqlite":
+        query = query.where(_is_id(ids))
     return reader.scalars(query if after is None else query.where(ids > after)).all()
+
+
+def trails_of_nobody(reader: Reader) -> list[ChainProof]:
+    """Of what stands for a user in the trails and is no id as we write them: no other proof gets there.
+
+    SQLite takes any text or bytes for one, and an id in capitals is shown as the user's own.
+    """
+    if dialect_of(reader) == "postgresql":
+        return []
+    ids = union(select(EVENTS.c.user_id), select(HEADS.c.user_id)).subquery().c.user_id
+    beginning = func.substr(cast(ids, LargeBinary), 1, LONGEST_SHOWN, type_=LargeBinary)
+    found = sorted(reader.scalars(select(beginning).where(~_is_id(ids))))
+    texts = [given.decode(errors="backslashreplace") for given in found]
+    return [ChainProof(NOBODY, 0, f"{text!r} is no user's id") for text in texts]
+
+
+def _is_id(column: ColumnElement[UUID]) -> ColumnElement[bool]:
+    """Whether it is one of SQLite's ids: a text of 32 lower-case hexadecimal digits."""
+    length = func.length(cast(column, LargeBinary))  # GLOB and `length` of a text end at the first NUL
+    is_text, digits = func.typeof(column) == "text", type_coerce(column, Text).op("GLOB")("[0-9a-f]" * 32)
+    return and_(is_text, length == 32, digits)
 
 
 def verify_chain(

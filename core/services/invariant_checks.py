@@ -13,7 +13,7 @@ from core import clock
 from core.database import is_timed_out
 from core.logging import get_logger
 from core.models import InvariantCheck, table_of
-from core.queries.audit import audited_users, verify_chain
+from core.queries.audit import NOBODY, audited_users, trails_of_nobody, verify_chain
 from core.queries.invariants import conversion_differences, parts_differences, spending_differences
 from core.queries.ledger_invariants import ledger_differences, list_group_ids
 from core.queries.notifications import numbering_gaps
@@ -123,8 +123,12 @@ def _audit_trails(session: Session) -> Subjects:
         proof = verify_chain(session, user_id=user_id)
         return [] if proof.problem is None else [proof.problem]
 
+    def problems_of_nobody() -> list[str | None]:
+        return [proof.problem for proof in trails_of_nobody(session)]
+
     for user_id in audited_users(session):
         yield f"user={user_id}", partial(problem, user_id)
+    yield f"user={NOBODY}", problems_of_nobody
 
 
 CHECKS: Mapping[str, Callable[[Session], Subjects]] = {

@@ -272,6 +272,23 @@ def test_a_trail_whose_head_is_gone_is_looked_at_all_the_same(cast: Cast, databa
     assert (proof.failures, "the head is missing" in proof.details[0]) == (1, True)
 
 
+def test_a_trail_of_what_is_no_id_is_told_of_on_the_last_page(
+    cast: Cast, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database.dialect == "postgresql":
+        pytest.skip("it has a type for ids")
+    monkeypatch.setattr("api.resources.administration.USERS_AT_ONCE", 2)
+    make_admin(database, cast.member)
+    columns = "seq, at, actor_id, action, object_id, details, hash FROM audit_events WHERE seq = 1 LIMIT 1"
+    with database.transaction() as session:
+        session.execute(text(f"INSERT INTO audit_events SELECT 'nobody', {columns}"))
+    first = read(cast.member.client, "/v1/admin/audit/verify")
+    assert first["is_intact"]
+    last = read(cast.member.client, "/v1/admin/audit/verify", cursor=first["next_cursor"])
+    broken = [(one["user_id"], one["problem"]) for one in last["broken"]]
+    assert broken == [(str(UUID(int=0)), "'nobody' is no user's id")]
+
+
 def test_the_log_is_not_told_of_everyday_things_and_of_all_others(
     cast: Cast, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
 from core.database import Database
@@ -20,6 +21,7 @@ from core.models import (
 )
 from core.queries.invariant_checks import STALE_AFTER, CheckResult, check_results
 from core.services import invariant_checks
+from core.services.audit import Action, record_action
 from core.services.invariant_checks import CHECKS, MAX_DETAILS, Proof, keep_proof, prove
 from tests.core.services.household import Household
 from tests.core.services.spender import Spender, at
@@ -199,3 +201,26 @@ def test_a_result_is_stale_after_three_days() -> None:
         assert not result.is_stale
     with at("2026-01-04T00:00:01"):
         assert result.is_stale
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["upper(user_id)", "'nobody'", "CAST(user_id AS BLOB)", "user_id || char(0)", "CAST(x'ff' AS TEXT)"],
+)
+def test_a_trail_of_what_is_no_id_is_broken_and_stops_no_proof_of_others(
+    database: Database, spelling: str
+) -> None:
+    if database.dialect == "postgresql":
+        pytest.skip("it has a type for ids")
+    owner = Spender(database)
+    with database.transaction() as session:
+        record_action(session, Action(owner.id, "session.opened", owner.id, owner.id))
+    with database.transaction() as session:
+        columns = "at, actor_id, action, object_id, details, hash FROM audit_events WHERE user_id = :owner_id"
+        forged = text(f"INSERT INTO audit_events SELECT {spelling}, seq + 1, {columns}")
+        session.execute(forged, {"owner_id": owner.id.hex})
+    with database.reading() as session:
+        proof = prove(session, name="audit_trail")
+    [detail] = proof.details
+    assert detail.startswith(f"user={UUID(int=0)} ")
+    assert detail.endswith(" is no user's id")
