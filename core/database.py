@@ -291,5 +291,10 @@ def is_retryable(error: BaseException) -> bool:
     return _sqlstate(error) in RETRIED_STATES
 
 
+def is_undecodable(error: DBAPIError) -> bool:
+    """A text of SQLite's, which keeps any bytes as one, is no UTF-8."""
+    return str(error.orig).startswith("Could not decode to UTF-8")
+
+
 def _sqlstate(error: BaseException) -> str | None:
     return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,9 +24,10 @@ from sqlalchemy import (
     type_coerce,
     union,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from core.database import Reader, dialect_of
+from core.database import Reader, dialect_of, is_undecodable
 from core.models import AuditEvent, AuditHead, User, table_of
 from core.rules.audit_chain import BEGINNING, link_hash
 
@@ -37,19 +38,22 @@ BATCH = 5_000
 
 NOBODY = UUID(int=0)
 
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
 LONGEST_SHOWN = 64
 """Bytes of what stands for a user and is no id."""
 
 
 def _microseconds(at: ColumnElement[datetime], dialect: str) -> ColumnElement[int]:
-    """Since 1970. On SQLite NULL for a text that is spelled otherwise than ours: that is a change too."""
+    """Since 1970. NULL for what no clock of ours says, such as infinity, and on SQLite for a text that is
+    spelled otherwise than ours: that is a change too."""
     if dialect == "postgresql":
-        return cast(extract("epoch", at) * 1_000_000, BigInteger)
+        return case((at.between(FIRST, LAST), cast(extract("epoch", at) * 1_000_000, BigInteger)))
     # SQLite would round a fraction to milliseconds, and the last half of one up to the next second.
     whole, fraction = func.substr(at, 1, 19), cast(func.substr(at, 21), Integer)
     spelled = func.strftime("%Y-%m-%d %H:%M:%S", whole).concat(func.printf(".%06d", fraction))
     seconds = cast(func.strftime("%s", whole), Integer)
-    return case((at == spelled, seconds * 1_000_000 + fraction))
+    return case((and_(at == spelled, fraction.between(0, 999_999)), seconds * 1_000_000 + fraction))
 
 
 def _chain_of(dialect: str, *, is_whole: bool) -> Select[Any]:
@@ -60,8 +64,9 @@ def _chain_of(dialect: str, *, is_whole: bool) -> Select[Any]:
     """
 
     def digits(column: ColumnElement[Any]) -> ColumnElement[str]:
-        text = cast(column, Text)
-        return func.replace(text, "-", "") if dialect == "postgresql" else text
+        if dialect == "postgresql":
+            return func.replace(cast(column, Text), "-", "")
+        return type_coerce(column, Text)
 
     columns = EVENTS.c
     chain = (
@@ -193,6 +198,16 @@ def verify_chain(
     Whatever was changed, removed, added or moved breaks the chain at its place; the head tells what was cut
     off at the end. `since` is where an earlier proof has stopped at its `limit` of events.
     """
+    try:
+        return _walk(reader, user_id, since, limit)
+    except DBAPIError as error:
+        # Somebody has put it there: it must not stop the proof of all others.
+        if not is_undecodable(error):
+            raise
+        return ChainProof(user_id, since.seq, "a text in it cannot be read")
+
+
+def _walk(reader: Reader, user_id: UUID, since: Link, limit: int | None) -> ChainProof:
     user, seq, previous = user_id.hex, since.seq, since.hash
     while True:
         began_at = seq
@@ -226,17 +241,17 @@ def _compare_head(reader: Reader, user_id: UUID, end: Link, *, is_last: bool) ->
         # A moment ago it may have been deleted, with the account and all events.
         is_lost = end.seq and find_link(reader, user_id=user_id, seq=1) is not None
         return ChainProof(user_id, end.seq, "the head is missing" if is_lost else None)
-    if (head.seq, bytes(head.hash)) == (end.seq, end.hash):
+    if (head.seq, head.hash) == (end.seq, end.hash):
         return ChainProof(user_id, end.seq)
-    if head.seq <= end.seq or is_last:
+    # On SQLite it may be a text.
+    if not isinstance(head.seq, int) or head.seq <= end.seq or is_last:
         return ChainProof(user_id, end.seq, f"the head says {head.seq} events, and there are {end.seq}")
     return None
 
 
 def find_link(reader: Reader, *, user_id: UUID, seq: int) -> bytes | None:
     """The digest of an event; None when there is no such."""
-    found = reader.scalar(select(EVENTS.c.hash).where(EVENTS.c.user_id == user_id, EVENTS.c.seq == seq))
-    return None if found is None else bytes(found)
+    return reader.scalar(select(EVENTS.c.hash).where(EVENTS.c.user_id == user_id, EVENTS.c.seq == seq))
 
 
 def moved_heads(reader: Reader, *, since: datetime | None) -> Iterator[tuple[UUID, int, bytes]]:

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 
 from core.database import Database
-from core.models import AuditEvent
+from core.models import AuditEvent, AuditHead
 from core.queries.audit import ChainProof, verify_chain
 from core.rules.audit_chain import link_hash, microseconds
 from core.services.audit import Action, Origin, record_action
+from core.services.invariant_checks import prove
 from tests.core.services.spender import Spender
 from tests.forging import forge
 
@@ -28,6 +29,8 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "no year": lambda at: at[5:],
     "no time at all": lambda _at: "now",
     "nothing": lambda _at: "",
+    "more than a second": lambda at: f"{at[:17]}{int(at[17:19]) - 1:02}.1{at[20:]}",
+    "less than a second": lambda at: f"{at[:17]}{int(at[17:19]) + 1:02}.{int(at[20:]) - 1_000_000:06}",
 }
 """Of the same instant on SQLite, where it is a text, and any text will do."""
 
@@ -86,7 +89,11 @@ def test_what_the_database_chains_is_provable_here(
 
 @pytest.fixture
 def user_id(database: Database) -> UUID:
-    """Of somebody with a trail of three events; nobody did the second."""
+    return with_trail(database)
+
+
+def with_trail(database: Database) -> UUID:
+    """Somebody with a trail of three events; nobody did the second."""
     owner = Spender(database)
     for actor_id in (owner.id, None, owner.id):
         with database.transaction() as session:
@@ -125,6 +132,45 @@ def test_an_instant_that_is_spelled_otherwise_is_found(
         at = rows.exec_driver_sql("SELECT at FROM audit_events WHERE seq = 2").scalar_one()
     forge_second(database, "at = :spelling", spelling=spelling(at))
     assert_broken(database, user_id)
+
+
+EVENTS, HEADS = AuditEvent.__tablename__, AuditHead.__tablename__
+UNDECODABLE = "CAST(x'ff' AS TEXT)"
+FORGED = {
+    "postgresql": [
+        (EVENTS, "at = 'infinity'"),
+        (EVENTS, "at = '-infinity'"),
+        (EVENTS, "at = '294276-12-31 23:59:59+00'"),
+        (HEADS, "seq = 9223372036854775807"),
+    ],
+    "sqlite": [
+        *((EVENTS, f"{name} = {UNDECODABLE}") for name in ("seq", "object_id", "action", "details", "hash")),
+        *((EVENTS, f"{name} = CAST({name} AS BLOB)") for name in ("at", "object_id", "action", "details")),
+        *((EVENTS, f"{name} = 'text'") for name in ("seq", "hash")),
+        *((HEADS, f"{name} = {forged}") for name in ("seq", "hash") for forged in ("'text'", UNDECODABLE)),
+    ],
+}
+"""What the driver could stumble over, or Python."""
+
+
+def overwrite(database: Database, user_id: UUID, table: str, assignment: str) -> None:
+    whose = user_id.hex if database.dialect == "sqlite" else user_id
+    is_it = "user_id = :whose AND seq = 2" if table == EVENTS else "user_id = :whose"
+    statement = text(f"UPDATE {table} SET {assignment} WHERE {is_it}")
+    forge(database, lambda session: session.execute(statement, {"whose": whose}))
+
+
+def test_what_no_driver_can_read_is_found_and_stops_no_proof_of_others(database: Database) -> None:
+    owners = {}
+    for table, assignment in FORGED[database.dialect]:
+        owner_id = owners[table, assignment] = with_trail(database)
+        overwrite(database, owner_id, table, assignment)
+    intact_id = with_trail(database)
+    with database.reading() as session:
+        found = prove(session, name="audit_trail")
+        assert verify_chain(session, user_id=intact_id).problem is None
+        unseen = [what for what, one in owners.items() if verify_chain(session, user_id=one).problem is None]
+    assert (unseen, found.failures) == ([], len(owners))
 
 
 @pytest.mark.parametrize(
