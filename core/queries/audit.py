@@ -209,8 +209,8 @@ def verify_chain(
 
 def _walk(reader: Reader, user_id: UUID, since: Link, limit: int | None) -> ChainProof:
     user, seq, previous = user_id.hex, since.seq, since.hash
+    promised = 0
     while True:
-        began_at = seq
         for number, at_us, actor, action, object_, details, stored in _chain(reader, user_id, after=seq):
             if number != seq + 1:
                 return ChainProof(user_id, seq, f"event {seq + 1} is missing")
@@ -229,24 +229,18 @@ def _walk(reader: Reader, user_id: UUID, since: Link, limit: int | None) -> Chai
             seq = number
             if limit is not None and seq - since.seq >= limit:
                 return ChainProof(user_id, seq, reached=Link(seq, previous))
-        proof = _compare_head(reader, user_id, Link(seq, previous), is_last=seq == began_at)
-        if proof is not None:
-            return proof
-
-
-def _compare_head(reader: Reader, user_id: UUID, end: Link, *, is_last: bool) -> ChainProof | None:
-    """None if there is more of the trail by now, unless it was looked for in vain."""
-    head = reader.execute(HEAD, {"user_id": user_id}).first()
-    if head is None:
-        # A moment ago it may have been deleted, with the account and all events.
-        is_lost = end.seq and find_link(reader, user_id=user_id, seq=1) is not None
-        return ChainProof(user_id, end.seq, "the head is missing" if is_lost else None)
-    if (head.seq, head.hash) == (end.seq, end.hash):
-        return ChainProof(user_id, end.seq)
-    # On SQLite it may be a text.
-    if not isinstance(head.seq, int) or head.seq <= end.seq or is_last:
-        return ChainProof(user_id, end.seq, f"the head says {head.seq} events, and there are {end.seq}")
-    return None
+        head = reader.execute(HEAD, {"user_id": user_id}).first()
+        if head is None:
+            # A moment ago it may have been deleted, with the account and all events.
+            is_lost = seq and find_link(reader, user_id=user_id, seq=1) is not None
+            return ChainProof(user_id, seq, "the head is missing" if is_lost else None)
+        if (head.seq, head.hash) == (seq, previous):
+            return ChainProof(user_id, seq)
+        # On SQLite it may be a text. One that is further on may have been moved since the events were read,
+        # unless what it says by now was looked for in vain.
+        if not isinstance(head.seq, int) or head.seq <= seq or promised > seq:
+            return ChainProof(user_id, seq, f"the head says {head.seq} events, and there are {seq}")
+        promised = head.seq
 
 
 def find_link(reader: Reader, *, user_id: UUID, seq: int) -> bytes | None:

@@ -1,6 +1,6 @@
 """The proof of an audit trail reads the rows past the models: nothing may slip by it for that."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 
-from core.database import Database
+from core.database import Database, Reader
 from core.models import AuditEvent, AuditHead
+from core.queries import audit as queries
 from core.queries.audit import ChainProof, verify_chain
 from core.rules.audit_chain import link_hash, microseconds
 from core.services.audit import Action, Origin, record_action
@@ -196,6 +197,25 @@ def test_an_event_that_is_put_before_the_first_one_is_found(
         statement = f"INSERT INTO audit_events SELECT user_id, CAST(:seq AS BIGINT), {columns}"
         session.execute(text(statement), {"seq": seq})
     assert proof(database, user_id) == ChainProof(user_id, 0, "event 1 is missing")
+
+
+def test_what_is_written_between_the_two_readings_is_no_false_alarm(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a trail that was empty too; how often others write meanwhile does not matter."""
+    owner_id = Spender(database).id
+    chain, written = queries._chain, 0
+
+    def then_write(reader: Reader, user_id: UUID, *, after: int) -> Iterator[Any]:
+        nonlocal written
+        yield from chain(reader, user_id, after=after)
+        if written < 3:
+            written += 1
+            with database.transaction() as session:
+                record_action(session, Action(owner_id, "session.opened", owner_id))
+
+    monkeypatch.setattr(queries, "_chain", then_write)
+    assert proof(database, owner_id) == ChainProof(owner_id, 3)
 
 
 def assert_broken(database: Database, user_id: UUID) -> None:
