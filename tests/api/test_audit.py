@@ -244,16 +244,21 @@ def test_moved_added_and_wholly_removed_events_are_found(cast: Cast, database: D
 
 
 def test_the_database_refuses_to_change_or_shorten_it(cast: Cast, database: Database) -> None:
+    columns = "user_id, seq, at, actor_id, action, object_id, details, hash"
+    replaced = columns.replace("action", "'nothing'")
+    elsewhere = f"{columns.replace('seq', 'seq + 9')} FROM audit_events"
+    by_dialect = {
+        "postgresql": ["TRUNCATE audit_events, audit_heads"],
+        "sqlite": [
+            f"INSERT OR REPLACE INTO audit_events SELECT {replaced} FROM audit_events",
+            f"INSERT OR REPLACE INTO audit_events (rowid, {columns}) SELECT rowid, {elsewhere}",
+        ],
+    }
     for statement in (
         update(AuditEvent).values(action="nothing"),
         delete(AuditEvent),
         delete(AuditHead),
-        text(
-            "TRUNCATE audit_events, audit_heads"
-            if database.dialect == "postgresql"
-            else "INSERT OR REPLACE INTO audit_events "
-            "SELECT user_id, seq, at, actor_id, 'nothing', object_id, details, hash FROM audit_events"
-        ),
+        *map(text, by_dialect[database.dialect]),
     ):
         with pytest.raises(DBAPIError, match="append-only"), database.transaction() as session:
             session.execute(statement)
