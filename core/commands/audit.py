@@ -17,8 +17,8 @@ from core.queries.audit import audited_users, find_link, trails_of_nobody, verif
 from core.queries.users import list_user_ids
 
 FIELD = {
-    "user": re.compile(r"user(?:_id)?\W+([0-9a-f]{8}-[0-9a-f-]{27})"),
-    "seq": re.compile(r"seq\W+(\d+)"),
+    "user": re.compile(r"user(?:_id)?\W+([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"),
+    "seq": re.compile(r"seq\W+(\d{1,18})\b"),
     "hash": re.compile(r"hash\W+([0-9a-f]{64})"),
 }
 """Of a line of `audit.head`, whatever the log's format and the order of its fields."""
@@ -41,7 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _verify(rows: Connection, user_id: UUID | None) -> int:
-    user_ids = audited_users(rows) if user_id is None else [user_id]
+    user_ids = audited_users(rows)
+    if user_id is not None:
+        if user_id not in user_ids:
+            raise NotFound(f"nobody has the id {user_id}, nor a trail")
+        user_ids = [user_id]
     events = broken = 0
     proofs = (verify_chain(rows, user_id=one) for one in user_ids)
     for proof in chain(proofs, trails_of_nobody(rows) if user_id is None else ()):
@@ -64,6 +68,9 @@ def _compare(rows: Connection, log: Path) -> int:
         elif find_link(rows, user_id=user_id, seq=seq) != digest:
             missing += 1
             print(f"{user_id}: event {seq} is not the one that the log tells of")
+    if not told:
+        # The wrong file, or one that was rotated: nothing was compared.
+        raise NotFound(f"{log}: no line of `audit.head` in it")
     of_deleted = f", {gone} of accounts that are gone" if gone else ""
     print(f"{told} links in the log: {f'{missing} not in their trails' if missing else 'intact'}{of_deleted}")
     return missing

@@ -184,6 +184,24 @@ def test_the_trails_are_proved_and_compared_with_what_the_log_has_said(
     assert outlay(settings, "audit", "--heads", str(tmp_path / "none")).returncode == 1
 
 
+def test_what_there_is_nothing_to_prove_of_is_not_called_intact(
+    settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    new_user(database, "ada")
+    done = outlay(settings, "audit", "--user", GONE)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"outlay: nobody has the id {GONE}, nor a trail\n"
+    log = tmp_path / "audit.log"
+    digest = "0" * 64
+    log.write_text(
+        f"something else\naudit.head user={GONE[:8]}{'-' * 28} seq=1 hash={digest}\n"
+        f"audit.head user={GONE} seq={2**70} hash={digest}\n"
+    )
+    done = outlay(settings, "audit", "--heads", str(log))
+    assert (done.returncode, "links in the log" in done.stdout) == (1, False)
+    assert done.stderr == f"outlay: {log}: no line of `audit.head` in it\n"
+
+
 def make_anew(database: Database) -> None:
     """As somebody who may do everything to the database would, heads included."""
 
