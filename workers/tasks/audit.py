@@ -28,10 +28,12 @@ def log_audit_heads_task() -> None:
 
 
 def log_moved_heads(runtime: Runtime) -> int:
-    """Those since the last tick that has come to its end, however long ago; all if nobody knows of one."""
+    """Those since the last tick that has come to its end, however long ago; all if nobody knows of one, or if
+    it lies in the future: the clock was ahead, and nothing that was done since is dated after it."""
     key = f"{runtime.settings.redis_prefix}:audit_heads_logged_at"
-    began, last = clock.now(), runtime.redis.get(key)
-    since = datetime.fromtimestamp(float(cast("bytes", last)), UTC) - OVERLAP if last else None
+    began, stored = clock.now(), runtime.redis.get(key)
+    last = datetime.fromtimestamp(float(cast("bytes", stored)), UTC) if stored else None
+    since = None if last is None or last > began else last - OVERLAP
     count = log_audit_heads(runtime.database, since=since)
     runtime.redis.set(key, began.timestamp())
     return count

@@ -252,3 +252,15 @@ def test_a_tick_that_is_late_logs_all_that_moved_since_the_last_one(
         time.shift(timedelta(hours=1))
         assert log_moved_heads(worker) == 0
     assert caplog.text.count("audit.head ") == 2
+
+
+def test_a_tick_after_a_clock_that_was_ahead_logs_all_heads(settings: Settings, database: Database) -> None:
+    now = clock.now()
+    with runtime(settings) as worker, time_machine.travel(now + timedelta(hours=2), tick=False) as time:
+        assert log_moved_heads(worker) == 0
+        time.move_to(now)
+        new_user(database, "ada")
+        time.shift(timedelta(minutes=10))
+        assert log_moved_heads(worker) == 1
+        time.shift(timedelta(minutes=10))
+        assert log_moved_heads(worker) == 0
