@@ -100,12 +100,26 @@ def taken_alone(folder: Path) -> Iterator[bool]:
         yield True
 
 
-def prune(folder: Path, *, keep: int) -> list[Path]:
-    """Remove the oldest backups beyond the newest `keep`; answers which."""
-    removed = [backup.path for backup in list_backups(folder)[:-keep]]
+def newest_time(folder: Path) -> datetime | None:
+    """When the newest backup was made. One of a time to come is none: a clock was ahead when it was made."""
+    return max((one.made_at for one in _made_by_now(folder)), default=None)
+
+
+def prune(folder: Path, *, keep: int, made: Path) -> list[Path]:
+    """Remove the oldest backups beyond the newest `keep`, the one that was just made among them.
+
+    It stays whatever its name says, since the clock may have been put back; so do those of a time to come.
+    Answers which have gone.
+    """
+    others = [one.path for one in _made_by_now(folder) if one.path != made]
+    removed = others[: max(len(others) + 1 - keep, 0)]
     for path in removed:
         path.unlink(missing_ok=True)
     return removed
+
+
+def _made_by_now(folder: Path) -> list[Backup]:
+    return [one for one in list_backups(folder) if one.made_at <= clock.now()]
 
 
 def _remove_left_over(folder: Path) -> None:

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         path, manifest = _back_up(settings, database, folder)
         if not arguments.no_verify:
             _verify(settings, database, path)
-    for removed in prune(folder, keep=keep):
+    for removed in prune(folder, keep=keep, made=path):
         print(f"Removed {removed.name}")
     for sha256 in manifest.missing:
         print(f"outlay: a file is missing or damaged: {settings.files} lacks {sha256}", file=sys.stderr)

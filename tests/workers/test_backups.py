@@ -35,6 +35,16 @@ def test_one_is_made_every_night_and_by_day_if_nobody_was_there_at_night(system:
     assert made == ["11 03:31", "13 21:31"], "the oldest has gone"
 
 
+def test_a_clock_that_was_ahead_does_not_have_it_made_every_hour(system: Installation) -> None:
+    with at("2099-01-01T04:31:00"):
+        assert back_up_if_due(system.settings)
+    with at("2026-05-11T03:31:00"):
+        assert back_up_if_due(system.settings)
+    with at("2026-05-11T04:31:00"):
+        assert not back_up_if_due(system.settings)
+    assert len(system.backups) == 2
+
+
 def test_it_can_be_put_back(system: Installation, own_database_url: str, tmp_path: Path) -> None:
     with system.database() as database:
         Spender(database).spend("1.00")

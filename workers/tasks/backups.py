@@ -4,7 +4,7 @@ import time
 from celery import shared_task
 
 from core import clock
-from core.backup.folder import list_backups, prune, taken_alone
+from core.backup.folder import newest_time, prune, taken_alone
 from core.config import Settings
 from core.job_names import Tick
 from core.rules.nights import is_due
@@ -37,13 +37,12 @@ def back_up_if_due(settings: Settings) -> bool:
 
     folder, started = settings.backups, time.monotonic()
     with taken_alone(folder) as is_alone:
-        newest = max((one.made_at for one in list_backups(folder)), default=None)
-        if not is_alone or not is_due(last_at=newest, now=clock.now()):
+        if not is_alone or not is_due(last_at=newest_time(folder), now=clock.now()):
             return False
         with database_for_backups(settings) as database:
             path, manifest = back_up(settings, database, folder)
             verify(settings, database, path)
-        prune(folder, keep=settings.backup_keep)
+        prune(folder, keep=settings.backup_keep, made=path)
     for sha256 in manifest.missing:
         log.error("backup.file_missing sha256=%s", sha256)
     log.info(

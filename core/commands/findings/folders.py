@@ -88,6 +88,12 @@ def newest_backup(settings: Settings) -> Finding:
         return warning(about, f"there is none in {settings.backups}", every_night)
     newest = backups[-1]
     age = clock.now() - newest.made_at
+    if age < timedelta():
+        return problem(
+            about,
+            f"{newest.path.name} is of a time to come",
+            "have the clock right, and move the file away: it counts for none, and never goes by itself",
+        )
     detail = f"{len(backups)}, the newest {age.total_seconds() / 3600:,.0f} hours old"
     if age > BACKUP_AGE:
         return warning(about, detail, every_night)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.backup.errors import BackupError
-from core.backup.folder import list_backups, new_backup, prune
+from core.backup.folder import list_backups, new_backup, newest_time, prune
 from tests.core.services.spender import at
 
 
@@ -60,10 +60,28 @@ def test_the_oldest_are_removed_and_nothing_that_is_not_ours(tmp_path: Path) -> 
     for path in others:
         path.write_text("mine")
     (tmp_path / "outlay-20190101-000000-abcd.backup").mkdir()
-    assert set(prune(tmp_path, keep=2)) == {made[1], made[2]}
+    assert set(prune(tmp_path, keep=2, made=made[3])) == {made[1], made[2]}
     assert [one.path for one in list_backups(tmp_path)] == [made[0], made[3]]
     assert all(path.exists() for path in others)
-    assert prune(tmp_path, keep=2) == []
+    assert prune(tmp_path, keep=2, made=made[3]) == []
+
+
+def test_a_clock_that_was_ahead_has_no_new_backup_removed(tmp_path: Path) -> None:
+    ahead = [finished(tmp_path, f"2099-01-0{day}T00:00:00") for day in (1, 2)]
+    old = finished(tmp_path, "2026-05-01T00:00:00")
+    made = finished(tmp_path, "2026-05-02T00:00:00")
+    with at("2026-05-02T00:01:00"):
+        assert newest_time(tmp_path) == datetime(2026, 5, 2, tzinfo=UTC)
+        assert prune(tmp_path, keep=2, made=made) == []
+        assert prune(tmp_path, keep=1, made=made) == [old]
+        assert [one.path for one in list_backups(tmp_path)] == [made, *ahead]
+
+
+def test_the_one_just_made_stays_though_the_clock_was_put_back(tmp_path: Path) -> None:
+    later = finished(tmp_path, "2026-05-04T00:00:00")
+    made = finished(tmp_path, "2026-05-01T00:00:00")
+    with at("2026-05-05T00:00:00"):
+        assert prune(tmp_path, keep=1, made=made) == [later]
 
 
 def test_a_folder_that_cannot_be_is_said_so(tmp_path: Path) -> None:

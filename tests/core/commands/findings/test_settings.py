@@ -193,6 +193,9 @@ def test_backups_are_looked_for_and_their_age(tmp_path: Path) -> None:
         assert level(folders.newest_backup(given)) == "ok"
     with at("2026-05-07T00:00:00"):
         assert level(folders.newest_backup(given)) == "warning"
+    with at("2026-05-03T00:00:00"):
+        found = folders.newest_backup(given)
+        assert (level(found), "a time to come" in found.detail) == ("problem", True)
     assert level(folders.backup_device(given)) == "warning"
     nowhere = settings(data_dir=str(tmp_path / "none"), backup_dir="/dev/shm/none")
     assert level(folders.backup_device(nowhere)) in ("ok", "warning")
