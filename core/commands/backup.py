@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Older backups are removed only once the new one is complete, and verified."""
+    """Older backups are removed only once the new one is verified and lacks no file that they may have."""
     settings = load_settings(os.environ)
     keep = settings.backup_keep if arguments.keep is None else arguments.keep
     if keep < 1:
@@ -33,8 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
         path, manifest = _back_up(settings, database, folder)
         if not arguments.no_verify:
             _verify(settings, database, path)
-    for removed in prune(folder, keep=keep, made=path):
-        print(f"Removed {removed.name}")
+    if not manifest.missing:
+        for removed in prune(folder, keep=keep, made=path):
+            print(f"Removed {removed.name}")
     for sha256 in manifest.missing:
         print(f"outlay: a file is missing or damaged: {settings.files} lacks {sha256}", file=sys.stderr)
     return 1 if manifest.missing else 0

@@ -73,5 +73,17 @@ def test_older_ones_stay_when_it_fails(system: Installation, tmp_path: Path) -> 
     assert len(system.backups) == 2
 
 
+def test_older_ones_stay_while_a_file_is_missing(system: Installation) -> None:
+    """They may have it."""
+    with system.database() as database:
+        me = Spender(database)
+        sha256 = system.attach(me, me.spend("1.00"), b"a receipt")
+    for day in (10, 11, 12):
+        with at(f"2026-05-{day}T04:31:00"):
+            assert back_up_if_due(system.settings)
+        system.store.path(sha256).unlink(missing_ok=True)
+    assert len(system.backups) == 3
+
+
 def test_it_is_for_builders_as_no_alert_may_wait_for_it() -> None:
     assert new_celery(Settings(), is_current=False).conf.task_routes[Tick.BACK_UP] == {"queue": LONG_QUEUE}

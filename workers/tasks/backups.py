@@ -42,7 +42,9 @@ def back_up_if_due(settings: Settings) -> bool:
         with database_for_backups(settings) as database:
             path, manifest = back_up(settings, database, folder)
             verify(settings, database, path)
-        prune(folder, keep=settings.backup_keep, made=path)
+        # What it lacks an older one may have.
+        if not manifest.missing:
+            prune(folder, keep=settings.backup_keep, made=path)
     for sha256 in manifest.missing:
         log.error("backup.file_missing sha256=%s", sha256)
     log.info(

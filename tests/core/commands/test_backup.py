@@ -19,7 +19,7 @@ from core.database import Database
 from core.models import Base
 from tests.core.commands.backups import Installation, empty_like, live_in
 from tests.core.services.household import Household
-from tests.core.services.spender import Spender
+from tests.core.services.spender import Spender, at
 
 REPOSITORY = Path(__file__).parents[3]
 CASTS = re.compile(r"::(character varying|text)(\[\])?|[()]")
@@ -155,13 +155,16 @@ def test_a_file_that_is_missing_or_damaged_is_told_and_all_the_rest_is_there(
     missing, damaged, whole = (
         origin.attach(me, expense_id, content) for content in (b"missing", b"damaged", b"whole")
     )
+    with at("2026-05-04T00:00:00"):
+        complete = origin.back_up()
     origin.store.path(missing).unlink()
     origin.store.path(damaged).write_bytes(b"something else")
-    done = command(origin, "backup")
+    done = command(origin, "backup", "--keep", "1")
     assert done.returncode == 1
     assert all(f"lacks {sha256}" in done.stderr for sha256 in (missing, damaged))
     assert whole not in done.stderr
-    [path] = origin.backups
+    older, path = origin.backups
+    assert older == complete, "it may have what is lacking, though only one is to be kept"
     restored = command(target, "restore", str(path))
     assert (restored.returncode, restored.stderr) == (0, "")
     assert damaged in restored.stdout
