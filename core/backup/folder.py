@@ -29,10 +29,21 @@ class Backup:
 def list_backups(folder: Path) -> list[Backup]:
     """The complete ones, the oldest first; whatever else is there is none of ours."""
     return [
-        Backup(path, datetime.strptime(match[1], TIME).replace(tzinfo=UTC))
+        Backup(path, made_at)
         for path in sorted(folder.glob("outlay-*"))
-        if (match := NAME.fullmatch(path.name)) and path.is_file()
+        if (made_at := _time_in(path.name)) and path.is_file()
     ]
+
+
+def _time_in(name: str) -> datetime | None:
+    match = NAME.fullmatch(name)
+    if match is None:
+        return None
+    try:
+        return datetime.strptime(match[1], TIME).replace(tzinfo=UTC)
+    except ValueError:
+        # Digits that are no date: somebody else's.
+        return None
 
 
 class NewBackup:

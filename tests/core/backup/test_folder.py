@@ -55,7 +55,13 @@ def test_the_oldest_are_removed_and_nothing_that_is_not_ours(tmp_path: Path) -> 
     made = [finished(tmp_path, f"2026-05-0{day}T00:00:00") for day in (3, 1, 2, 4)]
     others = [
         tmp_path / name
-        for name in ("outlay-20200101-000000-abcd.backup.txt", "outlay-2020.backup", "notes", "outlay.db")
+        for name in (
+            "outlay-20200101-000000-abcd.backup.txt",
+            "outlay-20201399-000000-abcd.backup",
+            "outlay-2020.backup",
+            "notes",
+            "outlay.db",
+        )
     ]
     for path in others:
         path.write_text("mine")
