@@ -16,6 +16,7 @@ from core.backup.errors import BackupError
 
 NAME = re.compile(r"outlay-(\d{8}-\d{6})-[0-9a-f]{4}\.backup")
 PARTIAL = re.compile(r"\.outlay-\d{8}-\d{6}-[0-9a-f]{4}\.backup\.partial")
+UNVERIFIED = re.compile(NAME.pattern + r"\.unverified")
 LOCK = ".lock"
 TIME = "%Y%m%d-%H%M%S"
 
@@ -52,36 +53,58 @@ class NewBackup:
     def __init__(self, folder: Path) -> None:
         name = f"outlay-{clock.now().strftime(TIME)}-{token_hex(2)}.backup"
         self.path = folder / name
-        self._partial = folder / f".{name}.partial"
-        descriptor = os.open(self._partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self.partial = folder / f".{name}.partial"
+        descriptor = os.open(self.partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         # Held by whoever writes: what is left behind by somebody who was killed is held by nobody.
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         self.file: BinaryIO = os.fdopen(descriptor, "wb")
 
-    def finish(self) -> None:
-        """Have it on the disk, whole, and then under its name."""
+    def settle(self) -> None:
+        """Have all of it on the disk, where it can be read as `partial`."""
         try:
             self.file.flush()
             os.fsync(self.file.fileno())
-            self._partial.rename(self.path)
-            descriptor = os.open(self.path.parent, os.O_RDONLY)
+        except OSError as error:
+            raise self._unwritten(error) from error
+
+    def finish(self) -> None:
+        """Have it on the disk, whole, and then under its name."""
+        self.settle()
+        self._have_name(self.path)
+
+    def set_aside(self) -> Path:
+        """Keep it under a name that counts for no backup; one such is enough to see what was wrong."""
+        path = self.path.with_name(f"{self.path.name}.unverified")
+        for former in self.path.parent.glob("outlay-*"):
+            if UNVERIFIED.fullmatch(former.name):
+                former.unlink(missing_ok=True)
+        self._have_name(path)
+        return path
+
+    def _have_name(self, path: Path) -> None:
+        try:
+            self.partial.rename(path)
+            descriptor = os.open(path.parent, os.O_RDONLY)
             try:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise BackupError(f"cannot write {self.path}: {error.strerror or error}") from error
+            raise self._unwritten(error) from error
+
+    def _unwritten(self, error: OSError) -> BackupError:
+        return BackupError(f"cannot write {self.path}: {error.strerror or error}")
 
     def close(self) -> None:
         # What is still to be written goes with the file if there is no room for it.
         with suppress(OSError):
             self.file.close()
-        self._partial.unlink(missing_ok=True)
+        self.partial.unlink(missing_ok=True)
 
 
 @contextmanager
 def new_backup(folder: Path) -> Iterator[NewBackup]:
-    """Without `finish` nothing of it stays.
+    """Without `finish` or `set_aside` nothing of it stays.
 
     Raises:
         BackupError: the folder cannot be written to.

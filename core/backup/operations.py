@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from core.backup.container import ChunkReader, ChunkWriter
 from core.backup.documents import Manifest
 from core.backup.errors import BackupError, DamagedBackup
-from core.backup.folder import new_backup
+from core.backup.folder import NewBackup, new_backup
 from core.backup.making import write_backup
 from core.backup.restoring import restore
 from core.backup.throwaway import throw_away
@@ -31,7 +31,16 @@ def database_for_backups(settings: Settings) -> Iterator[Database]:
     """
     database = Database(settings.database, pool_size=2)
     try:
-        yield database
+        with _in_words():
+            yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
     except DBAPIError as error:
         if is_locked_out(error):
             raise BackupError("something works on the database: stop all of Outlay first") from error
@@ -39,12 +48,15 @@ def database_for_backups(settings: Settings) -> Iterator[Database]:
         if is_unavailable(error):
             raise DatabaseUnavailable(f"OUTLAY_DATABASE_URL: {reason}") from error
         raise BackupError(f"the database refuses: {reason}") from error
-    finally:
-        database.close()
 
 
-def back_up(settings: Settings, database: Database, folder: Path) -> tuple[Path, Manifest]:
-    """Write a backup into the folder; nothing of it is there if that fails."""
+def back_up(
+    settings: Settings, database: Database, folder: Path, *, is_tried_out: bool
+) -> tuple[Path, Manifest]:
+    """Write a backup into the folder; it has its name once it is whole and, if it is to be, tried out.
+
+    Nothing of it is there if writing fails; what cannot be put back is set aside.
+    """
     path = database.engine.url.database
     if database.dialect == "sqlite" and path and not Path(path).exists():
         # SQLite would make it: of a mistyped name there would be an empty backup.
@@ -52,8 +64,20 @@ def back_up(settings: Settings, database: Database, folder: Path) -> tuple[Path,
     with new_backup(folder) as backup:
         with ChunkWriter(backup.file, key=settings.backup_key) as writer:
             manifest = write_backup(database, FileStore(settings.files), writer)
+        if is_tried_out:
+            _try_out(settings, database, backup)
         backup.finish()
     return backup.path, manifest
+
+
+def _try_out(settings: Settings, database: Database, backup: NewBackup) -> None:
+    backup.settle()
+    try:
+        with _in_words():
+            verify(settings, database, backup.partial)
+    except (BackupError, DatabaseUnavailable) as error:
+        aside = backup.set_aside()
+        raise BackupError(f"{aside} is written, but not verified, and older ones stay: {error}") from error
 
 
 def verify(settings: Settings, database: Database, path: Path) -> Manifest:

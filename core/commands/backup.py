@@ -9,7 +9,7 @@ from pathlib import Path
 from core.backup.documents import Manifest
 from core.backup.errors import BackupError
 from core.backup.folder import prune
-from core.backup.operations import back_up, database_for_backups, verify
+from core.backup.operations import back_up, database_for_backups
 from core.config import Settings, load_settings
 from core.database import Database
 
@@ -30,9 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise BackupError("--keep: at least 1, the new one")
     folder = (arguments.to or settings.backups).resolve()
     with database_for_backups(settings) as database:
-        path, manifest = _back_up(settings, database, folder)
-        if not arguments.no_verify:
-            _verify(settings, database, path)
+        path, manifest = _back_up(settings, database, folder, is_tried_out=not arguments.no_verify)
     if not manifest.missing:
         for removed in prune(folder, keep=keep, made=path):
             print(f"Removed {removed.name}")
@@ -41,21 +39,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if manifest.missing else 0
 
 
-def _back_up(settings: Settings, database: Database, folder: Path) -> tuple[Path, Manifest]:
+def _back_up(
+    settings: Settings, database: Database, folder: Path, *, is_tried_out: bool
+) -> tuple[Path, Manifest]:
     started = time.monotonic()
-    path, manifest = back_up(settings, database, folder)
+    path, manifest = back_up(settings, database, folder, is_tried_out=is_tried_out)
     size = path.stat().st_size / 1e6
     print(
         f"{path}: {manifest.rows:,} rows and {manifest.files:,} files in {size:,.1f} MB, "
         f"{'encrypted' if settings.backup_key else 'not encrypted'}, {time.monotonic() - started:.1f} s"
     )
+    if is_tried_out:
+        print("Put into an empty database: counts and sums are right")
     return path, manifest
-
-
-def _verify(settings: Settings, database: Database, path: Path) -> None:
-    started = time.monotonic()
-    try:
-        verify(settings, database, path)
-    except BackupError as error:
-        raise BackupError(f"{path} is written, but not verified, and older ones stay: {error}") from error
-    print(f"Put into an empty database: counts and sums are right, {time.monotonic() - started:.1f} s")

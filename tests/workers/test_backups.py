@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from core.backup import operations
 from core.backup.errors import BackupError
 from core.backup.folder import list_backups, taken_alone
 from core.broker import LONG_QUEUE, new_celery
@@ -71,6 +72,22 @@ def test_older_ones_stay_when_it_fails(system: Installation, tmp_path: Path) -> 
     with at("2026-05-12T04:31:00"), pytest.raises(BackupError):
         back_up_if_due(nowhere.settings)
     assert len(system.backups) == 2
+
+
+def test_one_that_cannot_be_put_back_counts_for_none(
+    system: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_given: Any) -> None:
+        raise BackupError("it does not fit")
+
+    with monkeypatch.context() as failing, at("2026-05-10T04:31:00"):
+        failing.setattr(operations, "verify", refuse)
+        with pytest.raises(BackupError, match="is written, but not verified, and older ones stay: it does"):
+            back_up_if_due(system.settings)
+        assert system.backups == []
+    with at("2026-05-10T05:31:00"):
+        assert back_up_if_due(system.settings)
+    assert len(system.backups) == 1
 
 
 def test_older_ones_stay_while_a_file_is_missing(system: Installation) -> None:

@@ -33,15 +33,14 @@ def back_up_if_due(settings: Settings) -> bool:
         BackupError, DatabaseUnavailable: the next tick tries again; the older ones stay.
     """
     # Alembic and what it needs, for one task a night.
-    from core.backup.operations import back_up, database_for_backups, verify
+    from core.backup.operations import back_up, database_for_backups
 
     folder, started = settings.backups, time.monotonic()
     with taken_alone(folder) as is_alone:
         if not is_alone or not is_due(last_at=newest_time(folder), now=clock.now()):
             return False
         with database_for_backups(settings) as database:
-            path, manifest = back_up(settings, database, folder)
-            verify(settings, database, path)
+            path, manifest = back_up(settings, database, folder, is_tried_out=True)
         # What it lacks an older one may have.
         if not manifest.missing:
             prune(folder, keep=settings.backup_keep, made=path)

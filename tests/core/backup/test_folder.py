@@ -39,6 +39,18 @@ def test_of_one_that_is_not_finished_nothing_stays(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_set_aside_counts_for_none_and_only_the_last_one_stays(tmp_path: Path) -> None:
+    made = finished(tmp_path, "2026-05-01T00:00:00")
+    for day in (2, 3):
+        with at(f"2026-05-0{day}T00:00:00"), new_backup(tmp_path) as backup:
+            backup.file.write(b"nothing that can be put back")
+            aside = backup.set_aside()
+    assert [one.path for one in list_backups(tmp_path)] == [made]
+    assert set(tmp_path.iterdir()) == {made, aside}
+    with at("2026-05-04T00:00:00"):
+        assert newest_time(tmp_path) == datetime(2026, 5, 1, tzinfo=UTC)
+
+
 def test_what_somebody_left_who_was_killed_goes_with_the_next_one_but_not_what_is_being_written(
     tmp_path: Path,
 ) -> None:

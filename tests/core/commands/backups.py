@@ -56,7 +56,7 @@ class Installation:
 
     def back_up(self) -> Path:
         with self.database() as database:
-            return back_up(self.settings, database, self.settings.backups)[0]
+            return back_up(self.settings, database, self.settings.backups, is_tried_out=False)[0]
 
     def put_back(self, path: Path) -> None:
         with self.database() as database:

@@ -301,6 +301,7 @@ def test_a_role_that_may_not_try_backups_out_is_told_what_it_lacks(reader: Insta
     assert done.returncode == 1
     assert "not verified, and older ones stay" in done.stderr
     assert "GRANT CREATE ON DATABASE" in done.stderr
+    assert reader.backups == []
     assert command(reader, "backup", "--no-verify").returncode == 0
 
 
