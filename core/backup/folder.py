@@ -54,10 +54,7 @@ class NewBackup:
         name = f"outlay-{clock.now().strftime(TIME)}-{token_hex(2)}.backup"
         self.path = folder / name
         self.partial = folder / f".{name}.partial"
-        descriptor = os.open(self.partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        # Held by whoever writes: what is left behind by somebody who was killed is held by nobody.
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        self.file: BinaryIO = os.fdopen(descriptor, "wb")
+        self.file: BinaryIO = _open_held(self.partial)
 
     def settle(self) -> None:
         """Have all of it on the disk, where it can be read as `partial`."""
@@ -102,6 +99,17 @@ class NewBackup:
         self.partial.unlink(missing_ok=True)
 
 
+def _open_held(path: Path) -> BinaryIO:
+    """Held by whoever writes: what is left behind by somebody who was killed is held by nobody."""
+    while True:
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        # Before it was held somebody may have taken it for left over.
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()
+
+
 @contextmanager
 def new_backup(folder: Path) -> Iterator[NewBackup]:
     """Without `finish` or `set_aside` nothing of it stays.
@@ -123,9 +131,17 @@ def new_backup(folder: Path) -> Iterator[NewBackup]:
 
 @contextmanager
 def taken_alone(folder: Path) -> Iterator[bool]:
-    """Whether nobody else has the folder like this, until the end of the block or of this process."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / LOCK).open("ab") as file:
+    """Whether nobody else has the folder like this, until the end of the block or of this process.
+
+    Raises:
+        BackupError: the folder cannot be written to.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = (folder / LOCK).open("ab")
+    except OSError as error:
+        raise BackupError(f"cannot write to {folder}: {error.strerror or error}") from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

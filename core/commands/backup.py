@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.backup.documents import Manifest
 from core.backup.errors import BackupError
-from core.backup.folder import prune
+from core.backup.folder import prune, taken_alone
 from core.backup.operations import back_up, database_for_backups
 from core.config import Settings, load_settings
 from core.database import Database
@@ -29,11 +29,13 @@ def run(arguments: argparse.Namespace) -> int:
     if keep < 1:
         raise BackupError("--keep: at least 1, the new one")
     folder = (arguments.to or settings.backups).resolve()
-    with database_for_backups(settings) as database:
+    with taken_alone(folder) as is_alone, database_for_backups(settings) as database:
+        if not is_alone:
+            raise BackupError(f"another backup is being written to {folder}")
         path, manifest = _back_up(settings, database, folder, is_tried_out=not arguments.no_verify)
-    if not manifest.missing:
-        for removed in prune(folder, keep=keep, made=path):
-            print(f"Removed {removed.name}")
+        if not manifest.missing:
+            for removed in prune(folder, keep=keep, made=path):
+                print(f"Removed {removed.name}")
     for sha256 in manifest.missing:
         print(f"outlay: a file is missing or damaged: {settings.files} lacks {sha256}", file=sys.stderr)
     return 1 if manifest.missing else 0

@@ -3,6 +3,7 @@
 import fcntl
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,6 +62,23 @@ def test_what_somebody_left_who_was_killed_goes_with_the_next_one_but_not_what_i
         fcntl.flock(writing, fcntl.LOCK_EX)
         path = finished(tmp_path, "2026-05-04T00:00:00")
     assert set(tmp_path.iterdir()) == {other, path}
+
+
+def test_who_sweeps_before_the_new_one_is_held_does_not_take_it_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, swept = fcntl.flock, []
+
+    def flock(file: Any, operation: int) -> None:
+        if operation == fcntl.LOCK_EX and not swept:
+            swept.extend(tmp_path.iterdir())
+            swept[0].unlink()
+        real(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    path = finished(tmp_path, "2026-05-04T00:00:00")
+    assert swept
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_oldest_are_removed_and_nothing_that_is_not_ours(tmp_path: Path) -> None:

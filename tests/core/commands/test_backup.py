@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from core.backup.errors import BackupError, DamagedBackup
+from core.backup.folder import LOCK, taken_alone
 from core.backup.operations import verify
 from core.backup.schema import list_tables
 from core.database import Database
@@ -264,6 +265,8 @@ def test_what_cannot_be_done_is_said_in_a_line(origin: Installation, tmp_path: P
         assert done.returncode == 1
         assert words in done.stderr
         assert "Traceback" not in done.stderr
+    with taken_alone(origin.settings.backups):
+        assert "another backup is being written" in command(origin, "backup").stderr
     nowhere = Installation(f"sqlite:///{tmp_path / 'mistyped.db'}", tmp_path / "nowhere")
     assert "there is no database at" in command(nowhere, "backup").stderr
     assert not (tmp_path / "mistyped.db").exists()
@@ -316,4 +319,4 @@ def test_who_would_not_see_all_rows_makes_no_backup(reader: Installation, postgr
     assert done.returncode == 1
     assert "row-level security" in done.stderr
     assert "Traceback" not in done.stderr
-    assert list(reader.settings.backups.iterdir()) == []
+    assert [path.name for path in reader.settings.backups.iterdir()] == [LOCK]
