@@ -58,8 +58,12 @@ class Draft:
         self._digest.update(data)
         self.size += len(data)
 
-    def keep(self) -> StoredFile:
-        """Have the file on the disk under its content's name; it is there even if the power fails now."""
+    def keep(self, *, replaces: bool = False) -> StoredFile:
+        """Have the file on the disk under its content's name; it is there even if the power fails now.
+
+        What is there under that name already may be damaged, though hardly ever: with `replaces` it gives way
+        in any case, else when its size is another.
+        """
         self._file.flush()
         os.fsync(self._file.fileno())
         sha256 = self._digest.hexdigest()
@@ -67,12 +71,17 @@ class Draft:
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._store.locked(fcntl.LOCK_SH):
             # The same content again: from now on it counts as new, and no sweep takes it away.
-            if path.exists():
+            if not replaces and self._is_at(path):
                 os.utime(path)
             else:
                 self._path.rename(path)
                 _sync_folder(path.parent)
         return StoredFile(sha256, self.size)
+
+    def _is_at(self, path: Path) -> bool:
+        with suppress(FileNotFoundError):
+            return path.stat().st_size == self.size
+        return False
 
 
 class FileStore:

@@ -101,7 +101,8 @@ def put_back(
         with store.draft() as draft:
             for part in parts:
                 draft.write(part)
-            if draft.keep().sha256 != sha256:
+            # What is there under its name may be why a backup is put back.
+            if draft.keep(replaces=True).sha256 != sha256:
                 raise DamagedBackup(f"the file {sha256} is not what its name says")
 
     with _opened(path, settings) as reader, database.engine.begin() as connection:

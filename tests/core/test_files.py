@@ -55,6 +55,18 @@ def test_the_same_content_is_kept_once(store: FileStore) -> None:
     assert len(list(store.kept())) == 2
 
 
+def test_a_damaged_file_gives_way_to_the_whole_one(store: FileStore) -> None:
+    sha256 = keep(store, b"receipt").sha256
+    store.path(sha256).write_bytes(b"cut")
+    keep(store, b"receipt")
+    assert store.path(sha256).read_bytes() == b"receipt", "its size was another"
+    store.path(sha256).write_bytes(b"bit rot")
+    with store.draft() as draft:
+        draft.write(b"receipt")
+        draft.keep(replaces=True)
+    assert store.path(sha256).read_bytes() == b"receipt"
+
+
 def test_without_keep_nothing_stays(store: FileStore) -> None:
     with store.draft() as draft:
         draft.write(b"half")

@@ -154,6 +154,19 @@ def test_who_is_killed_half_way_leaves_an_empty_database_that_can_be_restored_in
     assert len(set(fresh.store.kept())) == 2
 
 
+def test_a_damaged_file_is_mended_by_what_is_put_back(migrated: Installation, fresh: Installation) -> None:
+    """Whoever goes back to a backup often has the folder of files still."""
+    with migrated.database() as database:
+        me = Spender(database)
+        sha256 = migrated.attach(me, me.spend("1.00"), b"receipt")
+    path = migrated.back_up()
+    damaged = fresh.store.path(sha256)
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"bit rot")
+    fresh.put_back(path)
+    assert damaged.read_bytes() == b"receipt"
+
+
 def test_a_restored_sequence_gives_no_number_twice(postgres_url: str, tmp_path: Path) -> None:
     origin = Installation(postgres_url, tmp_path / "origin")
     with origin.database() as database:
