@@ -14,7 +14,7 @@ Sequences = dict[str, tuple[int, bool]]
 
 class Dialect(Protocol):
     begin_copying: Callable[[Connection], None]
-    """At the beginning of the snapshot that is copied."""
+    """Before anything else: the snapshot that is copied is that of the next query."""
 
     dump: Callable[[Connection, StoredTable], Iterator[bytes]]
     """A table's rows, in parts of about `CHUNK_BYTES`."""

@@ -35,10 +35,21 @@ SELECT sequencename FROM pg_sequences WHERE schemaname = current_schema() ORDER 
 
 
 def begin_copying(connection: Connection) -> None:
+    """Locks the tables before the snapshot is taken.
+
+    To a snapshot that is older a table looks empty once an ALTER TABLE has rewritten it (PostgreSQL, chapter
+    13.6, Caveats). A migration that is under way is waited for; the next one waits for the backup.
+    """
+    names = [_quoted(connection, table.name) for table in list_tables(connection)]
+    # To ask for the tables was to take a snapshot; settings and locks alone take none.
+    connection.rollback()
     connection.execute(text("SET TRANSACTION READ ONLY"))
     connection.execute(text("SET LOCAL statement_timeout = 0"))
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
     # Policies that would hide rows from this role are an error: a backup of a part looks like a whole one.
     connection.execute(text("SET LOCAL row_security = off"))
+    if names:
+        connection.execute(text(f"LOCK TABLE {', '.join(names)} IN ACCESS SHARE MODE"))
 
 
 def dump(connection: Connection, table: StoredTable) -> Iterator[bytes]:

@@ -11,7 +11,9 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import OperationalError
 
+from core.backup import postgres
 from core.backup.errors import BackupError, DamagedBackup
 from core.backup.folder import LOCK, taken_alone
 from core.backup.operations import verify
@@ -127,6 +129,20 @@ def test_a_backup_is_of_one_moment_while_writing_goes_on(origin: Installation, t
     assert target.broken_invariants() == []
     restored = sum(1 for row in target.content()["expenses"] if 123 in row)
     assert counts[-1] <= restored < len(written)
+
+
+def test_no_table_is_rewritten_behind_the_snapshot(postgres_url: str) -> None:
+    """It would look empty."""
+    database = Database(postgres_url, pool_size=2)
+    with database.snapshot_rows() as copied:
+        postgres.begin_copying(copied)
+        Spender(database)
+        with database.engine.connect() as altering:
+            altering.execute(text("SET LOCAL lock_timeout = '100ms'"))
+            with pytest.raises(OperationalError, match="lock timeout"):
+                altering.execute(text("ALTER TABLE users ALTER COLUMN version TYPE bigint"))
+        assert copied.scalar(text("SELECT count(*) FROM users")) == 1, "the snapshot comes behind the locks"
+    database.close()
 
 
 def test_every_table_is_in_it(origin: Installation) -> None:
