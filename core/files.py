@@ -50,7 +50,9 @@ class Draft:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        # What is still to be written goes with the file if there is no room for it.
+        with suppress(OSError):
+            self._file.close()
         self._path.unlink(missing_ok=True)
 
     def write(self, data: bytes) -> None:

@@ -105,7 +105,7 @@ class ChunkReader(_Threads):
     def __init__(self, file: BinaryIO, *, key: str) -> None:
         super().__init__()
         self._file = file
-        self._seal = seal_of(file.read(HEADER_BYTES), key)
+        self._seal = seal_of(self._read(HEADER_BYTES), key)
         self._number = 0
         self._has_ended = False
 
@@ -122,16 +122,22 @@ class ChunkReader(_Threads):
         if length > MAX_CHUNK_BYTES * 2:
             raise DamagedBackup(f"the backup is damaged in its part {number}: a length that cannot be")
         sealed = self._exactly(length)
-        if self._has_ended and self._file.read(1):
+        if self._has_ended and self._read(1):
             raise DamagedBackup("the backup goes on behind its end")
         self._coming.append(self._pool.submit(self._opened, sealed, number, self._has_ended))
         self._number += 1
 
     def _exactly(self, count: int) -> bytes:
-        data = self._file.read(count)
+        data = self._read(count)
         if len(data) < count:
             raise DamagedBackup(f"the backup is cut off in its part {self._number}")
         return data
+
+    def _read(self, count: int) -> bytes:
+        try:
+            return self._file.read(count)
+        except OSError as error:
+            raise BackupError(f"cannot read the backup: {error.strerror or error}") from error
 
     def _opened(self, sealed: bytes, number: int, is_last: bool) -> bytes:
         opened = self._seal.open(sealed, number=number, is_last=is_last)

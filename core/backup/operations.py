@@ -98,12 +98,16 @@ def put_back(
     store = FileStore(settings.files)
 
     def keep(sha256: str, parts: Iterator[bytes]) -> None:
-        with store.draft() as draft:
-            for part in parts:
-                draft.write(part)
-            # What is there under its name may be why a backup is put back.
-            if draft.keep(replaces=True).sha256 != sha256:
-                raise DamagedBackup(f"the file {sha256} is not what its name says")
+        try:
+            with store.draft() as draft:
+                for part in parts:
+                    draft.write(part)
+                # What is there under its name may be why a backup is put back.
+                kept = draft.keep(replaces=True)
+        except OSError as error:
+            raise BackupError(f"cannot write to {store.folder}: {error.strerror or error}") from error
+        if kept.sha256 != sha256:
+            raise DamagedBackup(f"the file {sha256} is not what its name says")
 
     with _opened(path, settings) as reader, database.engine.begin() as connection:
         manifest = restore(connection, iter(reader), schema=Migrations(), keep=keep)

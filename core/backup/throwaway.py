@@ -35,13 +35,20 @@ def throw_away(database: Database) -> Iterator[Connection]:
         return
     place = Path(database.engine.url.database or ".").parent
     _remove_left_over(place)
-    with TemporaryDirectory(prefix=PREFIX, dir=place) as folder, _held(Path(folder)):
+    with _folder_in(place) as folder, _held(Path(folder)):
         empty = Database(f"sqlite:///{Path(folder) / 'outlay.db'}", pool_size=1)
         try:
             with _rolled_back(empty) as connection:
                 yield connection
         finally:
             empty.close()
+
+
+def _folder_in(place: Path) -> TemporaryDirectory[str]:
+    try:
+        return TemporaryDirectory(prefix=PREFIX, dir=place)
+    except OSError as error:
+        raise BackupError(f"cannot try it out in {place}: {error.strerror or error}") from error
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -70,6 +71,17 @@ def test_a_damaged_file_gives_way_to_the_whole_one(store: FileStore) -> None:
 def test_without_keep_nothing_stays(store: FileStore) -> None:
     with store.draft() as draft:
         draft.write(b"half")
+    assert drafts(store) == list(store.kept()) == []
+
+
+def test_of_what_the_disk_has_no_room_for_nothing_stays(store: FileStore) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            keep(store, b"more than four bytes")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert drafts(store) == list(store.kept()) == []
 
 

@@ -1,5 +1,6 @@
 """The file of a backup: whatever is changed in it, moved or cut off is found, encrypted or not."""
 
+import errno
 import io
 import tracemalloc
 import zlib
@@ -126,6 +127,19 @@ def test_what_is_not_encrypted_is_refused_where_there_is_a_key() -> None:
 def test_other_files_are_told_apart(data: bytes) -> None:
     with pytest.raises(BackupError, match="no backup of Outlay"):
         read(data, "")
+
+
+def test_a_disk_that_cannot_be_read_is_said_so() -> None:
+    class Failing(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() >= HEADER_BYTES:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(size)
+
+    failing = Failing(written(CHUNKS, ""))
+    words = "cannot read the backup: Input/output error"
+    with ChunkReader(failing, key="") as reader, pytest.raises(BackupError, match=words):
+        list(reader)
 
 
 def test_nothing_that_was_written_shows_in_an_encrypted_one() -> None:

@@ -167,6 +167,21 @@ def test_a_damaged_file_is_mended_by_what_is_put_back(migrated: Installation, fr
     assert damaged.read_bytes() == b"receipt"
 
 
+def test_a_folder_of_files_that_cannot_be_written_to_is_said_so(
+    migrated: Installation, fresh: Installation
+) -> None:
+    with migrated.database() as database:
+        me = Spender(database)
+        migrated.attach(me, me.spend("1.00"), b"receipt")
+    path = migrated.back_up()
+    fresh.store.folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh.store.folder.write_text("no folder")
+    with pytest.raises(BackupError, match="cannot write to"):
+        fresh.put_back(path)
+    with fresh.database() as database:
+        assert inspect(database.engine).get_table_names() == []
+
+
 def test_a_restored_sequence_gives_no_number_twice(postgres_url: str, tmp_path: Path) -> None:
     origin = Installation(postgres_url, tmp_path / "origin")
     with origin.database() as database:
