@@ -99,13 +99,13 @@ class ChunkWriter(_Threads):
 class ChunkReader(_Threads):
     """Iterate over it once: the chunks in their order, or an error as soon as one is not what was written.
 
-    The last one comes only if the file ends with it.
+    The last one comes only if the file ends with it. Where there is a key a plain one has to be permitted.
     """
 
-    def __init__(self, file: BinaryIO, *, key: str) -> None:
+    def __init__(self, file: BinaryIO, *, key: str, permits_plain: bool = False) -> None:
         super().__init__()
         self._file = file
-        self._seal = seal_of(self._read(HEADER_BYTES), key)
+        self._seal = seal_of(self._read(HEADER_BYTES), key, permits_plain=permits_plain)
         self._number = 0
         self._has_ended = False
 

@@ -80,19 +80,25 @@ def _try_out(settings: Settings, database: Database, backup: NewBackup) -> None:
         raise BackupError(f"{aside} is written, but not verified, and older ones stay: {error}") from error
 
 
-def verify(settings: Settings, database: Database, path: Path) -> Manifest:
+def verify(settings: Settings, database: Database, path: Path, *, permits_plain: bool = False) -> Manifest:
     """Put it into a database that is thrown away."""
 
     def keep(_sha256: str, parts: Iterator[bytes]) -> None:
         for _ in parts:
             pass
 
-    with _opened(path, settings) as reader, throw_away(database) as connection:
+    opened = _opened(path, settings, permits_plain=permits_plain)
+    with opened as reader, throw_away(database) as connection:
         return restore(connection, iter(reader), schema=Migrations(), keep=keep)
 
 
 def put_back(
-    settings: Settings, database: Database, path: Path, *, finish: Callable[[Connection], object]
+    settings: Settings,
+    database: Database,
+    path: Path,
+    *,
+    finish: Callable[[Connection], object],
+    permits_plain: bool = False,
 ) -> Manifest:
     """Put it into the empty database; `finish` is the last of the same transaction."""
     store = FileStore(settings.files)
@@ -109,17 +115,18 @@ def put_back(
         if kept.sha256 != sha256:
             raise DamagedBackup(f"the file {sha256} is not what its name says")
 
-    with _opened(path, settings) as reader, database.engine.begin() as connection:
+    opened = _opened(path, settings, permits_plain=permits_plain)
+    with opened as reader, database.engine.begin() as connection:
         manifest = restore(connection, iter(reader), schema=Migrations(), keep=keep)
         finish(connection)
     return manifest
 
 
 @contextmanager
-def _opened(path: Path, settings: Settings) -> Iterator[ChunkReader]:
+def _opened(path: Path, settings: Settings, *, permits_plain: bool) -> Iterator[ChunkReader]:
     try:
         file = path.open("rb")
     except OSError as error:
         raise BackupError(f"cannot read {path}: {error.strerror or error}") from error
-    with file, ChunkReader(file, key=settings.backup_key) as reader:
+    with file, ChunkReader(file, key=settings.backup_key, permits_plain=permits_plain) as reader:
         yield reader

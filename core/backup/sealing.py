@@ -82,11 +82,12 @@ def new_seal(key: str) -> Seal:
     return EncryptedSeal(key, salt) if key else PlainSeal(salt)
 
 
-def seal_of(header: bytes, key: str) -> Seal:
+def seal_of(header: bytes, key: str, *, permits_plain: bool = False) -> Seal:
     """For a backup that begins like this.
 
     Raises:
-        BackupError: it is none, or the key is missing or another one, or there is one for a plain backup.
+        BackupError: it is none, or the key is missing or another one; or there is one, the backup is plain,
+            and that is not permitted.
     """
     if not header.startswith(MAGIC):
         raise BackupError("this is no backup of Outlay, or one of another version")
@@ -94,7 +95,7 @@ def seal_of(header: bytes, key: str) -> Seal:
         raise DamagedBackup("the backup ends within its first line")
     mode, salt = header[len(MAGIC) :][:1], header[len(MAGIC) + 1 :][:SALT_BYTES]
     if mode == PLAIN:
-        if key:
+        if key and not permits_plain:
             # Whoever can put a file into the folder could have made it.
             raise BackupError(
                 "the backup is not encrypted, though there is an OUTLAY_BACKUP_KEY, so nothing says who made "

@@ -5,7 +5,6 @@ import os
 import time
 from pathlib import Path
 
-import msgspec
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
@@ -19,7 +18,7 @@ from core.services.sessions import end_all_logins
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="what `outlay backup` has written")
     parser.add_argument(
-        "--unencrypted", action="store_true", help="a backup without a key, despite OUTLAY_BACKUP_KEY"
+        "--unencrypted", action="store_true", help="even a backup without a key, despite OUTLAY_BACKUP_KEY"
     )
     parser.add_argument(
         "--verify-only", action="store_true", help="put it into a database that is thrown away at once"
@@ -28,15 +27,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     settings, started = load_settings(os.environ), time.monotonic()
-    if arguments.unencrypted:
-        settings = msgspec.structs.replace(settings, backup_key="")
     if not arguments.verify_only:
         prepare_folder(Path(settings.data_dir))
     with database_for_backups(settings) as database:
         if arguments.verify_only:
-            manifest = verify(settings, database, arguments.file)
+            manifest = verify(settings, database, arguments.file, permits_plain=arguments.unencrypted)
         else:
-            manifest = put_back(settings, database, arguments.file, finish=have_clients_start_over)
+            manifest = put_back(
+                settings,
+                database,
+                arguments.file,
+                finish=have_clients_start_over,
+                permits_plain=arguments.unencrypted,
+            )
     where = "an empty database, and thrown away" if arguments.verify_only else "the database"
     print(
         f"{manifest.rows:,} rows and {manifest.files:,} files put into {where}: counts and sums are right, "

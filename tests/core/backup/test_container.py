@@ -123,6 +123,12 @@ def test_what_is_not_encrypted_is_refused_where_there_is_a_key() -> None:
         read(written(CHUNKS, ""), KEY)
 
 
+@either_key
+def test_who_permits_plain_ones_still_reads_those_that_the_key_has_made(key: str) -> None:
+    with ChunkReader(io.BytesIO(written(CHUNKS, key)), key=KEY, permits_plain=True) as reader:
+        assert list(reader) == CHUNKS
+
+
 @pytest.mark.parametrize("data", [b"", b"SQLite format 3\0", b"outlay backup 2\n" + bytes(100)])
 def test_other_files_are_told_apart(data: bytes) -> None:
     with pytest.raises(BackupError, match="no backup of Outlay"):
