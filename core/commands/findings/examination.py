@@ -61,7 +61,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
     about = "OUTLAY_DATABASE_URL"
     try:
         url = make_url(settings.database)
-        shown = url.render_as_string(hide_password=True)
+        # Its query may have a password as well.
+        shown = url.set(query={}).render_as_string(hide_password=True)
         if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
             # To look into it would make it.
             yield problem(

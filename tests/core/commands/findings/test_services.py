@@ -76,6 +76,7 @@ def test_a_database_that_was_never_migrated_is_a_problem(tmp_path: Path) -> None
 def test_no_password_is_ever_told(postgres_url: str, tmp_path: Path) -> None:
     for url in (
         "postgresql+psycopg://kim:hunter2@127.0.0.1:1/nothing",
+        "postgresql+psycopg://kim@127.0.0.1:1/nothing?password=hunter2",
         "nonsense://kim:hunter2@host",
         "postgresql+psycopg://kim:hunter2@host:port/x",
         make_url(postgres_url).set(password="hunter2").render_as_string(hide_password=False),
