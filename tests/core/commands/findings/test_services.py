@@ -184,6 +184,26 @@ def test_checks_that_were_never_made_are_stale_or_have_failed_are_told(migrated_
         assert levels(work.invariants(session)) == ["warning"]
 
 
+@pytest.mark.parametrize(
+    ("about", "value"),
+    [
+        ("OUTLAY_REDIS_URL", "foo://:hunter2@x/0"),
+        ("OUTLAY_REDIS_URL", "redis://:hunter2@x:abc/0"),
+        ("OUTLAY_PUBLIC_URL", "http://[::1"),
+        ("OUTLAY_WS_ALLOWED_ORIGINS", "http://[::1"),
+        ("OUTLAY_DATABASE_URL", "sqlite://"),
+    ],
+)
+def test_a_check_that_breaks_down_is_a_problem_and_the_others_are_made(
+    tmp_path: Path, about: str, value: str
+) -> None:
+    found = examined(**{"url": "sqlite:///nowhere.db", "folder": tmp_path, about: value})
+    assert levels(found[about]) == ["problem"]
+    assert "hunter2" not in repr(found)
+    # The last one of all.
+    assert found["backups"]
+
+
 def doctor(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OUTLAY_")}
     return subprocess.run(

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -172,6 +174,37 @@ def test_a_folder_that_cannot_be_written_to_is_a_problem(tmp_path: Path) -> None
     tmp_path.chmod(0o500)
     assert level(folders.data_folder(settings(data_dir=str(tmp_path)))) == "problem"
     assert level(folders.backup_folder(settings(data_dir=str(tmp_path)))) == "problem"
+
+
+CONFINED = """
+import os, sys
+from core.commands.findings import folders
+from core.config import Settings
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setuid(65534)
+settings = Settings(data_dir=sys.argv[1])
+print(folders.data_folder(settings).level, [one.level for one in folders.room(settings)][0])
+"""
+
+
+def test_a_folder_below_one_that_may_not_be_passed_is_a_problem(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    (closed / "data").mkdir(parents=True)
+    closed.chmod(0o000)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", CONFINED, str(closed / "data")],
+            cwd=Path(__file__).parents[4],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        closed.chmod(0o700)
+    assert done.stderr == ""
+    assert done.stdout.split()[0] == "problem"
 
 
 def test_little_room_is_told_before_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
