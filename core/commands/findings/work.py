@@ -51,6 +51,11 @@ def invariants(session: Session) -> list[Finding]:
         for one in results.values()
         if one.failures
     ]
+    found += [
+        warning(about, f"{one.name}: {one.unproved} too large to be proved in time", "see `outlay check`")
+        for one in results.values()
+        if one.unproved
+    ]
     late = [name for name in CHECKS if name in results and results[name].is_stale]
     if late:
         found.append(

@@ -179,8 +179,11 @@ def test_checks_that_were_never_made_are_stale_or_have_failed_are_told(migrated_
         session.execute(text(f"UPDATE {table.name} SET failures = 3 WHERE name = 'group_ledger'"))
         [found] = work.invariants(session)
         assert (found.level, "group_ledger: 3 wrong" in found.detail) == (Level.PROBLEM, True)
+        session.execute(text(f"UPDATE {table.name} SET failures = 0, unproved = 5 WHERE failures = 3"))
+        [found] = work.invariants(session)
+        assert (found.level, "group_ledger: 5 too large" in found.detail) == (Level.WARNING, True)
         old = clock.now() - timedelta(days=9)
-        session.execute(table.update().values(failures=0, checked_at=old))  # type: ignore[attr-defined]
+        session.execute(table.update().values(unproved=0, checked_at=old))  # type: ignore[attr-defined]
         assert levels(work.invariants(session)) == ["warning"]
 
 
