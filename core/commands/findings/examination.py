@@ -28,6 +28,7 @@ OF_SETTINGS: tuple[tuple[str, Check], ...] = (
     ("OUTLAY_DATA_DIR", folders.data_folder),
     ("OUTLAY_FILES_DIR", folders.files_folder),
     ("OUTLAY_BACKUP_DIR", folders.backup_folder),
+    ("OUTLAY_LOG_DIR", folders.log_folder),
     ("OUTLAY_TRUSTED_PROXIES", secrets.trusted_proxies),
 )
 OF_BACKUPS: tuple[tuple[str, Check], ...] = (

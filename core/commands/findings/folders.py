@@ -1,4 +1,4 @@
-"""The folders of data, files and backups: private, writable, and with room."""
+"""The folders of data, files, backups and logs: private, writable, and with room."""
 
 import os
 import shutil
@@ -36,6 +36,13 @@ def backup_folder(settings: Settings) -> Finding:
     return _folder("OUTLAY_BACKUP_DIR", settings.backups)
 
 
+def log_folder(settings: Settings) -> Finding:
+    about = "OUTLAY_LOG_DIR"
+    if settings.log_folder is None:
+        return ok(about, "logs go to where each process writes, and into no file")
+    return _folder(about, settings.log_folder)
+
+
 def _folder(about: str, folder: Path) -> Finding:
     if not os.path.exists(folder):  # noqa: PTH110 - False as well where this user may not look
         parent = _place(folder)
@@ -57,7 +64,10 @@ def _is_closed_above(folder: Path) -> bool:
 def room(settings: Settings) -> list[Finding]:
     """One finding a file system."""
     found: dict[int, Finding] = {}
-    for folder in (Path(settings.data_dir).resolve(), settings.files, settings.backups):
+    folders = [Path(settings.data_dir).resolve(), settings.files, settings.backups]
+    if settings.log_folder is not None:
+        folders.append(settings.log_folder)
+    for folder in folders:
         place = _place(folder)
         device = place.stat().st_dev
         if device not in found:

@@ -207,6 +207,19 @@ def test_a_folder_below_one_that_may_not_be_passed_is_a_problem(tmp_path: Path) 
     assert done.stdout.split()[0] == "problem"
 
 
+def test_the_folder_of_logs_is_looked_at_if_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert level(folders.log_folder(settings(data_dir=str(tmp_path)))) == "ok"
+    (tmp_path / "file").write_text("")
+    given = settings(data_dir=str(tmp_path), log_dir=str(tmp_path / "file"))
+    assert level(folders.log_folder(given)) == "problem"
+    looked_at: list[Path] = []
+    monkeypatch.setattr(folders, "_place", lambda folder: looked_at.append(folder) or tmp_path)
+    folders.room(given)
+    assert tmp_path / "file" in looked_at
+
+
 def test_little_room_is_told_before_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = settings(data_dir=str(tmp_path))
     [found] = folders.room(given)
