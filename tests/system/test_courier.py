@@ -128,7 +128,8 @@ def test_what_was_answered_and_noted_before_it_was_killed_is_not_sent_again(
 def test_an_expense_reaches_the_webhook(system: System, database: Database) -> None:
     with Receiver().running() as receiver, system.start(API, WORKER, COURIER, BEAT).client() as client:
         with register(client, "owner") as owner:
-            webhook = owner.client.post("/v1/webhooks", json={"url": receiver.url}).json()
+            asked = {"url": receiver.url, "kinds": ["budget.threshold"]}
+            webhook = owner.client.post("/v1/webhooks", json=asked).json()
             set_budget(owner.client, "Everything", "100.00", currency="EUR", thresholds=[80])
             spend(owner.client, "85.00", currency="EUR")
             system.wait_until(lambda: len(receiver.received) == 1, "the alert has arrived")

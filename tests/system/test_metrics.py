@@ -78,7 +78,7 @@ def until_told(system: System, port: int, series: str, least: float) -> float:
 
 def live(system: System, person: Person, receiver: Receiver) -> None:
     """Expenses, each by its own connection; one crosses a threshold and is told of on socket and webhook."""
-    answer = person.client.post("/v1/webhooks", json={"name": "mine", "url": receiver.url})
+    answer = person.client.post("/v1/webhooks", json={"url": receiver.url, "kinds": ["budget.threshold"]})
     assert answer.status_code == 201, answer.text
     set_budget(person.client, "Everything", "100.00", currency="EUR", thresholds=[50])
     headers = {"Authorization": person.client.headers["Authorization"]}
@@ -87,7 +87,7 @@ def live(system: System, person: Person, receiver: Receiver) -> None:
         for _ in range(EXPENSES):
             with httpx.Client(base_url=system.api_url, headers=headers, verify=False, timeout=30) as client:
                 spend(client, "5.00", currency="EUR")
-        assert receive(opened)["seq"] == 1
+        assert receive(opened)["kind"] == "budget.threshold"
         assert told(system.gateway_port)["outlay_gateway_connections"] == 1
     system.wait_until(lambda: len(receiver.received) == 1, "the webhook is called")
 
