@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from core import clock
 from core.errors import Conflict, Overloaded
+from core.models import GroupShare, table_of
 from core.queries.group_departures import has_open_settlement, has_pending_expense, open_balances
 from core.queries.groups import (
     GROUPS,
@@ -27,6 +28,8 @@ from core.rules.money import format_amount
 from core.rules.roles import ROLES, Role
 from core.services.group_activity import note_activity
 from core.services.ledger import Entry, post_entries, refusing_large_balances
+
+SHARES = table_of(GroupShare)
 
 Departure = Literal["member.left", "member.removed"]
 
@@ -172,11 +175,13 @@ def withdraw_invitations(
 def release_memberships(session: Session, *, user_id: UUID) -> None:
     """Take the account out of all its groups: it stays in each as a name, so that the ledger stays whole.
 
-    Where it was the last owner, whoever has the highest role becomes one. A group without any account is as
-    good as deleted. To be called before the user's row is locked, as groups are locked before users.
+    Nothing leads from the name to the account, also in groups that it has left. Where it was the last owner,
+    whoever has the highest role becomes one. A group without any account is as good as deleted. To be called
+    before the user's row is locked, as groups are locked before users.
     """
     group_ids = _groups_of(session, user_id)
     lock_groups(session, group_ids, lock=GroupLock.MEMBERS)
+    _forget_mirrors(session, group_ids, user_id)
     for group, members in groups_with_members(session, group_ids).values():
         own = [member for member in members.values() if member.user_id == user_id]
         for me in own:
@@ -184,6 +189,15 @@ def release_memberships(session: Session, *, user_id: UUID) -> None:
             if me.left_at is None:
                 _release(session, scope)
     session.execute(update(MEMBERS).where(MEMBERS.c.user_id == user_id).values(user_id=None))
+
+
+def _forget_mirrors(session: Session, group_ids: list[UUID], user_id: UUID) -> None:
+    """Their own expenses go with the account, so no share of a group has to follow into them any more."""
+    session.execute(
+        update(SHARES)
+        .where(SHARES.c.group_id.in_(group_ids), SHARES.c.mirror_user_id == user_id)
+        .values(mirror_user_id=None, mirror_expense_id=None)
+    )
 
 
 def check_released(session: Session, *, user_id: UUID) -> None:
