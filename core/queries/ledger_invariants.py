@@ -275,6 +275,14 @@ def _pending() -> Check:
     )
 
 
+def _versions() -> Check:
+    """No expense is posted in a version that there is not: no other check would look at it. Versions stand
+    in place of the amounts."""
+    return select(
+        EXPENSES.c.id, literal(None), EXPENSES.c.currency, EXPENSES.c.version, EXPENSES.c.posted_version
+    ).where(EXPENSES.c.group_id == ITS_GROUP, EXPENSES.c.posted_version > EXPENSES.c.version)
+
+
 def _mirrors() -> Check:
     """A member's own expense has the amount and the currency of the share that it mirrors.
 
@@ -328,6 +336,7 @@ CHECKS: dict[str, Check] = {
     "settlement": _settlements(),
     "departure": _departures(),
     "pending": _pending(),
+    "version": _versions(),
     "mirror": _mirrors(),
 }
 """By name: the rows that break a rule."""

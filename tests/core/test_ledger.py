@@ -255,6 +255,11 @@ def forget_an_expense(session: Session, books: Books) -> None:
     )
 
 
+def post_a_version_to_come(session: Session, books: Books) -> None:
+    is_it = GroupExpense.id == books.expense
+    session.execute(update(GroupExpense).where(is_it).values(posted_version=GroupExpense.version + 1))
+
+
 def shift_a_mirror(session: Session, books: Books) -> None:
     is_bobs = Expense.user_id == books.home.people["Bob"].id
     session.execute(update(Expense).where(is_bobs).values(amount_minor=999))
@@ -311,6 +316,7 @@ def test_a_ledger_too_large_to_be_proved_in_time_is_told_and_stops_nothing(
         (reverse_without_posting, {"settlement"}),
         (pass_on_too_much, {"departure"}),
         (forget_an_expense, {"pending"}),
+        (post_a_version_to_come, {"version"}),
         (shift_a_mirror, {"mirror"}),
         (mirror_in_another_currency, {"mirror"}),
         (resolve_otherwise, {"resolved"}),
