@@ -36,7 +36,12 @@ def numbered_notifications(session: Session, ranges: Collection[tuple[UUID, int,
 def numbering_gaps(session: Session) -> Sequence[UUID]:
     """The users whose notifications are not numbered 1, 2, 3, … up to their newest; there must be none."""
     counted = (
-        select(Notification.user_id, func.count().label("count"), func.max(Notification.seq).label("newest"))
+        select(
+            Notification.user_id,
+            func.count().label("count"),
+            func.min(Notification.seq).label("oldest"),
+            func.max(Notification.seq).label("newest"),
+        )
         .group_by(Notification.user_id)
         .subquery()
     )
@@ -47,6 +52,8 @@ def numbering_gaps(session: Session) -> Sequence[UUID]:
             or_(
                 User.notification_seq != func.coalesce(counted.c.newest, 0),
                 User.notification_seq != func.coalesce(counted.c.count, 0),
+                # As many as there should be may still be the wrong ones: 0 and 2.
+                counted.c.oldest != 1,
             )
         )
     ).all()

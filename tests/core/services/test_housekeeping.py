@@ -186,3 +186,13 @@ def test_a_gap_in_the_numbers_is_found_wherever_it_is(me: Spender, database: Dat
     with database.transaction() as session:
         session.execute(delete(Notification).where(Notification.seq == seq))
         assert numbering_gaps(session) == [me.id]
+
+
+def test_a_number_below_the_first_one_fills_no_gap(me: Spender, database: Database) -> None:
+    me.budget("10.00", thresholds=[10, 20])
+    me.spend("9.00")
+    me.settle()
+    with database.transaction() as session:
+        is_first = (Notification.user_id == me.id) & (Notification.seq == 1)
+        session.execute(update(Notification).where(is_first).values(seq=0))
+        assert numbering_gaps(session) == [me.id]
