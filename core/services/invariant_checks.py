@@ -6,11 +6,12 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy.exc import DBAPIError
+from msgspec import MsgspecError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core import clock
-from core.database import is_timed_out
+from core.database import is_timed_out, is_unavailable
 from core.logging import get_logger
 from core.models import InvariantCheck, table_of
 from core.queries.audit import NOBODY, audited_users, trails_of_nobody, verify_chain
@@ -26,6 +27,18 @@ MAX_DETAILS = 20
 """Enough to see what is wrong. All of it is in the log."""
 
 MAX_DETAIL_CHARACTERS = 500
+
+UNREADABLE = (
+    SQLAlchemyError,
+    MsgspecError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""What a check may raise of data that are not even of the right form. Not any exception: the time limit of a
+worker is one too."""
 
 log = get_logger(__name__)
 
@@ -52,16 +65,19 @@ class Proof:
 def prove(session: Session, *, name: str) -> Proof:
     """Run one of the `CHECKS`; what is wrong is logged as well."""
     proof = Proof(name, clock.now())
-    for subject, differences in CHECKS[name](session):
+    for subject, differences in _to_their_end(CHECKS[name](session)):
         try:
             found = differences()
-        except DBAPIError as error:
+        except UNREADABLE as error:
             # Millions of expenses or postings may take too long; all the others are proved all the same.
-            if not is_timed_out(error):
+            if is_timed_out(error):
+                log.error("invariant.not_proved", check=name, subject=subject, error=error)  # noqa: TRY400
+                proof.unproved += 1
+                continue
+            if is_unavailable(error):
                 raise
-            log.error("invariant.not_proved", check=name, subject=subject, error=error)  # noqa: TRY400
-            proof.unproved += 1
-            continue
+            # Its text may quote what it could not read.
+            found = [type(error).__name__]
         for difference in found:
             # The difference itself holds amounts: it is stored, and `check` shows it.
             subject_id = getattr(difference, "subject_id", None)
@@ -70,6 +86,21 @@ def prove(session: Session, *, name: str) -> Proof:
             if len(proof.details) < MAX_DETAILS:
                 proof.details.append(f"{subject} {difference}"[:MAX_DETAIL_CHARACTERS])
     return proof
+
+
+def _to_their_end(subjects: Subjects) -> Subjects:
+    """The subjects; if the next one cannot be read, what was raised stands for it and all after it."""
+    try:
+        yield from subjects
+    except UNREADABLE as error:
+        if is_timed_out(error) or is_unavailable(error):
+            raise
+        unread = error
+
+        def differences() -> Iterable[object]:
+            raise unread
+
+        yield "of all others", differences
 
 
 def keep_proof(session: Session, proof: Proof) -> None:

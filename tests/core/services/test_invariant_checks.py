@@ -4,9 +4,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy import delete, select, text, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from core.database import Database
@@ -157,6 +159,51 @@ def test_one_check_that_breaks_stops_no_other(
     check_all(database)
     assert sorted(failures(database)) == [name for name in NAMES if name != "daily_spending"]
     assert "invariant.not_checked check=daily_spending" in caplog.text
+
+
+def test_what_cannot_be_read_is_a_failure_of_its_subject_and_stops_nothing(
+    sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = Database(sqlite_url, pool_size=1)
+    me, other = Spender(database), Spender(database)
+    for spender in (me, other):
+        spender.spend("9.00")
+        falsify(spender)
+    with database.transaction() as session:
+        session.execute(
+            text("UPDATE expenses SET spent_on = 'secret' WHERE user_id = :id"), {"id": me.id.hex}
+        )
+    check_all(database)
+    found = stored(database, "daily_spending")
+    assert found.details[0] == f"user={me.id} ValueError"
+    assert found.details[1].startswith(f"user={other.id} SpendingDifference(")
+    assert (found.failures, len(failures(database))) == (2, len(CHECKS))
+    assert "secret" not in caplog.text
+    database.close()
+
+
+def test_subjects_that_cannot_be_listed_are_one_failure_after_those_before_them(
+    me: Spender, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def subjects(_session: Session) -> Any:
+        yield "one", lambda: ["wrong"]
+        raise ValueError("badly formed")
+
+    monkeypatch.setattr(invariant_checks, "CHECKS", CHECKS | {"daily_spending": subjects})
+    check_all(database)
+    assert stored(database, "daily_spending").details == ["one wrong", "of all others ValueError"]
+
+
+def test_a_database_that_is_away_is_no_finding(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def subjects(_session: Session) -> Any:
+        yield "one", away
+
+    def away() -> Any:
+        raise OperationalError("", None, psycopg.OperationalError())
+
+    monkeypatch.setattr(invariant_checks, "CHECKS", {"daily_spending": subjects})
+    with pytest.raises(OperationalError), database.reading() as session:
+        prove(session, name="daily_spending")
 
 
 def test_a_night_that_was_missed_is_made_up_for_by_day_and_once(database: Database) -> None:
