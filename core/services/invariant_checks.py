@@ -18,6 +18,7 @@ from core.queries.audit import NOBODY, audited_users, trails_of_nobody, verify_c
 from core.queries.invariants import conversion_differences, parts_differences, spending_differences
 from core.queries.ledger_invariants import ledger_differences, list_group_ids
 from core.queries.notifications import numbering_gaps
+from core.queries.references import lost_references, referring_tables
 from core.queries.users import list_user_ids
 from core.services.dialects import insert_into
 
@@ -162,6 +163,11 @@ def _audit_trails(session: Session) -> Subjects:
     yield f"user={NOBODY}", problems_of_nobody
 
 
+def _references(session: Session) -> Subjects:
+    for table in referring_tables(session):
+        yield f"table={table}", partial(lost_references, session, table=table)
+
+
 CHECKS: Mapping[str, Callable[[Session], Subjects]] = {
     "daily_spending": _spending,
     "daily_conversions": _conversions,
@@ -169,8 +175,9 @@ CHECKS: Mapping[str, Callable[[Session], Subjects]] = {
     "notification_numbers": _numbers,
     "group_ledger": _ledgers,
     "audit_trail": _audit_trails,
+    "references": _references,
 }
 """The daily totals equal the expenses, so do the conversions; lines add up to their expenses; no number of a
-notification is missing; the ledgers of groups are whole, and so are the audit trails. What refers to others,
-and that no two alerts of a kind are open at once, is held by the database.
+notification is missing; the ledgers of groups are whole, and so are the audit trails; what a row refers to is
+there. That no two alerts of a kind are open at once is held by the database.
 """

@@ -1,5 +1,7 @@
 """What the nightly checks find is kept: by its name, until the same check has come to its end again."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -36,6 +38,7 @@ NAMES = [
     "expense_parts",
     "group_ledger",
     "notification_numbers",
+    "references",
 ]
 
 
@@ -204,6 +207,21 @@ def test_a_database_that_is_away_is_no_finding(database: Database, monkeypatch: 
     monkeypatch.setattr(invariant_checks, "CHECKS", {"daily_spending": subjects})
     with pytest.raises(OperationalError), database.reading() as session:
         prove(session, name="daily_spending")
+
+
+def test_what_refers_to_nothing_is_found_where_sqlite_was_written_to_by_others(
+    sqlite_url: str,
+) -> None:
+    database = Database(sqlite_url, pool_size=1)
+    me = Spender(database)
+    me.spend("9.00", category="travel")
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as shell:
+        shell.execute("DELETE FROM categories WHERE id = ?", (me.categories["travel"].hex,))
+        shell.commit()
+    check_all(database)
+    found = stored(database, "references")
+    assert found.details == ["table=expenses LostReference(rowid=1, parent='categories')"]
+    database.close()
 
 
 def test_a_night_that_was_missed_is_made_up_for_by_day_and_once(database: Database) -> None:
