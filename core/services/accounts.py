@@ -1,5 +1,6 @@
 """Registering, changing and deleting an account."""
 
+import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -43,6 +44,9 @@ from core.services.versions import check_version
 MAX_EMAIL_CHARACTERS = 254
 """A mail path has 256 octets, two of them angle brackets (RFC 5321, section 4.5.3.1.3)."""
 
+USERNAME = re.compile(r"[A-Za-z0-9._-]{3,40}")
+"""Without an @, so that no name can be taken for somebody's address."""
+
 NOBODY = UUID(int=0)
 """Owns the idempotency keys of registrations, whose user is yet to be made, and mails to nobody's address."""
 
@@ -78,6 +82,7 @@ def check_new_account(account: NewAccount) -> None:
         InvalidInput: names every wrong field.
     """
     errors = [
+        *_username_errors(account.username),
         *_email_errors(account.email),
         *password_errors(
             account.password, about=(account.username, account.email, account.display_name or "")
@@ -211,6 +216,12 @@ def delete_account(
     session.execute(delete(User).where(User.id == user_id))
     erase_trail(session, user_id=user_id)
     _delete_jobs(session, user_id)
+
+
+def _username_errors(username: str) -> list[FieldError]:
+    if USERNAME.fullmatch(username):
+        return []
+    return [FieldError("/username", "not 3 to 40 of the letters A to Z, digits, dot, underscore and hyphen")]
 
 
 def _email_errors(email: str) -> list[FieldError]:

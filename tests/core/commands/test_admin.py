@@ -72,6 +72,11 @@ def test_the_first_administrator_is_made_of_a_user_or_anew(settings: Settings, d
     assert (weak.returncode, "too easy" in weak.stderr) == (1, True)
     made = outlay(settings, "admin", "create", "bob", "--email", "bob@example.com", given="a horse of mine\n")
     assert made.stdout == "bob is a new user, and an administrator.\n", made.stderr
+    for name in ("a@b.example", "ada\nbob", "ad", "a" * 500):
+        wrong = outlay(
+            settings, "admin", "create", name, "--email", "c@example.com", given="a horse of mine\n"
+        )
+        assert (wrong.returncode, "not 3 to 40 of the letters" in wrong.stderr) == (1, True)
     assert rights(database) == {"ada": (True, True), "bob": (True, True)}
     listed = outlay(settings, "admin", "list").stdout.splitlines()
     assert listed[0] == "ada <ada@example.com>, no second factor, never seen"
