@@ -126,9 +126,15 @@ def _reset_second_factor(database: Database, login: str) -> None:
 def _delete(database: Database, login: str, *, is_certain: bool) -> int:
     with database.reading() as session:
         user_id = find_account_id(session, login=login)
-    if not is_certain and input(f"Delete {login} with all that is theirs? Type the name again: ") != login:
-        print("Nothing was deleted.")
-        return 1
+    if not is_certain:
+        try:
+            answer = input(f"Delete {login} with all that is theirs? Type the name again: ")
+        except EOFError:
+            print("\noutlay admin delete: nobody answers; --yes deletes without asking", file=sys.stderr)
+            return 2
+        if answer != login:
+            print("Nothing was deleted.")
+            return 1
     with database.transaction() as session:
         leave_groups(session, user_id=user_id, expected_versions=None)
     with database.transaction() as session:

@@ -112,6 +112,9 @@ def test_administrators_are_deleted_but_not_the_last(
     assert outlay(settings, "admin", "delete", "ada", "--yes").returncode == 1
     new_administrator(database, "bob")
     assert outlay(settings, "admin", "delete", "ada", given="no\n").returncode == 1
+    unanswered = outlay(settings, "admin", "delete", "ada")
+    assert (unanswered.returncode, "--yes" in unanswered.stderr) == (2, True)
+    assert "Traceback" not in unanswered.stderr
     logging = msgspec.structs.replace(settings, log_dir=str(tmp_path))
     assert outlay(logging, "admin", "delete", "ada", given="ada\n").returncode == 0
     line = json.loads((tmp_path / "audit.log").read_text())
