@@ -11,7 +11,7 @@ from core.database import Database
 from core.models import DailySpending
 from core.queries.invariant_checks import check_results
 from core.services.invariant_checks import CHECKS
-from tests.core.commands.backups import Installation
+from tests.core.commands.backups import Installation, empty_like
 from tests.core.services.spender import Spender
 
 REPOSITORY = Path(__file__).parents[3]
@@ -58,6 +58,25 @@ def test_a_database_that_is_away_is_said_so() -> None:
     assert done.returncode == 1
     assert "OUTLAY_DATABASE_URL" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "mistyped" / "outlay.db"
+    done = check(f"sqlite:///{path}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"outlay: there is no database at {path}: see OUTLAY_DATA_DIR and OUTLAY_DATABASE_URL\n"
+    )
+    assert not path.parent.exists()
+
+
+def test_a_database_without_tables_is_said_so(own_database_url: str, tmp_path: Path) -> None:
+    with empty_like(own_database_url, tmp_path) as url:
+        if url.startswith("sqlite"):
+            (tmp_path / "restored.db").touch()
+        done = check(url)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "outlay: the database was never migrated: `python -m core migrate` does that\n"
 
 
 def test_a_file_that_a_row_names_and_that_is_not_there_is_found(
