@@ -5,7 +5,6 @@ This one looks at all connections once a second, which costs each request next t
 """
 
 import asyncio
-import logging
 import resource
 from dataclasses import dataclass
 from typing import Any, cast
@@ -16,13 +15,14 @@ from uvicorn.server import ServerState
 
 from api.headers import API_POLICY
 from api.problems import PROBLEM_JSON, problem_bytes
+from core.logging import get_logger
 
 SPARE_FILES = 200
 """Beside the sockets: the databases' and Redis' connections, files that are uploaded and downloaded."""
 
 CHECK_INTERVAL_S = 1.0
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +229,7 @@ class ApiProtocol(HttpToolsProtocol):
         elif not self._is_body_complete:
             self._check_body(now, took_s, since_check_s=now - checked_at)
         elif took_s > patience.answer_s and not self.cycle.response_started:
-            log.error("request.too_long seconds=%d", took_s)
+            log.error("request.too_long", seconds=round(took_s))
             self._refuse(503, "this takes too long; look whether it was done before you try again")
 
     def _check_head(self, took_s: float) -> None:

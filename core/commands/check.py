@@ -1,17 +1,17 @@
 """Check now what a tick checks every night: that figures and ledgers are right; and that no file lacks."""
 
 import argparse
-import logging
 import os
 
 from core.commands.databases import opened_database
 from core.config import load_settings
 from core.database import Database
 from core.files import FileStore
+from core.logging import get_logger
 from core.queries.files import all_named_hashes
 from core.services.invariant_checks import CHECKS, Proof, keep_proof, prove
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +45,6 @@ def _count_missing_files(database: Database, store: FileStore) -> int:
     with database.reading() as session:
         missing = [sha256 for sha256 in all_named_hashes(session) if not store.path(sha256).exists()]
     for sha256 in missing:
-        log.error("invariant.files lacks=%s", store.path(sha256))
+        log.error("invariant.files", lacks=store.path(sha256))
     print(f"files: {len(missing) or 'nothing'} {'missing' if missing else 'wrong'}", flush=True)
     return len(missing)

@@ -1,7 +1,6 @@
 """What is asked of Redis, and what stands in for it while it is away."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -11,6 +10,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+
+from core.logging import get_logger
 
 TIMEOUT_S = 0.5
 """A request waits for this. Redis answers within a millisecond or is not well; a busy machine may not look at
@@ -24,7 +25,7 @@ MAX_CONNECTIONS = 8
 
 T = TypeVar("T")
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def new_pool(redis_url: str) -> ConnectionPool:
@@ -69,7 +70,7 @@ class Outage:
         except (RedisError, OSError) as error:  # a TimeoutError is an OSError
             self._ask_again_at = time.monotonic() + ASK_AGAIN_AFTER_S
             if not self._is_away:
-                log.warning("throttling.redis_away error=%r", f"{type(error).__name__}: {error}")
+                log.warning("throttling.redis_away", error=error)
             self._is_away = True
             return otherwise()
         if self._is_away:
