@@ -1,7 +1,6 @@
 """Making a backup: one snapshot of the database while writing goes on, then the files that it speaks of."""
 
 import hashlib
-import logging
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -15,8 +14,9 @@ from core.backup.errors import BackupError
 from core.backup.schema import StoredTable, current_revision, is_named, list_tables, named_files, sums_of
 from core.database import Database
 from core.files import FileStore
+from core.logging import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def write_backup(database: Database, store: FileStore, writer: ChunkWriter) -> Manifest:
@@ -71,7 +71,7 @@ def _put_file(writer: ChunkWriter, store: FileStore, sha256: str) -> int | None:
                 digest.update(part)
                 size += len(part)
             if digest.hexdigest() != sha256:
-                log.error("backup.file_damaged sha256=%s", sha256)
+                log.error("backup.file_damaged", sha256=sha256)
                 return None
             file.seek(0)
             writer.put(Kind.FILE, encode(FileEntry(sha256=sha256, size=size)))

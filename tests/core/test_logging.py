@@ -17,6 +17,9 @@ from core.log_context import add_fields, begin_request, joined, on_behalf_of, re
 from core.log_redaction import HIDDEN, MAX_TEXT_CHARACTERS, scrub
 from core.logging import ALERT, AUDIT, Format, LogName, configure_logging, get_logger, log_path
 
+REPOSITORY = Path(__file__).parents[2]
+PRODUCT = ("core", "api", "workers", "ws_gateway")
+
 USER = UUID("0198f3a5-0000-7000-8000-000000000001")
 JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFU"
 NAMES: tuple[LogName, ...] = ("app", "audit", "alert")
@@ -230,3 +233,10 @@ def test_each_key_has_the_ids_of_its_own_requests_and_others_those_of_all() -> N
 def test_a_burst_names_some_of_its_requests_each_once() -> None:
     assert joined([None, "1", "1 2", *map(str, range(100))]) == "1 2 0 3 4 5 6 7"
     assert joined([None, None]) is None
+
+
+def test_every_module_logs_events_with_fields() -> None:
+    """A logger of the standard library would put what differs into the event."""
+    modules = [path for folder in PRODUCT for path in (REPOSITORY / folder).rglob("*.py")]
+    assert len(modules) > 100
+    assert [path for path in modules if "\nlog = logging.getLogger(" in path.read_text()] == []

@@ -1,4 +1,3 @@
-import logging
 import time
 
 from celery import shared_task
@@ -7,13 +6,14 @@ from core import clock
 from core.backup.folder import newest_time, prune, taken_alone
 from core.config import Settings
 from core.job_names import Tick
+from core.logging import get_logger
 from core.rules.nights import is_due
 from workers.process import current_runtime
 
 BACK_UP_TIME_S = 3_500
 """Ten million expenses take some minutes, copied and tried out. Over before the next tick."""
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @shared_task(
@@ -45,9 +45,12 @@ def back_up_if_due(settings: Settings) -> bool:
         if not manifest.missing:
             prune(folder, keep=settings.backup_keep, made=path)
     for sha256 in manifest.missing:
-        log.error("backup.file_missing sha256=%s", sha256)
+        log.error("backup.file_missing", sha256=sha256)
     log.info(
-        "backup.made name=%s rows=%s files=%s seconds=%.1f",
-        path.name, manifest.rows, manifest.files, time.monotonic() - started,
-    )  # fmt: skip
+        "backup.made",
+        name=path.name,
+        rows=manifest.rows,
+        files=manifest.files,
+        seconds=round(time.monotonic() - started, 1),
+    )
     return True
