@@ -23,11 +23,19 @@ class Confirmation:
     user_id: UUID
     password_hash: str = field(repr=False)
 
+    def check(self, session: Session) -> None:
+        """Refuse what is done if the password is another one by now.
+
+        Raises:
+            Forbidden
+        """
+        check_unchanged(session, user_id=self.user_id, password_hash=self.password_hash)
+
     def still(self, service: Callable[[Session], T]) -> Callable[[Session], T]:
         """The service, which is refused if the password is another one by then."""
 
         def checked(session: Session) -> T:
-            check_unchanged(session, user_id=self.user_id, password_hash=self.password_hash)
+            self.check(session)
             return service(session)
 
         return checked

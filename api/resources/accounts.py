@@ -73,14 +73,14 @@ class Me:
         confirmed = await confirm_password(
             self._collaborators, user_id=user_id, password=req.context.json.password
         )
+
+        def leave(session: Session) -> None:
+            accounts.leave_groups(session, user_id=user_id, expected_versions=expected_versions(req))
+            # Not before: it locks the account, and groups are locked before users.
+            confirmed.check(session)
+
         # In a transaction of its own: nobody in the groups shall wait while years of expenses are deleted.
-        await self._transactions.write_all(
-            confirmed.still(
-                lambda session: accounts.leave_groups(
-                    session, user_id=user_id, expected_versions=expected_versions(req)
-                )
-            )
-        )
+        await self._transactions.write_all(leave)
         await self._transactions.write_all(
             lambda session: accounts.delete_account(
                 session, user_id=user_id, expected_versions=expected_versions(req)
