@@ -103,7 +103,7 @@ class RateBook:
         series = self._series.get(currency, _Series())
         for day, rate in zip(series.days, series.rates, strict=True):
             start = (day - first_day).days
-            end = min(start + MAX_RATE_AGE.days + 2, length)
+            end = min(start + MAX_RATE_AGE.days + 1, length)
             start = max(start, 0)
             # Each is overwritten by the next one from that one's day on.
             if start < end:

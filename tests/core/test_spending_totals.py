@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 
@@ -178,7 +178,12 @@ def shown(sums: Sums[Any]) -> dict[Any, tuple[int, int]]:
     return {key: (one.minor, one.count) for key, one in sums.by_key.items()}
 
 
+LATE = {(0, None, EUR): Total(7, None), (4, None, "IDR"): Total(11, None), (5, None, "IDR"): Total(13, None)}
+"""The last rate for rupiahs is seven days old on the fourth day, and too old on the fifth."""
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example({("USD", 0): RATE_SCALE, ("IDR", -3): RATE_SCALE}, LATE, "EUR", False)
 @given(RATE_DAYS, TOTALS, st.sampled_from(CURRENCIES), st.booleans())
 def test_each_total_is_converted_at_its_own_days_rate_and_rounded_once(
     database: Database,
