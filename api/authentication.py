@@ -5,7 +5,6 @@ import hmac
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -83,10 +82,12 @@ class Authentication:
         is_public = resource is None or getattr(resource, "is_public", False)
         if not is_public and req.method not in UNPROTECTED_METHODS:
             is_for_admins = getattr(resource, "is_for_admins", False)
-            req.context.identify = partial(self.principal_of, req, is_for_admins=is_for_admins)
-            req.context.identified_at = time.monotonic()
+            context = req.context
+            # Not as a function of the request: with a way to itself it would stay until it is collected.
+            context.authentication, context.is_for_admins = self, is_for_admins
+            context.identified_at = time.monotonic()
             try:
-                req.context.principal = await req.context.identify()
+                context.principal = await self.principal_of(req, is_for_admins=is_for_admins)
             except (Unauthenticated, Forbidden):
                 # Whoever is refused does not come as far as the limits of all calls.
                 await self._gatekeeper.spend_of_place(req, resp)
@@ -176,9 +177,10 @@ async def identify_again(req: Request) -> None:
     Raises:
         Unauthenticated, Forbidden.
     """
-    identify = getattr(req.context, "identify", None)
-    if identify is not None and time.monotonic() > req.context.identified_at + RECHECK_AFTER_S:
-        req.context.principal = await identify()
+    context = req.context
+    authentication: Authentication | None = getattr(context, "authentication", None)
+    if authentication is not None and time.monotonic() > context.identified_at + RECHECK_AFTER_S:
+        context.principal = await authentication.principal_of(req, is_for_admins=context.is_for_admins)
 
 
 def _check_role(principal: Principal, req: Request, *, is_for_admins: bool) -> None:
