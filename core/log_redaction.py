@@ -90,7 +90,7 @@ def safe_message(error: BaseException) -> str:
 
 def _cut(text: str) -> str:
     """The beginning, as far as its last blank: half of a secret would not be known as one."""
-    *kept, _ = text[:MAX_TEXT_CHARACTERS].rsplit(maxsplit=1)
+    kept = text[:MAX_TEXT_CHARACTERS].rsplit(maxsplit=1)[:-1]
     return f"{''.join(kept) or HIDDEN} …"
 
 

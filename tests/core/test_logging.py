@@ -140,6 +140,7 @@ def test_what_is_too_long_is_cut_where_no_secret_is() -> None:
     room = MAX_TEXT_CHARACTERS - len("ada@example.o")
     assert scrub("x" * (room - 1) + " ada@example.org") == "x" * (room - 1) + " …"
     assert scrub("x" * room + "ada@example.org") == f"{HIDDEN} …"
+    assert scrub(" " * room * 2) == f"{HIDDEN} …", "nothing but blanks"
     assert scrub(f"{JWT} " * 1_000).replace(HIDDEN, "").strip() == "…"
 
 
